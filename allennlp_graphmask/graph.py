@@ -1,0 +1,190 @@
+"""
+A batch of typed, directed graphs as one disjoint union, and the naming of relations.
+
+`Graph` is a `NamedTuple` and not a dataclass because AllenNLP's `move_to_device` descends only into dicts, lists,
+tuples and named tuples: the tensors of a dataclass would silently stay on the CPU.
+"""
+
+from typing import List, NamedTuple, Sequence
+
+import torch
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import Vocabulary
+
+#: Appended to the label of an edge to name the same relation walked against its direction.
+INVERSE_SUFFIX = "^-1"
+
+#: Edge type of a relation that the vocabulary does not know.
+UNSEEN_RELATION = 0
+#: Edge type of the inverse of a relation that the vocabulary does not know. It has a type of its own because
+#: direction-aware encoders have to know the direction also of an edge whose label they never saw.
+UNSEEN_INVERSE_RELATION = 1
+#: Edge types below this number are reserved: the type of a known relation is its vocabulary index plus this number.
+#: The reserved types come first so that they stay what they are when a vocabulary is extended.
+NUM_RESERVED_RELATIONS = 2
+
+_UNSEEN_NAMES = ("@@UNSEEN@@", "@@UNSEEN@@" + INVERSE_SUFFIX)
+
+
+def inverse_relation(label: str) -> str:
+    """The name of the inverse of a relation: `nsubj` becomes `nsubj^-1` and `nsubj^-1` becomes `nsubj`."""
+    return label[: -len(INVERSE_SUFFIX)] if is_inverse_relation(label) else label + INVERSE_SUFFIX
+
+
+def is_inverse_relation(label: str) -> bool:
+    """Whether a relation's name is that of an inverse."""
+    return label.endswith(INVERSE_SUFFIX)
+
+
+def num_relations(vocabulary: Vocabulary, namespace: str = "edge_labels") -> int:
+    """How many edge types there are: the labels of the namespace and the reserved types."""
+    return NUM_RESERVED_RELATIONS + vocabulary.get_vocab_size(namespace)
+
+
+def relation_index(vocabulary: Vocabulary, label: str, namespace: str = "edge_labels") -> int:
+    """The edge type of a label; that of an unseen relation (of the same direction) if the vocabulary lacks it."""
+    index = vocabulary.get_token_to_index_vocabulary(namespace).get(label)
+    if index is None:
+        return UNSEEN_INVERSE_RELATION if is_inverse_relation(label) else UNSEEN_RELATION
+    return NUM_RESERVED_RELATIONS + index
+
+
+def relation_name(vocabulary: Vocabulary, index: int, namespace: str = "edge_labels") -> str:
+    """The label of an edge type; unseen relations are called `@@UNSEEN@@` and `@@UNSEEN@@^-1`."""
+    if index < NUM_RESERVED_RELATIONS:
+        return _UNSEEN_NAMES[index]
+    return vocabulary.get_token_from_index(index - NUM_RESERVED_RELATIONS, namespace)
+
+
+def relation_names(vocabulary: Vocabulary, namespace: str = "edge_labels") -> List[str]:
+    """The labels of all edge types, in order."""
+    return [relation_name(vocabulary, index, namespace) for index in range(num_relations(vocabulary, namespace))]
+
+
+class Graph(NamedTuple):
+    """
+    A batch of directed multigraphs with typed edges, as their disjoint union: the nodes of all graphs are numbered one
+    after another. Several edges between the same two nodes, edges from a node to itself, nodes without edges, graphs
+    without edges and graphs without nodes are all legal.
+
+    # Parameters
+
+    edge_index : `torch.Tensor`
+        Row 0 holds the source and row 1 the target node of every edge, as numbers into the flattened nodes.
+        Shape: `(2, num_edges)`, `torch.long`.
+    edge_type : `torch.Tensor`
+        Shape: `(num_edges,)`, `torch.long`; see `relation_name`.
+    edge_graph : `torch.Tensor`
+        The graph that every edge belongs to. Shape: `(num_edges,)`, `torch.long`.
+    nodes_per_graph : `torch.Tensor`
+        Shape: `(num_graphs,)`, `torch.long`.
+    num_nodes : `int`
+        The sum of `nodes_per_graph`; kept beside it because reading it from a tensor would wait for the GPU.
+    """
+
+    edge_index: torch.Tensor
+    edge_type: torch.Tensor
+    edge_graph: torch.Tensor
+    nodes_per_graph: torch.Tensor
+    num_nodes: int
+
+    @classmethod
+    def from_edges(
+        cls, num_nodes: int, edges: Sequence[Sequence[int]], edge_types: Sequence[int], *, device=None
+    ) -> "Graph":
+        """
+        One graph from a list of (source, target) pairs.
+
+        # Raises
+
+        `ConfigurationError` if an edge leaves the graph or `edges` and `edge_types` differ in length.
+        """
+        if len(edges) != len(edge_types):
+            raise ConfigurationError(f"A graph needs one type for each edge: got {len(edges)} edges and {len(edge_types)} types.")
+        for source, target in edges:
+            if not (0 <= source < num_nodes and 0 <= target < num_nodes):
+                raise ConfigurationError(
+                    f"Edge ({source}, {target}) leaves the graph: its {num_nodes} nodes are numbered 0 to {num_nodes - 1}."
+                )
+        num_edges = len(edges)
+        return cls(
+            edge_index=torch.tensor(edges, dtype=torch.long, device=device).reshape(num_edges, 2).t().contiguous(),
+            edge_type=torch.tensor(edge_types, dtype=torch.long, device=device),
+            edge_graph=torch.zeros(num_edges, dtype=torch.long, device=device),
+            nodes_per_graph=torch.tensor([num_nodes], dtype=torch.long, device=device),
+            num_nodes=num_nodes,
+        )
+
+    @classmethod
+    def disjoint_union(cls, graphs: Sequence["Graph"]) -> "Graph":
+        """The union of several (batches of) graphs, in order. A union of unions is the union of all their graphs."""
+        first_node, first_graph = 0, 0
+        edge_indices, edge_graphs = [], []
+        for graph in graphs:
+            edge_indices.append(graph.edge_index + first_node)
+            edge_graphs.append(graph.edge_graph + first_graph)
+            first_node += graph.num_nodes
+            first_graph += graph.num_graphs
+        return cls(
+            edge_index=torch.cat(edge_indices, dim=1),
+            edge_type=torch.cat([graph.edge_type for graph in graphs]),
+            edge_graph=torch.cat(edge_graphs),
+            nodes_per_graph=torch.cat([graph.nodes_per_graph for graph in graphs]),
+            num_nodes=first_node,
+        )
+
+    @property
+    def num_edges(self) -> int:
+        return self.edge_type.numel()
+
+    @property
+    def num_graphs(self) -> int:
+        return self.nodes_per_graph.numel()
+
+    @property
+    def sources(self) -> torch.Tensor:
+        """Shape: `(num_edges,)`."""
+        return self.edge_index[0]
+
+    @property
+    def targets(self) -> torch.Tensor:
+        """Shape: `(num_edges,)`."""
+        return self.edge_index[1]
+
+    def first_node_of_graph(self) -> torch.Tensor:
+        """The number of the first node of every graph. Shape: `(num_graphs,)`."""
+        return self.nodes_per_graph.cumsum(0) - self.nodes_per_graph
+
+    def node_mask(self, max_nodes: int) -> torch.Tensor:
+        """
+        Which places of a padded tensor hold a node. Shape: `(num_graphs, max_nodes)`, `torch.bool`.
+        """
+        return torch.arange(max_nodes, device=self.nodes_per_graph.device) < self.nodes_per_graph.unsqueeze(-1)
+
+    def flatten_nodes(self, padded: torch.Tensor) -> torch.Tensor:
+        """
+        From one row of nodes per graph, `(num_graphs, max_nodes, ...)`, to flattened nodes, `(num_nodes, ...)`.
+
+        # Raises
+
+        `ConfigurationError` if the padded tensor has no room for the nodes of some graph.
+        """
+        flat = padded[self.node_mask(padded.size(1))]
+        if flat.size(0) != self.num_nodes:
+            raise ConfigurationError(
+                f"A tensor padded to {padded.size(1)} nodes per graph holds {flat.size(0)} of the batch's "
+                f"{self.num_nodes} nodes: the graph and the sequence that its nodes stand for differ in length."
+            )
+        return flat
+
+    def pad_nodes(self, flat: torch.Tensor, max_nodes: int) -> torch.Tensor:
+        """
+        The inverse of `flatten_nodes`: from `(num_nodes, ...)` to `(num_graphs, max_nodes, ...)`, padded with zeros.
+        """
+        padded = flat.new_zeros(self.num_graphs, max_nodes, *flat.shape[1:])
+        padded[self.node_mask(max_nodes)] = flat
+        return padded
+
+    def edges_per_graph(self) -> torch.Tensor:
+        """Shape: `(num_graphs,)`."""
+        return torch.bincount(self.edge_graph, minlength=self.num_graphs)

@@ -1,0 +1,90 @@
+from typing import Callable, List, Optional
+
+import torch
+from allennlp.common import Registrable
+
+from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.modules.intervention import Gate, Messages, apply_gate, consult_interventions
+
+
+class GraphEncoder(torch.nn.Module, Registrable):
+    """
+    A `GraphEncoder` is a `Module` that takes one vector for each node of a batch of graphs and returns one vector for
+    each node, as a `Seq2SeqEncoder` does for sequences.
+
+    It is a stack of message-passing layers. Every layer computes messages, *shows them to the interventions that are
+    active* (`allennlp_graphmask.modules.intervention`), aggregates what these leave of them and updates the node states.
+    That one obligation is what makes an encoder explainable; `intervened_messages` does it for layers that compute
+    their messages edge by edge, and `intervene` for those that never write them out.
+
+    An encoder keeps nothing between calls, and its output must not depend on the order of the edges, on the numbering of
+    the nodes, or on the other graphs of the batch. `allennlp_graphmask.testing.assert_is_graph_encoder` checks this.
+    """
+
+    num_layers: int
+
+    def get_input_dim(self) -> int:
+        """The size of the vectors that `forward` takes."""
+        raise NotImplementedError
+
+    def get_output_dim(self) -> int:
+        """The size of the vectors that `forward` gives."""
+        raise NotImplementedError
+
+    def get_node_dims(self) -> List[int]:
+        """
+        For each layer the size of the node states that its messages are computed from (`Messages.node_states`). Known
+        before any forward pass, because maskers are built from it.
+        """
+        raise NotImplementedError
+
+    def get_message_dims(self) -> List[int]:
+        """For each layer the size of its messages (`Messages.values`)."""
+        raise NotImplementedError
+
+    def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
+        """
+        # Parameters
+
+        node_states : `torch.Tensor`
+            Shape: `(num_nodes, input_dim)`.
+        graph : `Graph`
+
+        # Returns
+
+        `torch.Tensor`
+            Shape: `(num_nodes, output_dim)`.
+        """
+        raise NotImplementedError
+
+    def intervene(self, messages: Messages) -> Optional[Gate]:
+        """
+        Shows the messages of a layer to the active interventions. A layer that aggregates without writing its messages
+        out calls this, and has to aggregate what the gate leaves of them.
+        """
+        return consult_interventions(self, messages)
+
+    def intervened_messages(
+        self, layer: int, node_states: torch.Tensor, graph: Graph, compute_values: Callable[[], torch.Tensor]
+    ) -> torch.Tensor:
+        """
+        The messages that a layer has to aggregate, for layers that compute them edge by edge.
+
+        # Parameters
+
+        layer : `int`
+            Its number, from 0.
+        node_states : `torch.Tensor`
+            What the messages are computed from. Shape: `(num_nodes, node_dim)`.
+        graph : `Graph`
+        compute_values : `Callable[[], torch.Tensor]`
+            Computes the messages. Shape of its result: `(num_edges, message_dim)`.
+
+        # Returns
+
+        `torch.Tensor`
+            Shape: `(num_edges, message_dim)`.
+        """
+        messages = Messages(layer, node_states, graph, compute_values)
+        gate = self.intervene(messages)
+        return apply_gate(messages.values, gate, graph)

@@ -1,0 +1,177 @@
+"""
+The one hook through which every interpreter looks into, or changes, the messages of a graph encoder.
+
+Each layer of a `GraphEncoder` shows its messages to the interventions that are active for it, as one lazy `Messages`
+object, and aggregates what the answering `Gate` leaves of them. The encoder never knows who intervenes, and keeps
+nothing: an intervention is active only inside `with intervening(encoder, intervention):`, for the thread (or task) that
+entered it.
+"""
+
+import contextlib
+import contextvars
+from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple, Optional, Tuple, TypeVar
+
+import torch
+
+from allennlp_graphmask.graph import Graph
+
+if TYPE_CHECKING:
+    from allennlp_graphmask.modules.graph_encoders.graph_encoder import GraphEncoder
+
+
+class Gate(NamedTuple):
+    """
+    What a layer shall aggregate instead of each message: `scale * message + (1 - scale) * replacement`. Whatever
+    normalisation the layer applies stays as it is without a gate.
+
+    # Parameters
+
+    scale : `torch.Tensor`
+        One number for each edge; a boolean tensor keeps (`True`) or replaces (`False`) messages exactly, even where a
+        closed message is infinite or not a number. Shape: `(num_edges,)`.
+    replacement : `torch.Tensor`, optional (default = `None`, zeros)
+        Shape: `(message_dim,)` for one vector for all edges, `(num_relations, message_dim)` with `per_relation`, else
+        `(num_edges, message_dim)`. The last makes every layer, also a factorised one, work edge by edge.
+    per_relation : `bool`, optional (default = `False`)
+        Whether row r of `replacement` is for the edges of type r.
+    """
+
+    scale: torch.Tensor
+    replacement: Optional[torch.Tensor] = None
+    per_relation: bool = False
+
+
+class Messages:
+    """
+    What a layer shows to an intervention. Everything but `layer`, `node_states` and `graph` is computed when it is first
+    asked for, so that looking at the sources only does not make a factorised layer compute its messages one by one.
+
+    # Parameters
+
+    layer : `int`
+        The layer's number, from 0 (the layer that reads the encoder's input).
+    node_states : `torch.Tensor`
+        The states that the messages are computed from. Shape: `(num_nodes, node_dim)`.
+    graph : `Graph`
+    compute_values : `Callable[[], torch.Tensor]`
+        Computes the messages. Shape of its result: `(num_edges, message_dim)`.
+    """
+
+    def __init__(
+        self, layer: int, node_states: torch.Tensor, graph: Graph, compute_values: Callable[[], torch.Tensor]
+    ) -> None:
+        self.layer = layer
+        self.node_states = node_states
+        self.graph = graph
+        self._compute_values = compute_values
+        self._values: Optional[torch.Tensor] = None
+
+    @property
+    def sources(self) -> torch.Tensor:
+        """The state of each edge's source. Shape: `(num_edges, node_dim)`."""
+        return self.node_states.index_select(0, self.graph.sources)
+
+    @property
+    def targets(self) -> torch.Tensor:
+        """The state of each edge's target. Shape: `(num_edges, node_dim)`."""
+        return self.node_states.index_select(0, self.graph.targets)
+
+    @property
+    def values(self) -> torch.Tensor:
+        """The messages. Shape: `(num_edges, message_dim)`."""
+        if self._values is None:
+            self._values = self._compute_values()
+        return self._values
+
+
+#: An intervention is given the messages of a layer and answers with a gate, or with `None` to leave them alone.
+Intervention = Callable[[Messages], Optional[Gate]]
+InterventionType = TypeVar("InterventionType", bound=Intervention)
+
+# A context variable and not an attribute of the encoder: an intervention is often a `torch.nn.Module`, which an attribute
+# would make a sub-module of the encoder (in its state dict, in its optimizer). A context variable is also restored after
+# an exception or Ctrl-C, and other threads do not see it.
+_active_interventions: contextvars.ContextVar[Tuple[Tuple["GraphEncoder", Intervention], ...]] = contextvars.ContextVar(
+    "active_interventions", default=()
+)
+
+
+@contextlib.contextmanager
+def intervening(encoder: "GraphEncoder", intervention: InterventionType) -> Iterator[InterventionType]:
+    """
+    While the context is open, every forward pass of `encoder` in this thread shows its messages to `intervention`.
+    Several interventions may look on; at most one may answer for a layer.
+
+    # Parameters
+
+    encoder : `GraphEncoder`
+    intervention : `Intervention`
+
+    # Returns
+
+    A context manager that gives the intervention.
+    """
+    token = _active_interventions.set(_active_interventions.get() + ((encoder, intervention),))
+    try:
+        yield intervention
+    finally:
+        _active_interventions.reset(token)
+
+
+def consult_interventions(encoder: "GraphEncoder", messages: Messages) -> Optional[Gate]:
+    """
+    Shows messages to the interventions that are active for an encoder and gives the one answer, if there is any.
+
+    # Raises
+
+    `RuntimeError` if two interventions answer, `ValueError` if a gate does not fit the messages.
+    """
+    gate: Optional[Gate] = None
+    for active_encoder, intervention in _active_interventions.get():
+        if active_encoder is not encoder:
+            continue
+        answer = intervention(messages)
+        if answer is None:
+            continue
+        if gate is not None:
+            raise RuntimeError(
+                f"Two interventions answered for layer {messages.layer}: which messages to keep would be ambiguous. Nest "
+                "only interventions of which one answers and the others record."
+            )
+        if answer.scale.shape != (messages.graph.num_edges,):
+            raise ValueError(
+                f"A gate's scale has shape {tuple(answer.scale.shape)} in layer {messages.layer}, whose "
+                f"{messages.graph.num_edges} messages need shape ({messages.graph.num_edges},)."
+            )
+        gate = answer
+    return gate
+
+
+def apply_gate(values: torch.Tensor, gate: Optional[Gate], graph: Graph) -> torch.Tensor:
+    """
+    `scale * message + (1 - scale) * replacement` for each edge; messages as they are without a gate.
+
+    # Parameters
+
+    values : `torch.Tensor`
+        Shape: `(num_edges, message_dim)`.
+    gate : `Gate`, optional
+    graph : `Graph`
+        The graph whose edges the messages belong to.
+
+    # Returns
+
+    `torch.Tensor`
+        Shape: `(num_edges, message_dim)`.
+    """
+    if gate is None:
+        return values
+    scale = gate.scale.unsqueeze(-1)  # Shape: (num_edges, 1)
+    replacement = gate.replacement
+    if replacement is not None and gate.per_relation:
+        replacement = replacement.index_select(0, graph.edge_type)  # Shape: (num_edges, message_dim)
+    if gate.scale.dtype == torch.bool:
+        return torch.where(scale, values, values.new_zeros(()) if replacement is None else replacement)
+    if replacement is None:
+        return scale * values
+    return scale * values + (1 - scale) * replacement
