@@ -180,9 +180,20 @@ class Graph(NamedTuple):
     def pad_nodes(self, flat: torch.Tensor, max_nodes: int) -> torch.Tensor:
         """
         The inverse of `flatten_nodes`: from `(num_nodes, ...)` to `(num_graphs, max_nodes, ...)`, padded with zeros.
+
+        # Raises
+
+        `ConfigurationError` if there is not one row for each node, or no room for the nodes of some graph.
         """
+        places = self.node_mask(max_nodes).nonzero(as_tuple=True)
+        # Writing through a mask would not do: it writes a single row to every node, or to none, without complaint.
+        if not flat.size(0) == places[0].numel() == self.num_nodes:
+            raise ConfigurationError(
+                f"{flat.size(0)} rows cannot be padded to {max_nodes} nodes per graph: the batch has {self.num_nodes} "
+                f"nodes, {places[0].numel()} of which have room there."
+            )
         padded = flat.new_zeros(self.num_graphs, max_nodes, *flat.shape[1:])
-        padded[self.node_mask(max_nodes)] = flat
+        padded[places] = flat
         return padded
 
     def edges_per_graph(self) -> torch.Tensor:

@@ -1,0 +1,90 @@
+import copy
+import logging
+import pickle
+from collections import Counter
+
+import pytest
+import torch
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import Instance, Vocabulary
+from allennlp.data.batch import Batch
+from allennlp.data.fields import ListField, TextField
+from allennlp.data.token_indexers import SingleIdTokenIndexer
+from allennlp.data.tokenizers import Token
+
+from allennlp_graphmask.data.fields import OpenSequenceLabelField
+from allennlp_graphmask.data.fields.open_label_field import UNSEEN_LABEL
+
+
+@pytest.fixture(autouse=True)
+def nothing_warned_about(monkeypatch) -> None:
+    monkeypatch.setattr(OpenSequenceLabelField, "_warned_labels", set())
+    monkeypatch.setattr(OpenSequenceLabelField, "unseen_label_counts", Counter())
+
+
+@pytest.fixture
+def vocabulary() -> Vocabulary:
+    return Vocabulary(counter={"role_labels": {"_": 9, "A0": 3, "A1": 2}, "tokens": {"she": 1}})
+
+
+def labelled(*labels: str) -> OpenSequenceLabelField:
+    words = TextField([Token("she") for _ in labels], {"tokens": SingleIdTokenIndexer()})
+    return OpenSequenceLabelField(list(labels), words, "role_labels")
+
+
+def test_labels_and_unseen_labels(vocabulary: Vocabulary, caplog) -> None:
+    field = labelled("A1", "A5", "_", "A5")
+    with caplog.at_level(logging.WARNING):
+        field.index(vocabulary)
+        copy.deepcopy(field).index(vocabulary)
+    assert field.as_tensor(field.get_padding_lengths()).tolist() == [2, UNSEEN_LABEL, 0, UNSEEN_LABEL]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Label 'A5' is not in the vocabulary's namespace 'role_labels': the model cannot predict it, and it counts as "
+        "missed."
+    ]
+    assert OpenSequenceLabelField.unseen_label_counts == {("role_labels", "A5"): 4}
+
+
+def test_a_loss_ignores_unseen_labels(vocabulary: Vocabulary) -> None:
+    field = labelled("A1", "A5")
+    field.index(vocabulary)
+    targets = field.as_tensor(field.get_padding_lengths())
+    logits = torch.randn(2, 3)
+    loss = torch.nn.functional.cross_entropy(logits, targets, ignore_index=UNSEEN_LABEL)
+    assert torch.equal(loss, torch.nn.functional.cross_entropy(logits[:1], targets[:1]))
+
+
+def test_batch_is_padded(vocabulary: Vocabulary) -> None:
+    batch = Batch([Instance({"roles": labelled("A0", "_", "A9")}), Instance({"roles": labelled("A1")})])
+    batch.index_instances(vocabulary)
+    assert batch.as_tensor_dict()["roles"].tolist() == [[1, 0, UNSEEN_LABEL], [2, 0, 0]]
+
+
+def test_list_field_pads_with_empty_fields(vocabulary: Vocabulary) -> None:
+    batch = Batch(
+        [
+            Instance({"roles": ListField([labelled("A0", "_"), labelled("A1")])}),
+            Instance({"roles": ListField([labelled("A0")])}),
+        ]
+    )
+    batch.index_instances(vocabulary)
+    assert batch.as_tensor_dict()["roles"].tolist() == [[[1, 0], [2, 0]], [[1, 0], [0, 0]]]
+
+
+def test_equality_copies_and_pickles(vocabulary: Vocabulary) -> None:
+    field = labelled("A0", "A9")
+    field.index(vocabulary)
+    for copied in (copy.deepcopy(field), pickle.loads(pickle.dumps(field)), field.duplicate()):
+        assert isinstance(copied, OpenSequenceLabelField)
+        assert copied.labels == ["A0", "A9"]
+        assert copied.as_tensor(copied.get_padding_lengths()).tolist() == [1, UNSEEN_LABEL]
+    assert field.human_readable_repr() == ["A0", "A9"]
+    assert isinstance(field.empty_field(), OpenSequenceLabelField)
+
+
+def test_wrong_arguments_are_refused() -> None:
+    words = labelled("A0").sequence_field
+    with pytest.raises(ConfigurationError, match="'roles' must end in 'labels' or 'tags'"):
+        OpenSequenceLabelField(["A0"], words, "roles")
+    with pytest.raises(ConfigurationError):
+        OpenSequenceLabelField(["A0", "A1"], words, "role_labels")
