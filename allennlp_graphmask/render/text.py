@@ -1,0 +1,267 @@
+"""
+An Explanation as plain text: `python -m allennlp_graphmask.render.text FILE.jsonl [--max N]` prints those of
+a file.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+import textwrap
+import unicodedata
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
+from allennlp_graphmask.interpret.explanation import Explanation
+from allennlp_graphmask.interpret.explanation_file import read_explanations
+from allennlp_graphmask.interpret.explanation_validation import ExplanationFormatError
+
+_LABEL_WIDTH = 12
+_MAX_TOKENS = 300
+
+
+def render_text(explanation: Explanation, *, width: int = 88, max_edges: Optional[int] = 60) -> str:
+    """
+    The text view of an explanation: the sentence with its predicate marked, the prediction before and after
+    masking, and for each layer the kept edges. Words carry the number of their node where they occur more
+    than once.
+
+    Where a graph has edges of a relation and of its inverse, as dependency trees have, both are shown as one
+    arc from head to dependent, with the direction of the kept messages: `down` from head to dependent, `up`
+    from dependent to head.
+
+    # Parameters
+
+    explanation : `Explanation`
+    width : `int`, optional (default = `88`)
+        In columns. Only a single very long word makes a line longer.
+    max_edges : `int`, optional (default = `60`)
+        At most so many arcs of a layer are listed, those with the highest scores. `None` lists all.
+
+    # Returns
+
+    `str`
+        Without a line end at its end.
+    """
+    lines = _sentence_lines(explanation, width)
+    if lines:
+        lines.append("")
+    lines.extend(_prediction_lines(explanation, width))
+    for layer in range(explanation.num_layers):
+        lines.append("")
+        lines.extend(_layer_lines(explanation, layer, width, max_edges))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+# --- The text
+
+
+def _sentence_lines(explanation: Explanation, width: int) -> List[str]:
+    words = [_printable(token) for token in explanation.tokens[:_MAX_TOKENS]]
+    predicate = explanation.metadata.get("predicate_index")
+    if isinstance(predicate, int) and 0 <= predicate < len(words):
+        words[predicate] = f"[[{words[predicate]}]]"
+    if len(explanation.tokens) > _MAX_TOKENS:
+        words.append(f"... ({len(explanation.tokens)} tokens)")
+    return textwrap.wrap(" ".join(words), width, break_on_hyphens=False)
+
+
+def _printable(text: str) -> str:
+    """Without control characters, which could move the cursor or colour the terminal."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
+
+
+# --- The prediction
+
+
+def _prediction_lines(explanation: Explanation, width: int) -> List[str]:
+    original, masked = explanation.prediction["original"], explanation.prediction["masked"]
+    changed = explanation.prediction["changed"]
+    before, after = _prediction_text(original), _prediction_text(masked)
+    if changed is None and masked is None:
+        after = "not measured"
+    elif changed is False:
+        after = "unchanged" if masked is None or after == before else f"unchanged: {after}"
+    elif changed:
+        after = f"CHANGED: {after}"
+    rows = []
+    if _is_role_prediction(original):
+        predicate = original["predicate"]
+        rows.append(
+            ("predicate", f"{predicate['text']} ({predicate.get('sense') or predicate.get('lemma') or '?'})")
+        )
+    rows.append(("prediction", before))
+    rows.append(("masked", after))
+    if explanation.divergence is not None:
+        rows.append(
+            ("divergence", f"{explanation.divergence['value']:.4g} ({explanation.divergence['name']})")
+        )
+    if explanation.constraint is not None:
+        rows.append(("constraint", _constraint_text(explanation.constraint)))
+    total = len(explanation.edges) * explanation.num_layers
+    kept = sum(sum(edge.kept) for edge in explanation.edges)
+    rows.append(("kept", f"{_count(kept, total)} ({explanation.interpreter['name']})"))
+    lines = []
+    for label, text in rows:
+        lines.extend(
+            textwrap.wrap(
+                _printable(text),
+                width,
+                initial_indent=label.ljust(_LABEL_WIDTH),
+                subsequent_indent=" " * _LABEL_WIDTH,
+                break_on_hyphens=False,
+            )
+        )
+    return lines
+
+
+def _is_role_prediction(prediction: Any) -> bool:
+    return (
+        isinstance(prediction, dict)
+        and isinstance(prediction.get("predicate"), dict)
+        and "text" in prediction["predicate"]
+        and isinstance(prediction.get("arguments"), list)
+    )
+
+
+def _prediction_text(prediction: Any) -> str:
+    if _is_role_prediction(prediction):
+        arguments = [f"{argument['role']}: {argument['phrase']}" for argument in prediction["arguments"]]
+        return " | ".join(arguments) if arguments else "no arguments"
+    if isinstance(prediction, str):
+        return prediction
+    return json.dumps(prediction, ensure_ascii=False)
+
+
+def _constraint_text(constraint: Dict[str, Any]) -> str:
+    answers = {True: "yes", False: "no", None: "not known"}
+    return (
+        f"{constraint['kind']} at most {constraint['bound']:g}; met here: {answers[constraint['met']]}, "
+        f"in training: {answers[constraint['met_in_training']]}"
+    )
+
+
+def _count(kept: int, total: int) -> str:
+    return f"{kept} of {total} messages" + (f", {100 * kept / total:.0f} %" if total else "")
+
+
+# --- The arcs
+
+
+class _Arc(NamedTuple):
+    """A relation between two nodes and the kept messages along it, as (direction or "", score)."""
+
+    source: int
+    relation: str
+    target: int
+    messages: List[Tuple[str, float]]
+
+    def best_score(self) -> float:
+        return max(score for _, score in self.messages)
+
+
+def _kept_arcs(explanation: Explanation, layer: int) -> List[_Arc]:
+    directed = any(is_inverse_relation(edge.type) for edge in explanation.edges)
+    arcs: Dict[Tuple[int, str, int], _Arc] = {}
+    for edge in explanation.layer(layer):
+        if not edge.kept:
+            continue
+        key, direction = (edge.source, edge.type, edge.target), "down" if directed else ""
+        if is_inverse_relation(edge.type):
+            key, direction = (edge.target, inverse_relation(edge.type), edge.source), "up"
+        # Two equal edges (multigraphs have them) are two messages of one arc.
+        arcs.setdefault(key, _Arc(*key, [])).messages.append((direction, edge.score))
+    return list(arcs.values())
+
+
+def _layer_lines(explanation: Explanation, layer: int, width: int, max_edges: Optional[int]) -> List[str]:
+    place = ""
+    if explanation.num_layers > 1:
+        place = {0: ", bottom", explanation.num_layers - 1: ", top"}.get(layer, "")
+    kept = len(explanation.kept_edges(layer))
+    lines = [f"layer {layer}{place}: kept {_count(kept, len(explanation.edges))}"]
+    arcs = _kept_arcs(explanation, layer)
+    hidden = 0
+    if max_edges is not None and len(arcs) > max_edges:
+        hidden = len(arcs) - max_edges
+        arcs = sorted(arcs, key=_Arc.best_score, reverse=True)[:max_edges]
+    # In the order of the text, as the sentence is read.
+    arcs.sort(key=lambda arc: (arc.target, arc.source))
+    names = _node_names(explanation)
+    columns = [(names[arc.source], f"--{_printable(arc.relation)}-->", names[arc.target]) for arc in arcs]
+    widths = [max((_display_width(row[column]) for row in columns), default=0) for column in range(3)]
+    for arc, row in zip(arcs, columns):
+        # Messages of both directions in a fixed order, whatever the order of the edges.
+        messages = ", ".join(f"{direction} {score:.2f}".strip() for direction, score in sorted(arc.messages))
+        line = (
+            "  "
+            + " ".join(_pad(cell, column_width) for cell, column_width in zip(row, widths))
+            + "  "
+            + messages
+        )
+        if _display_width(line) > width:
+            line = "  " + " ".join(row) + "  " + messages
+        lines.append(line)
+    if hidden:
+        lines.append(f"  ... and {hidden} more")
+    return lines
+
+
+def _node_names(explanation: Explanation) -> List[str]:
+    texts = [_printable(node.text) for node in explanation.nodes]
+    numbered = {text for text in texts if texts.count(text) > 1} if len(texts) <= _MAX_TOKENS else set(texts)
+    return [
+        _shortened(text) + (f"[{node.id}]" if text in numbered else "")
+        for node, text in zip(explanation.nodes, texts)
+    ]
+
+
+def _shortened(text: str, length: int = 30) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def _display_width(text: str) -> int:
+    """In columns of a terminal: Chinese, Japanese and Korean characters take two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - _display_width(text))
+
+
+# --- The command
+
+
+def _rendered(explanations: Iterator[Explanation], width: int) -> Iterator[str]:
+    for number, explanation in enumerate(explanations):
+        yield ("" if number == 0 else "-" * width + "\n") + render_text(explanation, width=width)
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Prints the explanations of a file; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m allennlp_graphmask.render.text",
+        description="Print the explanations of a JSON-lines file as text.",
+    )
+    parser.add_argument("file", help="explanations, as `allennlp predict` writes them")
+    parser.add_argument("--max", type=int, default=None, metavar="N", help="print the first N only")
+    parser.add_argument("--width", type=int, default=88, help="columns (default: 88)")
+    options = parser.parse_args(arguments)
+    # A terminal that cannot show a character shows a question mark instead of ending the command.
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        for text in _rendered(itertools.islice(read_explanations(options.file), options.max), options.width):
+            print(text)
+    except (ExplanationFormatError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
