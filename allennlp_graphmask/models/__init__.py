@@ -1,0 +1,3 @@
+from allennlp_graphmask.models.gcn_srl import GcnSemanticRoleLabeler
+
+__all__ = ["GcnSemanticRoleLabeler"]

@@ -1,0 +1,34 @@
+import torch
+from allennlp.common.checks import ConfigurationError
+
+from allennlp_graphmask.interpret.divergences.divergence import Divergence
+
+
+@Divergence.register("margin_hinge")
+class MarginHinge(Divergence):
+    """
+    `max(0, 1 - (log p(y) - max_{y' != y} log p(y')) / margin)` under the masked graph, y being the prediction on the whole
+    graph, summed over the instance's positions. It is at least 1 for every changed prediction, so its mean bounds the share of
+    changed instances from above, and it is 0 where the prediction is safe by the margin, however much the probabilities move.
+
+    Registered as a `Divergence` with name "margin_hinge".
+
+    # Parameters
+
+    margin : `float`, optional (default = `1.0`)
+        In nats.
+    """
+
+    name = "margin_hinge"
+
+    def __init__(self, margin: float = 1.0) -> None:
+        if margin <= 0:
+            raise ConfigurationError(f"margin_hinge.margin must be positive, got {margin}.")
+        self.margin = margin
+
+    def per_position(self, original_logits: torch.Tensor, masked_logits: torch.Tensor) -> torch.Tensor:
+        predicted = original_logits.argmax(-1, keepdim=True)
+        log_probabilities = masked_logits.log_softmax(-1)
+        own = log_probabilities.gather(-1, predicted).squeeze(-1)
+        others = log_probabilities.scatter(-1, predicted, torch.finfo(log_probabilities.dtype).min)
+        return torch.relu(1 - (own - others.amax(-1)) / self.margin)

@@ -1,0 +1,21 @@
+import torch
+from torch.nn import functional
+
+from allennlp_graphmask.interpret.divergences.divergence import Divergence
+
+
+@Divergence.register("prediction_nll")
+class PredictionNll(Divergence):
+    """
+    The negative log likelihood, under the masked graph, of what the model predicts on the whole graph: the divergence of
+    the original paper's code. It is not zero with all gates open, where it is the entropy-like uncertainty of the model.
+
+    Registered as a `Divergence` with name "prediction_nll".
+    """
+
+    name = "prediction_nll"
+
+    def per_position(self, original_logits: torch.Tensor, masked_logits: torch.Tensor) -> torch.Tensor:
+        predicted = original_logits.argmax(-1)
+        # cross_entropy wants the classes in dimension 1.
+        return functional.cross_entropy(masked_logits.movedim(-1, 1), predicted, reduction="none")

@@ -1,0 +1,124 @@
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+import torch
+
+from allennlp_graphmask.graph import Graph
+
+
+class AttributedEdge(NamedTuple):
+    """One edge of one graph with what an interpreter says of it; see `EdgeAttribution.edges`."""
+
+    source: int
+    target: int
+    relation: str
+    scores: List[float]
+    kept: List[bool]
+
+
+class EdgeAttribution:
+    """
+    What an interpreter says of every edge in every layer, for a batch of graphs.
+
+    # Parameters
+
+    graph : `Graph`
+        The graphs whose edges are judged.
+    scores : `Sequence[torch.Tensor]`
+        One tensor for each layer of the encoder, from the bottom; a higher score means a more important edge. What
+        a score is, is up to the interpreter; scores of one attribution can be compared. Shape of each: `(num_edges,)`.
+    kept : `Sequence[torch.Tensor]`
+        The hard decision: `True` for edges that are part of the explanation. Shape of each: `(num_edges,)`, `torch.bool`.
+    relation_names : `Sequence[str]`
+        The name of each edge type.
+
+    # Raises
+
+    `ValueError` if the tensors do not fit the graph, or there are not as many layers of scores as of decisions.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        scores: Sequence[torch.Tensor],
+        kept: Sequence[torch.Tensor],
+        relation_names: Sequence[str],
+    ) -> None:
+        if len(scores) != len(kept):
+            raise ValueError(f"An attribution needs scores and decisions for each layer: got {len(scores)} and {len(kept)}.")
+        for name, layers in (("scores", scores), ("kept", kept)):
+            for number, layer in enumerate(layers):
+                if layer.shape != (graph.num_edges,):
+                    raise ValueError(
+                        f"{name} of layer {number} have shape {tuple(layer.shape)}, expected ({graph.num_edges},): one for "
+                        "each edge."
+                    )
+        for number, layer in enumerate(kept):
+            if layer.dtype != torch.bool:
+                raise ValueError(f"kept of layer {number} has type {layer.dtype}, expected torch.bool.")
+        self.graph = graph
+        self.scores = [layer.detach() for layer in scores]
+        self.kept = [layer.detach() for layer in kept]
+        self.relation_names = list(relation_names)
+
+    @property
+    def num_layers(self) -> int:
+        return len(self.scores)
+
+    def kept_share(self) -> float:
+        """The share of the messages (edges times layers) that are kept; 1.0 if there are none."""
+        total = self.num_layers * self.graph.num_edges
+        return sum(int(layer.sum()) for layer in self.kept) / total if total else 1.0
+
+    def edges(self) -> List[AttributedEdge]:
+        """All edges in order, with node numbers of the batch (of the graph itself, after `split`)."""
+        # Each tensor leaves its device once.
+        scores = torch.stack(self.scores, dim=1).tolist() if self.scores else [[]] * self.graph.num_edges
+        kept = torch.stack(self.kept, dim=1).tolist() if self.kept else [[]] * self.graph.num_edges
+        return [
+            AttributedEdge(source, target, self.relation_names[edge_type], edge_scores, edge_kept)
+            for source, target, edge_type, edge_scores, edge_kept in zip(
+                self.graph.sources.tolist(), self.graph.targets.tolist(), self.graph.edge_type.tolist(), scores, kept
+            )
+        ]
+
+    def split(self) -> List["EdgeAttribution"]:
+        """One attribution for each graph of the batch, with nodes numbered from 0."""
+        cpu = torch.device("cpu")
+        edge_graph = self.graph.edge_graph.to(cpu)
+        edge_index = self.graph.edge_index.to(cpu)
+        edge_type = self.graph.edge_type.to(cpu)
+        scores = [layer.to(cpu) for layer in self.scores]
+        kept = [layer.to(cpu) for layer in self.kept]
+        # The edges of a batch usually stand graph by graph, but nothing promises that.
+        order = torch.argsort(edge_graph, stable=True)
+        counts = torch.bincount(edge_graph, minlength=self.graph.num_graphs).tolist()
+        first_nodes = self.graph.first_node_of_graph().tolist()
+        sizes = self.graph.nodes_per_graph.tolist()
+        parts = []
+        for selection, first_node, size in zip(order.split(counts), first_nodes, sizes):
+            graph = Graph(
+                edge_index=edge_index[:, selection] - first_node,
+                edge_type=edge_type[selection],
+                edge_graph=torch.zeros_like(selection),
+                nodes_per_graph=torch.tensor([size]),
+                num_nodes=size,
+            )
+            parts.append(
+                EdgeAttribution(
+                    graph,
+                    [layer[selection] for layer in scores],
+                    [layer[selection] for layer in kept],
+                    self.relation_names,
+                )
+            )
+        return parts
+
+    def to_json(self) -> Dict[str, Any]:
+        """Plain Python data; AllenNLP's `sanitize` calls this."""
+        return {
+            "num_nodes": self.graph.num_nodes,
+            "edges": [
+                {"source": edge.source, "target": edge.target, "type": edge.relation, "score": edge.scores, "kept": edge.kept}
+                for edge in self.edges()
+            ],
+        }

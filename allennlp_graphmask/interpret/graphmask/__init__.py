@@ -1,0 +1,5 @@
+from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
+from allennlp_graphmask.interpret.graphmask.threshold import ThresholdPoint, choose_threshold, threshold_curve
+from allennlp_graphmask.interpret.graphmask.trainer_callback import GraphMaskCallback
+
+__all__ = ["GraphMask", "GraphMaskCallback", "ThresholdPoint", "choose_threshold", "threshold_curve"]

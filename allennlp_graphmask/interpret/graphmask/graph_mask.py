@@ -1,0 +1,517 @@
+import copy
+import json
+import logging
+import os
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import torch
+from allennlp.common import Lazy, Params
+from allennlp.common.checks import ConfigurationError
+from allennlp.common.util import is_distributed
+from allennlp.data import Vocabulary
+from allennlp.models import Model
+from allennlp.nn.util import read_state_dict
+
+from allennlp_graphmask.graph import Graph, relation_names
+from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl, changed_predictions
+from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
+from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
+from allennlp_graphmask.interpret.graphmask.metrics import GraphMaskMetrics
+from allennlp_graphmask.interpret.graphmask.selection import SelectionCriterion
+from allennlp_graphmask.interpret.graphmask.target import (
+    MetricSets,
+    find_graph_encoder,
+    load_target,
+    resolve_target_config,
+    stochastic_layers_active,
+)
+from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
+from allennlp_graphmask.interpret.interventions import LayerGates, MessageRecorder
+from allennlp_graphmask.interpret.maskers import EdgewiseMasker, Masker
+from allennlp_graphmask.modules.intervention import Gate, Messages, intervening
+
+logger = logging.getLogger(__name__)
+
+#: The number of batches at the start of an epoch on which the divergence with all gates open is measured.
+_FLOOR_BATCHES = 5
+
+
+@Model.register("graphmask")
+class GraphMask(Model):
+    """
+    GraphMask ([Schlichtkrull, De Cao and Titov, 2021](https://arxiv.org/abs/2010.00577)): learns, for a trained model, which
+    edges of which layers of its graph encoder can be dropped without changing its predictions.
+
+    A masker predicts a gate for every edge in every layer from the states and messages of an unmasked pass; in a second pass
+    each message m is replaced by `z m + (1 - z) b`, b being a learnt vector of the layer. Training minimises the expected
+    number of open gates under the constraint that the predictions stay close to those of the unmasked pass (equations 3 to
+    5). It is a `Model`, so that `allennlp train` trains it; of the target, nothing is changed. Its trainer needs the callback
+    `graphmask`.
+
+    Any model can be the target that contains a `GraphEncoder` and whose output has the logits of the distribution to
+    preserve. A target that has a method `encode_nodes` and takes its result as `node_states` (see `gcn_srl`) computes what is
+    below its graph encoder once instead of for each pass.
+
+    Registered as a `Model` with name "graphmask".
+
+    # Parameters
+
+    vocab : `Vocabulary`
+        Must be that of the target: `"vocabulary": {"type": "from_files", "directory": <the target's archive>}`.
+    target : `Dict[str, Any]` or `Model`
+        The trained model to explain, in a config `{"type": "from_archive", "archive_file": ...}`. A `Model` is copied.
+    masker : `Lazy[Masker]`, optional (default = `edgewise`)
+    divergence : `Divergence`, optional (default = `saturating_kl`)
+    gate_distribution : `HardConcrete`, optional
+    gates : `str`, optional (default = `"soft"`)
+        What the masked pass of training uses: `"soft"` gates in [0, 1], or `"straight_through"` (rounded, with the gradient
+        of the soft ones). Evaluation always uses hard gates.
+    penalty_scaling : `float`, optional (default = `1.0`)
+        The weight of the expected share of open gates, summed over layers.
+    allowance : `float`, optional (default = `0.05`)
+        The largest mean divergence accepted.
+    two_sided : `bool`, optional (default = `True`)
+        Whether the multiplier falls while the constraint is slack.
+    multiplier_start : `float`, optional (default = `0.55`)
+        The multiplier's parameter, before the softplus.
+    multiplier_bounds : `Tuple[float, float]`, optional (default = `(-2, 30)`)
+    multiplier_follows : `str`, optional (default = `"divergence"`)
+        `"divergence"`, or `"changed"`: the multiplier follows the measured share of instances with a changed prediction.
+    epochs_per_layer : `int`, optional (default = `None`)
+        Layers are enabled one after another, from the top, one more every so many epochs. A layer that is not enabled is
+        exactly open. Without it all are enabled from the start.
+    dropout_in_masked_pass : `bool`, optional (default = `False`)
+        Whether the target's dropout is active in the masked pass of training, as in the paper. The divergence that it alone
+        causes can exceed the allowance; it is reported as `divergence_floor`.
+    constraint : `str`, optional (default = `"changed"`)
+        What the choice of the best epoch holds to: `"changed"` (share of instances with any changed prediction),
+        `"divergence"`, or `"score"` (relative loss of `score_metric`).
+    constraint_bound : `float`, optional (default = `None`)
+        The largest value of that for which an epoch counts as feasible; 1.1 times the allowance if not given.
+    score_metric : `str`, optional (default = `None`)
+        The target's metric for the constraint `"score"`.
+    distribution : `str`, optional (default = `"logits"`)
+        The key of the logits in the target's output, of shape `(batch_size, ..., num_classes)`.
+    mask : `str`, optional (default = `"mask"`)
+        The key of the mask of positions (or classes) in the target's output; it may be absent.
+    encoder : `str`, optional (default = `None`)
+        The name of the graph encoder, in targets with several.
+    edge_label_namespace : `str`, optional (default = `"edge_labels"`)
+    random_control_draws : `int`, optional (default = `1`)
+        In evaluation, how often each batch is also masked at random with as many open gates in each layer.
+    random_control_seed : `int`, optional (default = `0`)
+    reported_edge_types : `int`, optional (default = `15`)
+        For how many of the most frequent edge types the kept share is reported.
+    """
+
+    default_predictor = "graphmask"
+
+    threshold: torch.Tensor
+    enabled_layers: torch.Tensor
+    enabled_layers_next: torch.Tensor
+
+    def __init__(
+        self,
+        vocab: Vocabulary,
+        target: Union[Dict[str, Any], Model],
+        *,
+        masker: Lazy[Masker] = Lazy(EdgewiseMasker),
+        divergence: Optional[Divergence] = None,
+        gate_distribution: Optional[HardConcrete] = None,
+        gates: str = "soft",
+        penalty_scaling: float = 1.0,
+        allowance: float = 0.05,
+        two_sided: bool = True,
+        multiplier_start: float = 0.55,
+        multiplier_bounds: Tuple[float, float] = (-2.0, 30.0),
+        multiplier_follows: str = "divergence",
+        epochs_per_layer: Optional[int] = None,
+        dropout_in_masked_pass: bool = False,
+        constraint: str = "changed",
+        constraint_bound: Optional[float] = None,
+        score_metric: Optional[str] = None,
+        distribution: str = "logits",
+        mask: str = "mask",
+        encoder: Optional[str] = None,
+        edge_label_namespace: str = "edge_labels",
+        random_control_draws: int = 1,
+        random_control_seed: int = 0,
+        reported_edge_types: int = 15,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(vocab, **kwargs)
+        _check_choice("gates", gates, ("soft", "straight_through"))
+        _check_choice("multiplier_follows", multiplier_follows, ("divergence", "changed"))
+        if epochs_per_layer is not None and epochs_per_layer < 1:
+            raise ConfigurationError(f"epochs_per_layer must be at least 1, got {epochs_per_layer}.")
+        self._target_config: Optional[Dict[str, Any]] = None
+        if isinstance(target, Model):
+            # The user's own model stays as it is: ours gets its parameters frozen.
+            self.target = copy.deepcopy(target)
+        else:
+            config = target.as_dict(quiet=True) if isinstance(target, Params) else dict(target)
+            self.target = load_target(config, vocab)
+            self._target_config = resolve_target_config(config)
+        self.target.requires_grad_(False)
+        _, graph_encoder = find_graph_encoder(self.target, encoder)
+        # In a tuple, because as an attribute of its own the encoder would be registered (and saved) a second time.
+        self._graph_encoder = (graph_encoder,)
+        self.num_layers = graph_encoder.num_layers
+        self.masker = masker.construct(
+            node_dims=graph_encoder.get_node_dims(), message_dims=graph_encoder.get_message_dims()
+        )
+        self.lagrangian = Lagrangian(
+            allowance, start=multiplier_start, bounds=tuple(multiplier_bounds), two_sided=two_sided
+        )
+        self.divergence = divergence or SaturatingKl()
+        self.gate_distribution = gate_distribution or HardConcrete()
+        self.penalty_scaling = penalty_scaling
+        self.epochs_per_layer = epochs_per_layer
+        self.dropout_in_masked_pass = dropout_in_masked_pass
+        self.selection = SelectionCriterion(
+            constraint, 1.1 * allowance if constraint_bound is None else constraint_bound, score_metric
+        )
+        self._straight_through = gates == "straight_through"
+        self._multiplier_follows_changes = multiplier_follows == "changed"
+        self._distribution_key = distribution
+        self._mask_key = mask
+        self._encoder_name = encoder
+
+        first = 1 if epochs_per_layer else self.num_layers
+        self.register_buffer("enabled_layers", torch.tensor(first))
+        # The trainer validates, then calls its callbacks, then saves. The callback sets this one, and it takes effect when
+        # the next epoch of training starts: else the saved model would have a layer more than the validated one.
+        self.register_buffer("enabled_layers_next", torch.tensor(first))
+        # Locations above it are open. It can be moved after training; see `allennlp_graphmask.interpret.graphmask.threshold`.
+        self.register_buffer("threshold", torch.tensor(self.gate_distribution.threshold, dtype=torch.float64))
+        #: What the last validation of the training run said; part of the archive.
+        self.training_summary: Dict[str, Any] = {}
+        #: Set by the trainer callback.
+        self.in_training_run = False
+        #: Whether evaluation also measures the floor and the random control, which explaining does not need.
+        self.measures_controls = True
+
+        self._relation_names = relation_names(vocab, edge_label_namespace)
+        self._random_control_draws = random_control_draws
+        self._random_control_seed = random_control_seed
+        self._metric_sets = MetricSets(self.target, ["original", "masked", "random", "unreported"])
+        self._metrics = GraphMaskMetrics(self.num_layers, self._relation_names, reported_edge_types)
+        self._start_counting()
+
+    # --- The schedule and the modes
+
+    def train(self, mode: bool = True) -> "GraphMask":
+        super().train(mode)
+        # The target has been trained; what it computes must not depend on ours being in training.
+        self.target.eval()
+        if mode:
+            self.enabled_layers.copy_(self.enabled_layers_next)
+        return self
+
+    def all_layers_enabled(self) -> bool:
+        return int(self.enabled_layers) == self.num_layers
+
+    def schedule_layers(self, epochs_completed: int) -> None:
+        """Sets how many layers are enabled when training goes on after so many epochs."""
+        if self.epochs_per_layer:
+            self.enabled_layers_next.fill_(min(self.num_layers, 1 + epochs_completed // self.epochs_per_layer))
+
+    # --- Saving and loading
+
+    def get_extra_state(self) -> str:
+        # Part of the state dict, so that the archive is enough to build the target again. A string, because reading
+        # weights safely allows nothing more complicated.
+        return json.dumps({"target_config": self._target_config, "training_summary": self.training_summary})
+
+    def set_extra_state(self, state: str) -> None:
+        self.training_summary = json.loads(state)["training_summary"]
+
+    @classmethod
+    def _load(
+        cls,
+        config: Params,
+        serialization_dir: Union[str, os.PathLike],
+        weights_file: Optional[Union[str, os.PathLike]] = None,
+        cuda_device: int = -1,
+    ) -> "GraphMask":
+        weights_file = weights_file or os.path.join(serialization_dir, "best.th")
+        state = json.loads(read_state_dict(weights_file)["_extra_state"])
+        if state["target_config"] is not None:
+            config = config.duplicate()
+            config["model"]["target"] = state["target_config"]
+        model = super()._load(config, serialization_dir, weights_file, cuda_device)
+        assert isinstance(model, GraphMask)
+        return model
+
+    def describe(self) -> Dict[str, Any]:
+        """How this interpreter explains, for the `interpreter` section of an explanation."""
+        return {
+            "name": "graphmask",
+            "masker": type(self.masker).__name__,
+            "divergence": self.divergence.name,
+            "allowance": self.lagrangian.allowance,
+            "threshold": round(float(self.threshold), 6),
+            "constraint": {"kind": self.selection.kind, "bound": self.selection.bound},
+            "enabled_layers": int(self.enabled_layers),
+            "training_summary": self.training_summary,
+        }
+
+    # --- The passes
+
+    def forward(self, **batch: Any) -> Dict[str, Any]:  # type: ignore[override]
+        """
+        # Parameters
+
+        batch : `Any`
+            The inputs of the target.
+
+        # Returns
+
+        A dictionary with `loss`; `divergence` and `changed`, shape `(batch_size,)`; the target's `original` and `masked`
+        outputs; and in evaluation mode the `attribution` of the batch.
+        """
+        if self.training and self.epochs_per_layer and not self.in_training_run:
+            raise ConfigurationError(
+                'With epochs_per_layer, training needs the callback that enables the layers: add {"type": "graphmask"} to '
+                '"trainer": {"callbacks": [...]}. (In a training loop of your own set in_training_run and call schedule_layers.)'
+            )
+        use_dropout = self.training and self.dropout_in_masked_pass
+        original, layers, shared = self._unmasked_pass(batch)
+        graph = layers[0].graph
+        locations = self._locations(layers)
+        gates = self._gates(locations)
+
+        masked_inputs = batch if use_dropout else shared
+        masked = self._masked_pass(masked_inputs, gates, "masked", with_dropout=use_dropout)
+        divergence = self._divergence(original, masked)
+        changed = self._changed(original, masked)
+
+        self._metrics.count_pass(divergence, changed)
+        self._metrics.count_gates(graph.edge_type, gates)
+        self._count_controls(masked_inputs, original, gates, graph)
+        output = {
+            "loss": self._loss(locations, divergence, changed),
+            "divergence": divergence,
+            "changed": changed,
+            "original": original,
+            "masked": masked,
+        }
+        if not self.training:
+            output["attribution"] = self._attribution(graph, locations, gates)
+        return output
+
+    def _unmasked_pass(
+        self, batch: Dict[str, Any], metric_set: str = "original"
+    ) -> Tuple[Dict[str, Any], List[Messages], Dict[str, Any]]:
+        """
+        The target's output, the messages of each layer, and the inputs for further passes: those of the batch and, where the
+        target can take it, what lies below the graph encoder.
+        """
+        encoder = self._graph_encoder[0]
+        encode_nodes = getattr(self.target, "encode_nodes", None)
+        recorder = MessageRecorder()
+        with torch.no_grad():
+            inputs = {**batch, "node_states": encode_nodes(**batch)} if encode_nodes else batch
+            with intervening(encoder, recorder), self._metric_sets.using(metric_set):
+                original = self.target(**inputs)
+        if len(recorder.layers) != self.num_layers:
+            raise RuntimeError(
+                f"The graph encoder showed {len(recorder.layers)} of its {self.num_layers} layers. A GraphEncoder must show the "
+                "messages of every layer (assert_is_graph_encoder in allennlp_graphmask.testing checks it), and the model must "
+                "use it in every forward pass."
+            )
+        return original, recorder.layers, inputs
+
+    def _first_enabled_layer(self) -> int:
+        return self.num_layers - int(self.enabled_layers)
+
+    def _locations(self, layers: List[Messages]) -> List[Optional[torch.Tensor]]:
+        """For each layer the location of every gate, shape `(num_edges,)`; `None` for layers that are not enabled."""
+        first = self._first_enabled_layer()
+        return [None if messages.layer < first else self.masker(messages) for messages in layers]
+
+    def _gates(self, locations: List[Optional[torch.Tensor]]) -> List[Optional[torch.Tensor]]:
+        """Sampled gates in training, boolean ones in evaluation. Shape of each: `(num_edges,)`."""
+        if not self.training:
+            return [None if location is None else location > self.threshold for location in locations]
+        gates = [None if location is None else self.gate_distribution.sample(location) for location in locations]
+        if self._straight_through:
+            return [None if gate is None else straight_through(gate) for gate in gates]
+        return gates
+
+    def _masked_pass(
+        self,
+        inputs: Dict[str, Any],
+        gates: List[Optional[torch.Tensor]],
+        metric_set: str,
+        *,
+        with_dropout: bool = False,
+    ) -> Dict[str, Any]:
+        intervention = LayerGates(
+            [
+                None if gate is None else Gate(gate, baseline)
+                for gate, baseline in zip(gates, self.masker.baselines)
+            ]
+        )
+        with intervening(self._graph_encoder[0], intervention), self._metric_sets.using(metric_set):
+            if with_dropout:
+                with stochastic_layers_active(self.target):
+                    return self.target(**inputs)
+            return self.target(**inputs)
+
+    def _divergence(self, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
+        if self._distribution_key not in masked:
+            raise ConfigurationError(
+                f"The output of the model to explain has no '{self._distribution_key}', only {sorted(masked)}. Name the "
+                'logits of the distribution to preserve by "distribution".'
+            )
+        return self.divergence(
+            original[self._distribution_key], masked[self._distribution_key], original.get(self._mask_key)
+        )
+
+    def _changed(self, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
+        return changed_predictions(
+            original[self._distribution_key], masked[self._distribution_key], original.get(self._mask_key)
+        )
+
+    def _loss(
+        self, locations: List[Optional[torch.Tensor]], divergence: torch.Tensor, changed: torch.Tensor
+    ) -> torch.Tensor:
+        penalty = divergence.new_zeros(())
+        for location in locations:
+            # A batch without edges has nothing to drop.
+            if location is not None and location.numel():
+                penalty = penalty + self.gate_distribution.probability_nonzero(location).mean()
+        loss = self.lagrangian(
+            self.penalty_scaling * penalty,
+            divergence,
+            changed.to(divergence.dtype) if self._multiplier_follows_changes else None,
+        )
+        if self.training and is_distributed():
+            # Distributed training waits for a gradient of every parameter, also those of layers not enabled yet.
+            for layer in range(self._first_enabled_layer()):
+                loss = loss + 0 * sum(parameter.sum() for parameter in self.masker.layer_parameters(layer))
+        return loss
+
+    def _count_controls(
+        self,
+        inputs: Dict[str, Any],
+        original: Dict[str, Any],
+        gates: List[Optional[torch.Tensor]],
+        graph: Graph,
+    ) -> None:
+        """The divergence with all gates open, on a few batches, and in evaluation the random control."""
+        if not self.measures_controls:
+            return
+        with torch.no_grad():
+            # Where the masked pass of training has dropout, the floor is that of training.
+            if self._floor_batches_left and self.training == self.dropout_in_masked_pass:
+                self._floor_batches_left -= 1
+                opened = [torch.ones(graph.num_edges, device=graph.edge_type.device)] * self.num_layers
+                floor = self._masked_pass(inputs, opened, "unreported", with_dropout=self.training)
+                self._metrics.count_floor(self._divergence(original, floor))
+            if not self.training:
+                for _ in range(self._random_control_draws):
+                    random_gates = [None if gate is None else self._shuffled(gate) for gate in gates]
+                    control = self._masked_pass(inputs, random_gates, "random")
+                    self._metrics.count_control(self._changed(original, control))
+
+    def _shuffled(self, gate: torch.Tensor) -> torch.Tensor:
+        """As many open gates at random places; a generator of its own leaves the global random state alone."""
+        order = torch.randperm(gate.numel(), generator=self._control_generator)
+        return gate[order.to(gate.device)]
+
+    def _attribution(
+        self, graph: Graph, locations: List[Optional[torch.Tensor]], gates: List[Optional[torch.Tensor]]
+    ) -> EdgeAttribution:
+        everything = torch.ones(graph.num_edges, device=graph.edge_type.device)
+        return EdgeAttribution(
+            graph,
+            [
+                everything if location is None else self.gate_distribution.probability_open(location)
+                for location in locations
+            ],
+            [everything.bool() if gate is None else gate for gate in gates],
+            self._relation_names,
+        )
+
+    @torch.no_grad()
+    def masked_at_thresholds(
+        self, batch: Dict[str, Any], thresholds: Sequence[float]
+    ) -> Tuple[torch.Tensor, torch.Tensor, int]:
+        """
+        What hard gates would do to a batch at other thresholds than the model's; counts into no metric.
+
+        # Returns
+
+        For each threshold the number of kept messages, shape `(num_thresholds,)`, and whether each instance's predictions
+        changed, shape `(num_thresholds, batch_size)`; and the number of messages.
+        """
+        original, layers, inputs = self._unmasked_pass(batch, "unreported")
+        locations = self._locations(layers)
+        num_edges = layers[0].graph.num_edges
+        kept, changed = [], []
+        for threshold in thresholds:
+            gates = [None if location is None else location > threshold for location in locations]
+            masked = self._masked_pass(inputs, gates, "unreported")
+            kept.append(sum(num_edges if gate is None else gate.sum() for gate in gates))
+            changed.append(self._changed(original, masked))
+        return torch.as_tensor(kept), torch.stack(changed), num_edges * self.num_layers
+
+    @torch.no_grad()
+    def gate_locations(self, batch: Dict[str, Any]) -> torch.Tensor:
+        """The locations of all gates of a batch, all enabled layers one after another. Shape: `(num_gates,)`."""
+        _, layers, _ = self._unmasked_pass(batch, "unreported")
+        return torch.cat([location for location in self._locations(layers) if location is not None])
+
+    # --- Output and metrics
+
+    def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
+        """
+        Splits the attribution into one for each instance and adds what the target's own method gives as `prediction`, as
+        `original_prediction` and `masked_prediction`.
+        """
+        original = self.target.make_output_human_readable(output_dict.pop("original"))
+        masked = self.target.make_output_human_readable(output_dict.pop("masked"))
+        if "attribution" in output_dict:
+            output_dict["attribution"] = output_dict["attribution"].split()
+        for name, output in (("original", original), ("masked", masked)):
+            if "prediction" in output:
+                output_dict[f"{name}_prediction"] = output["prediction"]
+        if "metadata" in original:
+            output_dict["metadata"] = original["metadata"]
+        return output_dict
+
+    def _start_counting(self) -> None:
+        self._metrics.reset()
+        self._floor_batches_left = _FLOOR_BATCHES
+        self._control_generator = torch.Generator().manual_seed(self._random_control_seed)
+
+    def get_metrics(self, reset: bool = False) -> Dict[str, float]:
+        """
+        `kept` (the share of messages, over all layers), `kept_layer_K`, `_kept_type/LABEL`, `divergence`, `divergence_floor`,
+        `changed`, `random_changed`, `multiplier`, `constraint_met`, `selection`, and the target's own metrics as `original_*`,
+        `masked_*` and `random_*`. After each batch only the first few.
+        """
+        metrics = self._metrics.get(across_workers=reset, detailed=reset)
+        metrics["multiplier"] = float(self.lagrangian.value())
+        if not reset:
+            return metrics
+        metrics["enabled_layers"] = float(self.enabled_layers)
+        for name in ("original", "masked", "random"):
+            if name == "random" and "random_changed" not in metrics:
+                continue
+            own = self._metric_sets.get_metrics(name, reset=True)
+            metrics.update({f"{name}_{key}": value for key, value in own.items() if not key.startswith("_")})
+        metrics.update(self.selection.judge(metrics, comparable=self.all_layers_enabled()))
+        if self.in_training_run and not self.training:
+            self.training_summary = {
+                key: value for key, value in metrics.items() if not key.startswith("_") and key != "selection"
+            }
+        self._start_counting()
+        return metrics
+
+
+def _check_choice(name: str, value: str, choices: Tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigurationError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}.")

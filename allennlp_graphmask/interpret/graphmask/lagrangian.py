@@ -1,0 +1,93 @@
+from typing import Optional, Tuple
+
+import torch
+from allennlp.common.checks import ConfigurationError
+from torch.nn import functional
+
+
+class _ReverseGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(context, value):  # type: ignore[override]
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(context, gradient):  # type: ignore[override]
+        return -gradient
+
+
+class Lagrangian(torch.nn.Module):
+    """
+    The objective `objective + lambda (violation - allowance)`, to be minimised in everything and maximised in lambda
+    (Schlichtkrull, De Cao and Titov, 2021, equation 5), for one optimizer that minimises: the gradient of the multiplier is
+    reversed.
+
+    `lambda = softplus(multiplier)`. The parameter is called `multiplier` so that a parameter group of the optimizer can give
+    it its own learning rate by the regular expression `(^|\\.)multiplier$`.
+
+    # Parameters
+
+    allowance : `float`
+    start : `float`
+        The first value of the parameter, before the softplus.
+    bounds : `Tuple[float, float]`
+        The parameter is kept between them.
+    two_sided : `bool`
+        Whether the multiplier feels a slack constraint. With `False` (the authors' code) slack counts as zero: then the
+        multiplier can grow but never fall.
+    """
+
+    def __init__(self, allowance: float, *, start: float, bounds: Tuple[float, float], two_sided: bool) -> None:
+        super().__init__()
+        if not bounds[0] <= start <= bounds[1]:
+            raise ConfigurationError(f"multiplier_start is {start}, outside of multiplier_bounds {tuple(bounds)}.")
+        if allowance < 0:
+            raise ConfigurationError(f"allowance must not be negative, got {allowance}.")
+        self.allowance = allowance
+        self.bounds = bounds
+        self.two_sided = two_sided
+        self.multiplier = torch.nn.Parameter(torch.tensor(float(start)))
+
+    def value(self) -> torch.Tensor:
+        """lambda. Shape: `()`."""
+        return functional.softplus(self.multiplier.detach())
+
+    def at_upper_bound(self) -> bool:
+        """Whether the multiplier cannot grow any more."""
+        return bool(self.multiplier.detach() >= self.bounds[1])
+
+    def forward(
+        self, objective: torch.Tensor, violation: torch.Tensor, measured_violation: Optional[torch.Tensor] = None
+    ) -> torch.Tensor:
+        """
+        # Parameters
+
+        objective : `torch.Tensor`
+            Shape: `()`.
+        violation : `torch.Tensor`
+            What must not exceed the allowance on average, per instance. Shape: `(batch_size,)`.
+        measured_violation : `torch.Tensor`, optional
+            What the multiplier follows instead, where the thing to be bounded has no gradient (changed predictions) and
+            `violation` stands in for it. Shape: `(batch_size,)`.
+
+        # Returns
+
+        `torch.Tensor`
+            Shape: `()`.
+        """
+        if self.training:
+            with torch.no_grad():
+                # The value and not the graph: clamping the graph would cut the gradient that leads back from the bound.
+                self.multiplier.clamp_(*self.bounds)
+        excess = self._excess(violation)
+        measured_excess = excess if measured_violation is None else self._excess(measured_violation)
+        multiplier = functional.softplus(_ReverseGradient.apply(self.multiplier))
+        # The second term has the value zero and the multiplier's whole gradient.
+        return (
+            objective
+            + multiplier.detach() * excess
+            + (multiplier - multiplier.detach()) * measured_excess.detach()
+        )
+
+    def _excess(self, violation: torch.Tensor) -> torch.Tensor:
+        excess = violation - self.allowance
+        return (excess if self.two_sided else excess.relu()).mean()

@@ -1,0 +1,70 @@
+from typing import Dict, Mapping, Optional
+
+from allennlp.common.checks import ConfigurationError
+
+CONSTRAINT_KINDS = ("changed", "divergence", "score")
+
+#: Added to the selection metric of epochs that cannot be compared with others yet; more than any other value.
+_NOT_COMPARABLE = 1000.0
+
+
+class SelectionCriterion:
+    """
+    Chooses among the epochs of a training run: of those that meet the constraint the one that keeps the fewest messages; if
+    none does, the one that violates it least.
+
+    Training with `"validation_metric": "-selection"` makes the trainer keep that epoch.
+
+    # Parameters
+
+    kind : `str`
+        What is bounded: `"changed"` (the share of instances with any changed prediction), `"divergence"`, or `"score"` (the
+        loss of the target's `score_metric`, relative to its value before masking).
+    bound : `float`
+    score_metric : `str`, optional
+        For the kind `"score"` the name of the target's metric (higher is better).
+    """
+
+    def __init__(self, kind: str, bound: float, score_metric: Optional[str] = None) -> None:
+        if kind not in CONSTRAINT_KINDS:
+            raise ConfigurationError(f"constraint must be one of {', '.join(CONSTRAINT_KINDS)}, got {kind!r}.")
+        if (kind == "score") != (score_metric is not None):
+            raise ConfigurationError(
+                'The constraint "score" needs "score_metric", the name of a metric of the model to explain; other constraints '
+                "take none."
+            )
+        self.kind = kind
+        self.bound = bound
+        self._score_metric = score_metric
+
+    def constrained_value(self, metrics: Mapping[str, float]) -> float:
+        """What must not exceed the bound."""
+        if self.kind != "score":
+            return metrics[self.kind]
+        original_name, masked_name = f"original_{self._score_metric}", f"masked_{self._score_metric}"
+        if original_name not in metrics:
+            known = sorted(name[len("original_") :] for name in metrics if name.startswith("original_"))
+            raise ConfigurationError(f"The model to explain has no metric '{self._score_metric}'; it has {known}.")
+        original, masked = metrics[original_name], metrics[masked_name]
+        return (original - masked) / original if original else 0.0
+
+    def judge(self, metrics: Mapping[str, float], *, comparable: bool) -> Dict[str, float]:
+        """
+        # Parameters
+
+        metrics : `Mapping[str, float]`
+        comparable : `bool`
+            Whether all layers are enabled. Until then every epoch is worse than any later one.
+
+        # Returns
+
+        `constraint_met` (1.0 or 0.0) and `selection` (lower is better).
+        """
+        excess = self.constrained_value(metrics) - self.bound
+        met = excess <= 0
+        # Shares are at most 1, so every feasible epoch is better than every other.
+        selection = metrics["kept"] if met else 1 + excess
+        return {
+            "constraint_met": float(met),
+            "selection": selection if comparable else _NOT_COMPARABLE + selection,
+        }

@@ -1,0 +1,190 @@
+"""What GraphMask needs of the model that it explains: its config, its encoder, its metrics."""
+
+import contextlib
+import copy
+import json
+import os
+import tarfile
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import torch
+from allennlp.common import Params
+from allennlp.common.checks import ConfigurationError
+from allennlp.common.file_utils import cached_path
+from allennlp.data import Vocabulary
+from allennlp.models import Model
+from allennlp.training.metrics import Metric
+
+from allennlp_graphmask.modules.graph_encoders import GraphEncoder
+
+
+def archived_model_config(archive_file: str) -> Dict[str, Any]:
+    """The `model` section of an archive's config; the archive is a file or the folder of a training run."""
+    path = str(cached_path(archive_file))
+    try:
+        if os.path.isdir(path):
+            with open(os.path.join(path, "config.json"), encoding="utf-8") as file:
+                return json.load(file)["model"]
+        with tarfile.open(path, "r:*") as archive:
+            member = archive.extractfile("config.json")
+            assert member is not None
+            return json.load(member)["model"]
+    except (KeyError, OSError, tarfile.TarError) as error:
+        raise ConfigurationError(
+            f"Could not read the model's config from the archive '{archive_file}' ({error!r}). It must be a model.tar.gz, or the "
+            "folder, that `allennlp train` wrote."
+        ) from error
+
+
+def resolve_target_config(config: Dict[str, Any]) -> Dict[str, Any]:
+    """
+    The config from which the target can be built without its archive: `from_archive` is replaced by the config in the
+    archive, also where that says `from_archive` again.
+    """
+    seen: List[str] = []
+    while config.get("type") == "from_archive":
+        archive_file = str(config["archive_file"])
+        if archive_file in seen:
+            raise ConfigurationError(f"The archive '{archive_file}' names itself as the archive that its model comes from.")
+        seen.append(archive_file)
+        config = archived_model_config(archive_file)
+    return config
+
+
+def load_target(config: Dict[str, Any], vocab: Vocabulary) -> Model:
+    """
+    Builds the target from its config, with its trained weights if that is `from_archive`.
+
+    # Raises
+
+    `ConfigurationError` if the archive is missing, or its vocabulary is not `vocab`.
+    """
+    if config.get("type") != "from_archive":
+        return Model.from_params(Params(copy.deepcopy(config)), vocab=vocab)
+    archive_file = config.get("archive_file")
+    if not archive_file:
+        raise ConfigurationError('The target {"type": "from_archive"} needs "archive_file".')
+    if not os.path.exists(archive_file) and "://" not in archive_file:
+        raise ConfigurationError(
+            f"The archive of the model to explain, '{archive_file}', does not exist. Training needs it (also with --recover); "
+            "only a finished GraphMask archive does without."
+        )
+    # Without a vocabulary: given ours, `from_archive` would extend the target's vocabulary and embeddings with it, and so alter
+    # the model that is to be explained.
+    target = Model.from_archive(archive_file, vocab=None)
+    check_same_vocabulary(vocab, target.vocab, archive_file)
+    return target
+
+
+def check_same_vocabulary(vocab: Vocabulary, target_vocab: Vocabulary, archive_file: str) -> None:
+    """
+    # Raises
+
+    `ConfigurationError` naming the namespaces that differ and the lines of config that mend it.
+    """
+    namespaces = set(vocab.get_namespaces()) | set(target_vocab.get_namespaces())
+    differing = sorted(
+        namespace
+        for namespace in namespaces
+        if vocab.get_index_to_token_vocabulary(namespace) != target_vocab.get_index_to_token_vocabulary(namespace)
+    )
+    if differing:
+        raise ConfigurationError(
+            f"The vocabulary differs from that of the model to explain in {', '.join(map(repr, differing))}: the same words and "
+            'labels would get other indices. Take the target\'s: "vocabulary": {"type": "from_files", "directory": '
+            f'"{archive_file}"}}'
+        )
+
+
+def find_graph_encoder(model: Model, name: Optional[str] = None) -> Tuple[str, GraphEncoder]:
+    """
+    The graph encoder in a model and its name there.
+
+    # Parameters
+
+    model : `Model`
+    name : `str`, optional
+        The dotted name of the encoder, for models with several.
+
+    # Raises
+
+    `ConfigurationError` if there is none, or several and no name.
+    """
+    encoders = [(path, module) for path, module in model.named_modules() if isinstance(module, GraphEncoder)]
+    if name is not None:
+        for path, encoder in encoders:
+            if path == name:
+                return path, encoder
+        raise ConfigurationError(
+            f"The model {type(model).__name__} has no GraphEncoder named '{name}'; it has {[path for path, _ in encoders]}."
+        )
+    if len(encoders) != 1:
+        raise ConfigurationError(
+            f"The model {type(model).__name__} must contain exactly one GraphEncoder to be explained; it has "
+            f"{[path for path, _ in encoders]}." + (' Choose one by "encoder".' if encoders else "")
+        )
+    return encoders[0]
+
+
+class MetricSets:
+    """
+    Gives each of several passes through one model its own copies of the model's metrics, so that the scores before and after
+    masking come apart.
+
+    Metrics are found as attributes of the model and its sub-modules, alone or in a dict or list.
+    """
+
+    def __init__(self, model: Model, names: List[str]) -> None:
+        self._model = model
+        # The vocabulary is shared and not copied: metrics often hold it.
+        shared = {id(model.vocab): model.vocab}
+        self._holders = [
+            (module, attribute)
+            for module in model.modules()
+            for attribute, value in vars(module).items()
+            if _holds_metrics(value)
+        ]
+        self._copies = {
+            name: [copy.deepcopy(vars(module)[attribute], dict(shared)) for module, attribute in self._holders]
+            for name in names
+        }
+
+    @contextlib.contextmanager
+    def using(self, name: str) -> Iterator[None]:
+        """While open, the model counts into the metrics of this name."""
+        own = [vars(module)[attribute] for module, attribute in self._holders]
+        for (module, attribute), value in zip(self._holders, self._copies[name]):
+            vars(module)[attribute] = value
+        try:
+            yield
+        finally:
+            for (module, attribute), value in zip(self._holders, own):
+                vars(module)[attribute] = value
+
+    def get_metrics(self, name: str, reset: bool) -> Dict[str, float]:
+        with self.using(name):
+            return self._model.get_metrics(reset=reset)
+
+
+def _holds_metrics(value: Any) -> bool:
+    if isinstance(value, Metric):
+        return True
+    if isinstance(value, dict):
+        return any(isinstance(element, Metric) for element in value.values())
+    return isinstance(value, (list, tuple)) and any(isinstance(element, Metric) for element in value)
+
+
+@contextlib.contextmanager
+def stochastic_layers_active(model: torch.nn.Module) -> Iterator[None]:
+    """
+    While open, the model is in training mode but for normalisation layers, which would otherwise change the statistics that
+    they keep. The flags are restored in any case.
+    """
+    flags = [(module, module.training) for module in model.modules()]
+    try:
+        for module, _ in flags:
+            module.training = not isinstance(module, torch.nn.modules.batchnorm._NormBase)
+        yield
+    finally:
+        for module, flag in flags:
+            module.training = flag

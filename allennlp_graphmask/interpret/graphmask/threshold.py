@@ -1,0 +1,107 @@
+"""Choosing the gate threshold on development data, for a promised share of changed predictions."""
+
+import logging
+from typing import Any, Iterable, List, NamedTuple, Sequence
+
+import torch
+from allennlp.common.checks import ConfigurationError
+from allennlp.nn.util import move_to_device
+
+from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
+
+logger = logging.getLogger(__name__)
+
+
+class ThresholdPoint(NamedTuple):
+    """What a threshold does to a data set: the share of messages kept and that of instances with a changed prediction."""
+
+    threshold: float
+    kept: float
+    changed: float
+
+
+def threshold_curve(model: GraphMask, batches: Iterable[Any], thresholds: Sequence[float]) -> List[ThresholdPoint]:
+    """
+    # Parameters
+
+    model : `GraphMask`
+        In evaluation mode.
+    batches : `Iterable[Dict[str, Any]]`
+        A data loader, say. It is read once.
+    thresholds : `Sequence[float]`
+
+    # Returns
+
+    `List[ThresholdPoint]`
+        In the order of the thresholds.
+    """
+    device = model._get_prediction_device()
+    kept = torch.zeros(len(thresholds), dtype=torch.float64)
+    changed = torch.zeros(len(thresholds), dtype=torch.float64)
+    num_messages = num_instances = 0
+    for batch in batches:
+        batch_kept, batch_changed, batch_messages = model.masked_at_thresholds(move_to_device(batch, device), thresholds)
+        kept += batch_kept.double().cpu()
+        changed += batch_changed.sum(-1).double().cpu()
+        num_messages += batch_messages
+        num_instances += batch_changed.size(-1)
+    if not num_instances:
+        raise ConfigurationError("Thresholds cannot be compared on no data: the data loader gave no batch.")
+    return [
+        ThresholdPoint(threshold, float(k) / num_messages if num_messages else 1.0, float(c) / num_instances)
+        for threshold, k, c in zip(thresholds, kept, changed)
+    ]
+
+
+def choose_threshold(
+    model: GraphMask, data_loader: Iterable[Any], changed: float, *, steps: int = 12
+) -> List[ThresholdPoint]:
+    """
+    Finds the threshold that keeps the fewest messages with at most the promised share of changed predictions: first among
+    quantiles of the gates' locations, then more finely around the best of these.
+
+    # Parameters
+
+    model : `GraphMask`
+        In evaluation mode.
+    data_loader : `Iterable[Dict[str, Any]]`
+        Read three times; development data, which must not be those that the result is reported on.
+    changed : `float`
+        The promised share of instances with any changed prediction, in 0 .. 1.
+    steps : `int`, optional (default = `12`)
+        How many thresholds each of the two searches compares.
+
+    # Returns
+
+    `List[ThresholdPoint]`
+        All points that were measured, by threshold, the chosen one first. Where no threshold keeps the promise, all gates
+        open is chosen.
+    """
+    if not 0 <= changed <= 1:
+        raise ConfigurationError(f"The promised share of changed predictions must be in 0 .. 1, got {changed}.")
+    device = model._get_prediction_device()
+    locations = torch.cat([model.gate_locations(move_to_device(batch, device)).cpu() for batch in data_loader]).double()
+    if not locations.numel():
+        raise ConfigurationError("A threshold cannot be chosen: the data have no edges.")
+    ordered = locations.sort().values
+
+    def at_share_dropped(shares: torch.Tensor) -> List[float]:
+        return ordered[(shares * (len(ordered) - 1)).long()].unique().tolist()
+
+    coarse_shares = torch.linspace(0.02, 0.98, steps, dtype=torch.float64)
+    everything_open = float(ordered[0]) - 1.0
+    points = threshold_curve(model, data_loader, [everything_open, *at_share_dropped(coarse_shares)])
+    best = _best(points, changed)
+    # Between the best and the next point that keeps less.
+    fewer = [point.kept for point in points if point.kept < best.kept]
+    lower = max(fewer) if fewer else 0.0
+    fine_shares = torch.linspace(1 - best.kept, 1 - lower, steps + 2, dtype=torch.float64)[1:-1].clamp(0, 1)
+    points += threshold_curve(model, data_loader, at_share_dropped(fine_shares))
+    best = _best(points, changed)
+    return [best] + sorted(point for point in points if point != best)
+
+
+def _best(points: Sequence[ThresholdPoint], changed: float) -> ThresholdPoint:
+    # The first point has all gates open and changes nothing.
+    feasible = [point for point in points if point.changed <= changed] or [points[0]]
+    return min(feasible, key=lambda point: (point.kept, point.changed))

@@ -1,0 +1,199 @@
+import json
+import logging
+import os
+from typing import Any, Dict, List, Optional
+
+import torch
+from allennlp.common.checks import ConfigurationError
+from allennlp.training.callbacks import TrainerCallback
+from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
+
+from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
+from allennlp_graphmask.interpret.graphmask.threshold import choose_threshold
+
+logger = logging.getLogger(__name__)
+
+#: A layer that keeps a smaller share of its messages has collapsed, one that keeps more than 1 minus it is stuck open.
+_EXTREME_SHARE = 1e-3
+
+
+@TrainerCallback.register("graphmask")
+class GraphMaskCallback(TrainerCallback):
+    """
+    What training a `graphmask` model needs of the trainer: it enables the layers one after another, saves the random state (so
+    that `--recover` goes on as if nothing had happened), names the two ways in which training fails (all gates shut, or a
+    layer whose gates never close), says at the end whether the constraint was met, and chooses the gate threshold.
+
+    Registered as a `TrainerCallback` with name "graphmask".
+
+    # Parameters
+
+    serialization_dir : `str`
+        Given by AllenNLP.
+    threshold_for_changed : `float`, optional (default = `None`)
+        After training, the gate threshold is moved to where the fewest messages are kept with at most this share of instances
+        with a changed prediction on the validation data, and stored in the archive. All thresholds that were compared are
+        written to `threshold_curve.json`.
+    """
+
+    def __init__(self, serialization_dir: str, threshold_for_changed: Optional[float] = None) -> None:
+        super().__init__(serialization_dir)
+        if threshold_for_changed is not None and not 0 <= threshold_for_changed <= 1:
+            raise ConfigurationError(f"threshold_for_changed is a share, in 0 .. 1; got {threshold_for_changed}.")
+        self._threshold_for_changed = threshold_for_changed
+        self._epochs_open: List[int] = []
+
+    def on_start(self, trainer: GradientDescentTrainer, is_primary: bool = True, **kwargs: Any) -> None:
+        super().on_start(trainer, is_primary, **kwargs)
+        model = _graphmask_model(trainer)
+        model.in_training_run = True
+        if len(self._epochs_open) != model.num_layers:  # else they come from a checkpoint
+            self._epochs_open = [0] * model.num_layers
+        if self._threshold_for_changed is not None:
+            if trainer._validation_data_loader is None:
+                raise ConfigurationError("threshold_for_changed needs validation data: set validation_data_path.")
+            if trainer._distributed:
+                raise ConfigurationError(
+                    "threshold_for_changed is not available in distributed training, where each worker sees a part of the "
+                    "validation data only: leave it out."
+                )
+        if not model.epochs_per_layer:
+            return
+        needed = (model.num_layers - 1) * model.epochs_per_layer + 1
+        if trainer._num_epochs < needed:
+            raise ConfigurationError(
+                f"trainer.num_epochs is {trainer._num_epochs}, but enabling {model.num_layers} layers one after another with "
+                f"epochs_per_layer = {model.epochs_per_layer} takes at least {needed} epochs."
+            )
+        if trainer._metric_tracker.patience is not None and model.num_layers > 1:
+            raise ConfigurationError(
+                "trainer.patience cannot be used with epochs_per_layer: epochs before all layers are enabled are never the best, "
+                "and patience would end the training among them. Leave patience out."
+            )
+
+    def on_epoch(
+        self,
+        trainer: GradientDescentTrainer,
+        metrics: Dict[str, Any],
+        epoch: int,
+        is_primary: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        model = _graphmask_model(trainer)
+        if is_primary:
+            for message in self._diagnose(model, metrics):
+                logger.warning(message)
+        model.schedule_layers(epoch + 1)
+
+    def _diagnose(self, model: GraphMask, metrics: Dict[str, Any]) -> List[str]:
+        prefix = "validation_" if "validation_kept" in metrics else "training_"
+        messages = []
+        floor = metrics.get("validation_divergence_floor", metrics.get("training_divergence_floor", 0.0))
+        if model.dropout_in_masked_pass:
+            floor = metrics.get("training_divergence_floor", floor)
+        if floor > model.lagrangian.allowance:
+            messages.append(
+                f"With all gates open the divergence is {floor:.3g} already, above the allowance {model.lagrangian.allowance:.3g}: "
+                "the constraint cannot be met. Turn dropout_in_masked_pass off, take a divergence that is zero for equal "
+                "predictions, or raise the allowance."
+            )
+        enabled = range(model.num_layers - int(model.enabled_layers), model.num_layers)
+        kept = {layer: metrics.get(f"{prefix}kept_layer_{layer}", 1.0) for layer in range(model.num_layers)}
+        if all(kept[layer] < _EXTREME_SHARE for layer in enabled):
+            bound = " and the multiplier is at its bound" if model.lagrangian.at_upper_bound() else ""
+            messages.append(
+                f"Collapsed: the enabled layers keep {max(kept[layer] for layer in enabled):.2%} of their messages{bound}. If "
+                "predictions change, the penalty had closed all gates before the multiplier could grow: raise multiplier_start "
+                "(5, say), give the multiplier a higher learning rate, or lower penalty_scaling."
+            )
+        for layer in range(model.num_layers):
+            open_now = layer in enabled and kept[layer] > 1 - _EXTREME_SHARE
+            self._epochs_open[layer] = self._epochs_open[layer] + 1 if open_now else 0
+            if self._epochs_open[layer] >= 2:
+                messages.append(
+                    f"Stuck open: layer {layer} has kept all of its messages for {self._epochs_open[layer]} epochs. If it should "
+                    "not need them all: enable layers one after another (epochs_per_layer), lower multiplier_start, or raise the "
+                    "learning rate."
+                )
+        return messages
+
+    def on_end(
+        self,
+        trainer: GradientDescentTrainer,
+        metrics: Optional[Dict[str, Any]] = None,
+        epoch: Optional[int] = None,
+        is_primary: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        model = _graphmask_model(trainer)
+        model.in_training_run = False
+        # Without metrics, training ended by an exception: nothing to say of its result.
+        if metrics is None or not is_primary:
+            return
+        summary = model.training_summary
+        if not summary.get("constraint_met", 1.0):
+            logger.warning(
+                "No epoch met the constraint (%s at most %.3g). The archive holds the one that violates it least: %s of the "
+                "messages kept, %s of the instances changed. It says so in its training_summary, and so do its explanations.",
+                model.selection.kind,
+                model.selection.bound,
+                f"{summary['kept']:.1%}",
+                f"{summary['changed']:.1%}",
+            )
+        if self._threshold_for_changed is not None:
+            self._choose_threshold(trainer, model, self._threshold_for_changed)
+
+    def _choose_threshold(self, trainer: GradientDescentTrainer, model: GraphMask, promised: float) -> None:
+        # The trainer has loaded the best epoch's weights by now.
+        model.eval()
+        loader = trainer._validation_data_loader
+        assert loader is not None
+        points = choose_threshold(model, loader, promised)
+        chosen = points[0]
+        logger.info(
+            "Gate threshold moved from %.3f to %.3f: %.1f %% of the messages kept, %.1f %% of the instances changed.",
+            float(model.threshold),
+            chosen.threshold,
+            100 * chosen.kept,
+            100 * chosen.changed,
+        )
+        model.threshold.fill_(chosen.threshold)
+        model.training_summary["threshold_choice"] = {"promised_changed": promised, **chosen._asdict()}
+        curve = {"chosen": chosen._asdict(), "points": [point._asdict() for point in points]}
+        assert self.serialization_dir is not None
+        _write_whole(os.path.join(self.serialization_dir, "threshold_curve.json"), json.dumps(curve, indent=2).encode())
+        best = trainer.get_best_weights_path()
+        if best is not None:
+            # best.th is a hard link to a checkpoint: the new file takes its place and leaves the checkpoint alone.
+            temporary = best + ".tmp"
+            torch.save(model.state_dict(), temporary)
+            os.replace(temporary, best)
+
+    def state_dict(self) -> Dict[str, Any]:
+        state: Dict[str, Any] = {"random_state": torch.get_rng_state(), "epochs_open": list(self._epochs_open)}
+        if torch.cuda.is_available():
+            state["cuda_random_state"] = torch.cuda.get_rng_state_all()
+        return state
+
+    def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
+        self._epochs_open = list(state_dict["epochs_open"])
+        torch.set_rng_state(state_dict["random_state"].cpu())
+        if "cuda_random_state" in state_dict and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all([state.cpu() for state in state_dict["cuda_random_state"]])
+
+
+def _graphmask_model(trainer: GradientDescentTrainer) -> GraphMask:
+    model = trainer.model
+    if not isinstance(model, GraphMask):
+        raise ConfigurationError(
+            f'The trainer callback "graphmask" is for a model of type "graphmask", got a {type(model).__name__}.'
+        )
+    return model
+
+
+def _write_whole(path: str, content: bytes) -> None:
+    """Writes a file so that it is there whole or not at all."""
+    temporary = path + ".tmp"
+    with open(temporary, "wb") as file:
+        file.write(content)
+    os.replace(temporary, path)

@@ -1,0 +1,74 @@
+import math
+from typing import Optional
+
+import torch
+from allennlp.common import FromParams
+from allennlp.common.checks import ConfigurationError
+
+
+class HardConcrete(FromParams):
+    """
+    The hard concrete distribution of [Louizos, Welling and Kingma (2018)](https://arxiv.org/abs/1712.01312), section 2.2, on
+    [0, 1] with mass at both ends, parametrised by the location a (a logit):
+
+    `s = sigmoid((log u - log(1 - u) + a) / beta)`, `u ~ U(0, 1)`; `s' = s (zeta - gamma) + gamma`; `z = min(1, max(0, s'))`.
+
+    All methods take locations of any shape and give tensors of that shape.
+
+    # Parameters
+
+    beta : `float`, optional (default = `1/3`)
+        Temperature.
+    gamma, zeta : `float`, optional (default = `-0.2`, `1.0`)
+        The interval that s is stretched to. With zeta = 1 a gate is never exactly one, only exactly zero; the defaults are
+        those of the authors' code of GraphMask.
+
+    # Raises
+
+    `ConfigurationError` unless beta > 0, gamma < 0, zeta >= 1.
+    """
+
+    def __init__(self, beta: float = 1 / 3, gamma: float = -0.2, zeta: float = 1.0) -> None:
+        if not (beta > 0 and gamma < 0 and zeta >= 1):
+            raise ConfigurationError(
+                f"A hard concrete distribution needs beta > 0, gamma < 0 and zeta >= 1; got beta = {beta}, gamma = {gamma}, "
+                f"zeta = {zeta}."
+            )
+        self.beta = beta
+        self.gamma = gamma
+        self.zeta = zeta
+
+    @property
+    def threshold(self) -> float:
+        """
+        The location above which a gate is rather open than closed: P(s' > 0.5) > 0.5 just if
+        `a > beta log((0.5 - gamma) / (zeta - 0.5))`, 0.112 with the defaults.
+        """
+        return self.beta * math.log((0.5 - self.gamma) / (self.zeta - 0.5))
+
+    def sample(self, location: torch.Tensor, *, generator: Optional[torch.Generator] = None) -> torch.Tensor:
+        """A differentiable sample z of each gate."""
+        # The ends are kept away from 0 and 1, whose logit is infinite.
+        uniform = torch.rand(
+            location.shape, generator=generator, device=location.device, dtype=location.dtype
+        ).clamp(1e-6, 1 - 1e-6)
+        noise = torch.log(uniform) - torch.log1p(-uniform)
+        return self.gate(location, noise)
+
+    def gate(self, location: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """z for given logistic noise `log u - log(1 - u)`."""
+        concrete = torch.sigmoid((noise + location) / self.beta)
+        return (concrete * (self.zeta - self.gamma) + self.gamma).clamp(0, 1)
+
+    def probability_nonzero(self, location: torch.Tensor) -> torch.Tensor:
+        """P(z != 0), the expected L0 norm of each gate: `sigmoid(a - beta log(-gamma / zeta))`."""
+        return torch.sigmoid(location - self.beta * math.log(-self.gamma / self.zeta))
+
+    def probability_open(self, location: torch.Tensor) -> torch.Tensor:
+        """P(s' > 0.5): above one half just for the gates whose location is above `threshold`."""
+        return torch.sigmoid(location - self.threshold)
+
+
+def straight_through(gates: torch.Tensor) -> torch.Tensor:
+    """Rounds gates to 0 or 1 in the forward pass and leaves their gradient as it is."""
+    return ((gates > 0.5).to(gates.dtype) - gates).detach() + gates

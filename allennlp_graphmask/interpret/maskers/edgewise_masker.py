@@ -1,0 +1,82 @@
+from typing import List, Optional, Sequence
+
+import torch
+from torch import nn
+
+from allennlp_graphmask.interpret.maskers.masker import Masker
+from allennlp_graphmask.modules.intervention import Messages
+
+
+class EdgewiseGate(nn.Module):
+    """`EdgewiseMasker` for one layer."""
+
+    def __init__(self, node_dim: int, message_dim: int, hidden_dim: int, location_bias: float) -> None:
+        super().__init__()
+        self.source_projection = nn.Linear(node_dim, hidden_dim, bias=False)
+        self.message_projection = nn.Linear(message_dim, hidden_dim, bias=False)
+        self.target_projection = nn.Linear(node_dim, hidden_dim, bias=False)
+        # The three matrices together are one layer that reads [h_u; m; h_v]: Glorot's bound for that layer.
+        bound = (6 / (2 * node_dim + message_dim + hidden_dim)) ** 0.5
+        for projection in (self.source_projection, self.message_projection, self.target_projection):
+            nn.init.uniform_(projection.weight, -bound, bound)
+        self.source_norm = nn.LayerNorm(hidden_dim)
+        self.message_norm = nn.LayerNorm(hidden_dim)
+        self.target_norm = nn.LayerNorm(hidden_dim)
+        self.hidden_bias = nn.Parameter(torch.zeros(hidden_dim))
+        self.output = nn.Linear(hidden_dim, 1)
+        self.location_bias = location_bias
+
+    def forward(self, messages: Messages) -> torch.Tensor:
+        # A node is the source and target of several edges: it is projected once, then copied to its edges.
+        sources = self.source_norm(self.source_projection(messages.node_states))
+        targets = self.target_norm(self.target_projection(messages.node_states))  # Shape: (num_nodes, hidden_dim)
+        hidden = (
+            sources.index_select(0, messages.graph.sources)
+            + self.message_norm(self.message_projection(messages.values))
+            + targets.index_select(0, messages.graph.targets)
+            + self.hidden_bias
+        )  # Shape: (num_edges, hidden_dim)
+        return self.output(torch.relu(hidden / 3)).squeeze(-1) + self.location_bias
+
+
+@Masker.register("edgewise")
+class EdgewiseMasker(Masker):
+    """
+    Looks at each edge's source, message and target (Schlichtkrull, De Cao and Titov, 2021, equation 8): for the edge (u, v)
+    with message m
+
+    `a = w . ReLU((LN(W1 h_u) + LN(W2 m) + LN(W3 h_v) + b) / 3) + c + location_bias`
+
+    with parameters of their own for each layer.
+
+    Registered as a `Masker` with name "edgewise".
+
+    # Parameters
+
+    node_dims, message_dims : `Sequence[int]`
+        Given by the `graphmask` model.
+    hidden_dim : `int`, optional (default = `None`)
+        The size of the hidden layer; that of the layer's messages if not given.
+    location_bias : `float`, optional (default = `3.0`)
+        Opens nearly all gates at the start of training.
+    """
+
+    def __init__(
+        self,
+        node_dims: Sequence[int],
+        message_dims: Sequence[int],
+        *,
+        hidden_dim: Optional[int] = None,
+        location_bias: float = 3.0,
+    ) -> None:
+        super().__init__(node_dims, message_dims)
+        self.gates = nn.ModuleList(
+            EdgewiseGate(node_dim, message_dim, hidden_dim or message_dim, location_bias)
+            for node_dim, message_dim in zip(node_dims, message_dims)
+        )
+
+    def forward(self, messages: Messages) -> torch.Tensor:
+        return self.gates[messages.layer](messages)
+
+    def layer_parameters(self, layer: int) -> List[nn.Parameter]:
+        return [*self.gates[layer].parameters(), self.baselines[layer]]

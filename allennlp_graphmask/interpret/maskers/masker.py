@@ -1,0 +1,50 @@
+from typing import List, Sequence
+
+import torch
+from allennlp.common import Registrable
+
+from allennlp_graphmask.modules.intervention import Messages
+
+
+class Masker(torch.nn.Module, Registrable):
+    """
+    A `Masker` predicts, for the edges of each layer, the location of their gates' hard concrete distributions (Schlichtkrull,
+    De Cao and Titov, 2021, equation 8), and holds the learnt vector b_k that replaces dropped messages of layer k (equation 4).
+
+    A masker's constructor takes `node_dims` and `message_dims`, the sizes per layer that the graph encoder states, beside
+    what the config gives.
+
+    # Parameters
+
+    node_dims : `Sequence[int]`
+    message_dims : `Sequence[int]`
+    """
+
+    default_implementation = "edgewise"
+
+    def __init__(self, node_dims: Sequence[int], message_dims: Sequence[int]) -> None:
+        super().__init__()
+        if len(node_dims) != len(message_dims):
+            raise ValueError(f"Got node dims for {len(node_dims)} layers and message dims for {len(message_dims)}.")
+        self.num_layers = len(node_dims)
+        self.baselines = torch.nn.ParameterList(
+            torch.nn.Parameter(torch.empty(dim).uniform_(-(dim**-0.5), dim**-0.5)) for dim in message_dims
+        )
+
+    def forward(self, messages: Messages) -> torch.Tensor:
+        """
+        # Parameters
+
+        messages : `Messages`
+            The messages of one layer (`messages.layer`), from an unmasked pass in evaluation mode.
+
+        # Returns
+
+        `torch.Tensor`
+            The location of each edge's gate. Shape: `(num_edges,)`.
+        """
+        raise NotImplementedError
+
+    def layer_parameters(self, layer: int) -> List[torch.nn.Parameter]:
+        """The parameters that only this layer uses, its baseline among them."""
+        raise NotImplementedError

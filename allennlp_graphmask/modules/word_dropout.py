@@ -1,0 +1,84 @@
+from typing import Optional
+
+import torch
+from allennlp.common import FromParams
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import TextFieldTensors, Vocabulary
+
+
+class WordDropout(torch.nn.Module, FromParams):
+    """
+    Replaces words by the unknown word in training, a word that occurs f times in the training data with probability
+    `alpha / (f + alpha)` ([Kiperwasser and Goldberg, 2016](https://arxiv.org/abs/1603.04351), section 4.1), so that the
+    unknown word gets a useful embedding.
+
+    The counts come from the vocabulary that AllenNLP made from the training instances. They are a buffer, because a
+    vocabulary read from files (that of an archive, say) has no counts.
+
+    # Parameters
+
+    vocab : `Vocabulary`
+        Given by AllenNLP.
+    indexer : `str`, optional (default = `"tokens"`)
+        The name of the token indexer whose indices are replaced (that of a `single_id` indexer).
+    namespace : `str`, optional (default = `"tokens"`)
+        The vocabulary namespace of that indexer.
+    alpha : `float`, optional (default = `0.25`)
+    """
+
+    counts: torch.Tensor
+
+    def __init__(
+        self, vocab: Vocabulary, *, indexer: str = "tokens", namespace: str = "tokens", alpha: float = 0.25
+    ) -> None:
+        super().__init__()
+        if alpha < 0:
+            raise ConfigurationError(f"word_dropout.alpha must not be negative, got {alpha}.")
+        self._indexer = indexer
+        self._namespace = namespace
+        self._alpha = alpha
+        self._unknown_index = vocab.get_token_index(vocab._oov_token, namespace)
+        counts = torch.zeros(vocab.get_vocab_size(namespace))
+        # AllenNLP has no public way to the counts it made the vocabulary from.
+        counter: Optional[dict] = vocab._retained_counter
+        for word, count in (counter or {}).get(namespace, {}).items():
+            index = vocab.get_token_to_index_vocabulary(namespace).get(word)
+            if index is not None:
+                counts[index] = count
+        self.register_buffer("counts", counts)
+
+    def forward(self, tokens: TextFieldTensors) -> TextFieldTensors:
+        """
+        # Parameters
+
+        tokens : `TextFieldTensors`
+
+        # Returns
+
+        `TextFieldTensors`
+            A copy with words replaced in training, the same object otherwise.
+
+        # Raises
+
+        `ConfigurationError` if there is no such indexer, or if training starts without counts.
+        """
+        if not self.training or self._alpha == 0:
+            return tokens
+        if self._indexer not in tokens or "tokens" not in tokens[self._indexer]:
+            raise ConfigurationError(
+                f"word_dropout.indexer is '{self._indexer}', but the text has only the indexers {sorted(tokens)} (and it "
+                "must be one of type single_id)."
+            )
+        if not bool(self.counts.any()):
+            raise ConfigurationError(
+                f"Word dropout needs the counts of the words in namespace '{self._namespace}', and the vocabulary has none: "
+                'it was read from files. Make it from the training data ("vocabulary": {"type": "from_instances"}, the '
+                "default), or take word_dropout out of the model's config."
+            )
+        indices = tokens[self._indexer]["tokens"]  # Shape: (batch_size, num_tokens)
+        # Words that were added to the vocabulary after training have no count: they are left alone.
+        known = indices < self.counts.numel()
+        counts = self.counts[indices.clamp(max=self.counts.numel() - 1)]
+        drop = torch.rand(indices.shape, device=indices.device) < self._alpha / (counts + self._alpha)
+        dropped = torch.where(drop & known & (indices != 0), torch.full_like(indices, self._unknown_index), indices)
+        return {**tokens, self._indexer: {**tokens[self._indexer], "tokens": dropped}}

@@ -1,0 +1,2 @@
+// See paper.libsonnet for the environment variables.
+(import 'paper.libsonnet').model_config(true)

@@ -1,0 +1,2 @@
+// Semantic role labelling, small model, gold syntax. Needs GRAPHMASK_DATA.
+(import 'small.libsonnet')('gold', 'universal_dependencies')

@@ -1,0 +1,21 @@
+// GraphMask on the small model. GRAPHMASK_TARGET is the model's archive.
+local srl = import 'srl.libsonnet';
+local target = std.extVar('GRAPHMASK_TARGET');
+
+function(model_config) {
+  dataset_reader: model_config.dataset_reader,
+  train_data_path: model_config.train_data_path,
+  validation_data_path: model_config.validation_data_path,
+  vocabulary: srl.graphmask_vocabulary(target),
+  // All numbers not given are the defaults of `graphmask`.
+  model: srl.graphmask(target, {}),
+  data_loader: srl.data_loader(64),
+  validation_data_loader: srl.validation_data_loader(64),
+  trainer: {
+    num_epochs: 4,
+    validation_metric: '-selection',
+    optimizer: srl.graphmask_optimizer(1e-3, 2e-2),
+    learning_rate_scheduler: { type: 'linear_with_warmup', warmup_steps: 0 },
+    callbacks: [{ type: 'graphmask' }],
+  },
+}
