@@ -1,7 +1,7 @@
 """
-Assertions for the tests of graph encoders and of whatever looks into them, this package's own and third parties'. They
-need neither pytest nor AllenNLP's test classes: plain asserts whose messages name the encoder, the layer and the largest
-difference.
+Assertions for the tests of graph encoders and of whatever looks into them, this package's own and third
+parties'. They need neither pytest nor AllenNLP's test classes: plain asserts whose messages name the encoder,
+the layer and the largest difference.
 """
 
 from allennlp_graphmask.testing.examples import TOLERANCES, example_graphs, example_states

@@ -18,8 +18,9 @@ def random_generator(seed: int = 0) -> torch.Generator:
 
 def example_graphs(num_relations: int, seed: int = 0) -> List[Graph]:
     """
-    Graphs with every irregularity that a `GraphEncoder` has to expect: several edges between the same two nodes, of the
-    same and of different types, edges from a node to itself, isolated nodes, one node, no edges, no nodes.
+    Graphs with every irregularity that a `GraphEncoder` has to expect: several edges between the same two
+    nodes, of the same and of different types, edges from a node to itself, isolated nodes, one node, no
+    edges, no nodes.
 
     # Parameters
 
@@ -39,7 +40,9 @@ def example_graphs(num_relations: int, seed: int = 0) -> List[Graph]:
     edge_types[1] = edge_types[0]
     edge_types[2] = (edge_types[0] + 1) % num_relations
     # A star through which every relation passes.
-    star_edges = [[1 + relation % 3, 0] if relation % 2 else [0, 1 + relation % 3] for relation in range(num_relations)]
+    star_edges = [
+        [1 + relation % 3, 0] if relation % 2 else [0, 1 + relation % 3] for relation in range(num_relations)
+    ]
     return [
         Graph.from_edges(5, edges, edge_types),
         Graph.from_edges(1, [], []),
@@ -58,7 +61,9 @@ def dtype_of(encoder: GraphEncoder) -> torch.dtype:
 def example_states(encoder: GraphEncoder, graph: Graph, seed: int = 0) -> torch.Tensor:
     """Random states for an encoder's input. Shape: `(num_nodes, input_dim)`."""
     # Drawn in one type whatever the encoder's, so that both precisions are tested on the same numbers.
-    states = torch.randn(graph.num_nodes, encoder.get_input_dim(), generator=random_generator(seed), dtype=torch.float64)
+    states = torch.randn(
+        graph.num_nodes, encoder.get_input_dim(), generator=random_generator(seed), dtype=torch.float64
+    )
     return states.to(dtype_of(encoder))
 
 
@@ -81,15 +86,20 @@ def run_encoder(encoder: GraphEncoder, states: torch.Tensor, graph: Graph, situa
         raise AssertionError(f"{name} fails {situation}: {type(error).__name__}: {error}") from error
     expected_shape = (graph.num_nodes, encoder.get_output_dim())
     assert output.shape == expected_shape, (
-        f"{name} gives shape {tuple(output.shape)} instead of (num_nodes, get_output_dim()) = {expected_shape} {situation}."
+        f"{name} gives shape {tuple(output.shape)} instead of (num_nodes, get_output_dim()) = "
+        f"{expected_shape} {situation}."
     )
-    assert output.dtype == states.dtype, f"{name} gives {output.dtype} for inputs of {states.dtype} {situation}."
+    assert output.dtype == states.dtype, (
+        f"{name} gives {output.dtype} for inputs of {states.dtype} {situation}."
+    )
     assert torch.isfinite(output).all(), f"{name} gives numbers that are not finite {situation}."
     return output
 
 
 def largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
-    """The largest absolute difference, infinite where only one of two numbers is finite; 0 for empty tensors."""
+    """
+    The largest absolute difference, infinite where only one of two numbers is finite; 0 for empty tensors.
+    """
     if first.numel() == 0:
         return 0.0
     return float((first - second).abs().nan_to_num(nan=float("inf")).max())
@@ -102,19 +112,27 @@ def tolerance_for(expected: torch.Tensor, tolerance: Optional[float] = None) -> 
 
 
 def assert_close(
-    actual: torch.Tensor, expected: torch.Tensor, encoder: GraphEncoder, what: str, *, tolerance: Optional[float] = None
+    actual: torch.Tensor,
+    expected: torch.Tensor,
+    encoder: GraphEncoder,
+    what: str,
+    *,
+    tolerance: Optional[float] = None,
 ) -> None:
     """Asserts that two outputs are equal up to rounding."""
     allowed = tolerance_for(expected, tolerance)
     difference = largest_difference(actual, expected)
     assert difference <= allowed, (
-        f"{type(encoder).__name__}: {what}: the outputs differ by up to {difference:.3g}, allowed is {allowed:.3g}."
+        f"{type(encoder).__name__}: {what}: the outputs differ by up to {difference:.3g}, allowed is "
+        f"{allowed:.3g}."
     )
 
 
-def assert_bitwise_equal(actual: torch.Tensor, expected: torch.Tensor, encoder: GraphEncoder, what: str) -> None:
+def assert_bitwise_equal(
+    actual: torch.Tensor, expected: torch.Tensor, encoder: GraphEncoder, what: str
+) -> None:
     """Asserts that two outputs are the same numbers."""
     assert torch.equal(actual, expected), (
-        f"{type(encoder).__name__}: {what}: the outputs differ by up to {largest_difference(actual, expected):.3g}, and "
-        "should be bitwise equal."
+        f"{type(encoder).__name__}: {what}: the outputs differ by up to "
+        f"{largest_difference(actual, expected):.3g}, and should be bitwise equal."
     )

@@ -34,7 +34,8 @@ def assert_is_graph_encoder(
     dtypes: Sequence[torch.dtype] = (torch.float32, torch.float64),
 ) -> None:
     """
-    Asserts everything that a `GraphEncoder` has to satisfy, in evaluation mode on the CPU, in single and double precision.
+    Asserts everything that a `GraphEncoder` has to satisfy, in evaluation mode on the CPU, in single and
+    double precision.
 
     # Parameters
 
@@ -43,16 +44,18 @@ def assert_is_graph_encoder(
     num_relations : `int`
         The number of edge types that it was made for, the two reserved ones included: `num_relations(vocab)`.
     reference : `Callable[[GraphEncoder, torch.Tensor, Graph], torch.Tensor]`, optional
-        A slow and obvious computation (a loop over the edges) of the encoder's output from the encoder, the node states
-        and the graph.
+        A slow and obvious computation (a loop over the edges) of the encoder's output from the encoder, the
+        node states and the graph.
     factorised : `bool`, optional (default = `False`)
-        The layers aggregate without writing the messages out. Per-edge replacements then take another way than an unmasked
-        pass, and may differ from it by rounding.
+        The layers aggregate without writing the messages out. Per-edge replacements then take another way
+        than an unmasked pass, and may differ from it by rounding.
     isolates_infinite_messages : `bool`, optional
-        Whether a message that is not finite must have no effect once a boolean gate closes it. By default only when not
-        `factorised`; say `False` for an encoder whose normalisation depends on what the messages say (attention).
+        Whether a message that is not finite must have no effect once a boolean gate closes it. By default
+        only when not `factorised`; say `False` for an encoder whose normalisation depends on what the
+        messages say (attention).
     randomise_parameters : `bool`, optional (default = `True`)
-        Adds noise to the parameters of the copy, since those that start at zero (biases, usually) hide mistakes.
+        Adds noise to the parameters of the copy, since those that start at zero (biases, usually) hide
+        mistakes.
     dtypes : `Sequence[torch.dtype]`, optional
     """
     original = encoder if isinstance(encoder, GraphEncoder) else encoder()
@@ -63,28 +66,47 @@ def assert_is_graph_encoder(
         copied = copy.deepcopy(original).cpu().eval().to(dtype)
         if randomise_parameters:
             _add_noise(copied)
-        # First, because it has to see an encoder that has not run yet.
-        assert_keeps_nothing_between_calls(copied, num_relations)
-        gates.assert_messages_are_as_declared(copied, num_relations)
-        assert_degenerate_graphs_work(copied, num_relations)
-        assert_unseen_relations_work(copied, num_relations)
-        assert_edge_order_does_not_matter(copied, num_relations)
-        assert_node_numbers_do_not_matter(copied, num_relations)
-        assert_batch_equals_singles(copied, num_relations)
-        assert_padding_does_not_matter(copied, num_relations)
-        if reference is not None:
-            assert_equals_reference(copied, num_relations, reference)
-        gates.assert_open_gates_change_nothing(copied, num_relations, factorised=factorised)
-        gates.assert_gates_are_affine(copied, num_relations)
-        gates.assert_every_edge_counts(copied, num_relations)
-        if isolates_infinite_messages:
-            gates.assert_closed_messages_may_be_infinite(copied, num_relations)
-        gates.assert_other_threads_are_unaffected(copied, num_relations)
-        graph = Graph.disjoint_union(example_graphs(num_relations))
-        states = example_states(copied, graph)
-        assert_nothing_left_behind(copied, lambda: copied(states, graph), predict=lambda: copied(states, graph))
+        _assert_everything(
+            copied,
+            num_relations,
+            reference,
+            factorised=factorised,
+            isolates_infinite_messages=isolates_infinite_messages,
+        )
     # Once: it is in double precision whatever the encoder's.
     gates.assert_gates_are_differentiable(copied, num_relations)
+
+
+def _assert_everything(
+    encoder: GraphEncoder,
+    num_relations: int,
+    reference: Optional[Reference],
+    *,
+    factorised: bool,
+    isolates_infinite_messages: bool,
+) -> None:
+    # First, because it has to see an encoder that has not run yet.
+    assert_keeps_nothing_between_calls(encoder, num_relations)
+    gates.assert_messages_are_as_declared(encoder, num_relations)
+    assert_degenerate_graphs_work(encoder, num_relations)
+    assert_unseen_relations_work(encoder, num_relations)
+    assert_edge_order_does_not_matter(encoder, num_relations)
+    assert_node_numbers_do_not_matter(encoder, num_relations)
+    assert_batch_equals_singles(encoder, num_relations)
+    assert_padding_does_not_matter(encoder, num_relations)
+    if reference is not None:
+        assert_equals_reference(encoder, num_relations, reference)
+    gates.assert_open_gates_change_nothing(encoder, num_relations, factorised=factorised)
+    gates.assert_gates_are_affine(encoder, num_relations)
+    gates.assert_every_edge_counts(encoder, num_relations)
+    if isolates_infinite_messages:
+        gates.assert_closed_messages_may_be_infinite(encoder, num_relations)
+    gates.assert_other_threads_are_unaffected(encoder, num_relations)
+    graph = Graph.disjoint_union(example_graphs(num_relations))
+    states = example_states(encoder, graph)
+    assert_nothing_left_behind(
+        encoder, lambda: encoder(states, graph), predict=lambda: encoder(states, graph)
+    )
 
 
 def _add_noise(encoder: GraphEncoder) -> None:
@@ -108,21 +130,28 @@ def assert_edge_order_does_not_matter(encoder: GraphEncoder, num_relations: int)
         torch.randperm(graph.num_edges, generator=random_generator(1)),
     ):
         reordered = graph._replace(
-            edge_index=graph.edge_index[:, order], edge_type=graph.edge_type[order], edge_graph=graph.edge_graph[order]
+            edge_index=graph.edge_index[:, order],
+            edge_type=graph.edge_type[order],
+            edge_graph=graph.edge_graph[order],
         )
         actual = run_encoder(encoder, states, reordered, "on edges in another order")
         assert_close(actual, expected, encoder, "the order of the edges matters")
 
 
 def assert_node_numbers_do_not_matter(encoder: GraphEncoder, num_relations: int) -> None:
-    """Asserts that renumbering the nodes of each graph renumbers the output's rows and changes nothing else."""
+    """
+    Asserts that renumbering the nodes of each graph renumbers the output's rows and changes nothing else.
+    """
     graph = Graph.disjoint_union(example_graphs(num_relations))
     states = example_states(encoder, graph)
     generator = random_generator(2)
     first_nodes = graph.first_node_of_graph().tolist()
     # The old number of every new node; nodes stay inside their graph.
     old_numbers = torch.cat(
-        [first + torch.randperm(n, generator=generator) for first, n in zip(first_nodes, graph.nodes_per_graph.tolist())]
+        [
+            first + torch.randperm(n, generator=generator)
+            for first, n in zip(first_nodes, graph.nodes_per_graph.tolist())
+        ]
     )
     new_numbers = old_numbers.argsort()
     relabelled = graph._replace(edge_index=new_numbers[graph.edge_index])
@@ -138,40 +167,50 @@ def assert_batch_equals_singles(encoder: GraphEncoder, num_relations: int) -> No
     states = example_states(encoder, union)
     together = run_encoder(encoder, states, union, "on a batch of graphs")
     sizes = [graph.num_nodes for graph in graphs]
-    for number, (graph, own_states, output) in enumerate(zip(graphs, states.split(sizes), together.split(sizes))):
+    for number, (graph, own_states, output) in enumerate(
+        zip(graphs, states.split(sizes), together.split(sizes))
+    ):
         alone = run_encoder(encoder, own_states, graph, f"on graph {number} alone")
         assert_close(alone, output, encoder, f"graph {number} gives another output alone than in a batch")
 
 
 def assert_padding_does_not_matter(encoder: GraphEncoder, num_relations: int) -> None:
     """
-    Asserts that a padded batch goes through the encoder and back, whatever the padding holds, and that no graph sees the
-    other graphs of its batch.
+    Asserts that a padded batch goes through the encoder and back, whatever the padding holds, and that no
+    graph sees the other graphs of its batch.
     """
     graph = Graph.disjoint_union(example_graphs(num_relations))
     states = example_states(encoder, graph)
     expected = run_encoder(encoder, states, graph, "on a batch of graphs")
     most_nodes = int(graph.nodes_per_graph.max())
     for max_nodes in (most_nodes, most_nodes + 3):
-        padded = torch.full((graph.num_graphs, max_nodes, encoder.get_input_dim()), float("nan"), dtype=states.dtype)
+        padded = torch.full(
+            (graph.num_graphs, max_nodes, encoder.get_input_dim()), float("nan"), dtype=states.dtype
+        )
         padded[graph.node_mask(max_nodes)] = states
         output = run_encoder(encoder, graph.flatten_nodes(padded), graph, "on a flattened batch")
         padded_output = graph.pad_nodes(output, max_nodes)
-        assert_bitwise_equal(graph.flatten_nodes(padded_output), expected, encoder, "padding changes the output")
-        assert not padded_output[~graph.node_mask(max_nodes)].any(), "Graph.pad_nodes pads with other numbers than zero."
+        assert_bitwise_equal(
+            graph.flatten_nodes(padded_output), expected, encoder, "padding changes the output"
+        )
+        assert not padded_output[~graph.node_mask(max_nodes)].any(), (
+            "Graph.pad_nodes pads with other numbers than zero."
+        )
     first_nodes = graph.first_node_of_graph().tolist()
     for number, (first, count) in enumerate(zip(first_nodes, graph.nodes_per_graph.tolist())):
         others = 10 * example_states(encoder, graph, seed=3)
         others[first : first + count] = states[first : first + count]
-        actual = run_encoder(encoder, others, graph, f"on graph {number} among other graphs")[first : first + count]
+        actual = run_encoder(encoder, others, graph, f"on graph {number} among other graphs")[
+            first : first + count
+        ]
         what = f"graph {number} depends on the other graphs of its batch"
         assert_close(actual, expected[first : first + count], encoder, what)
 
 
 def assert_degenerate_graphs_work(encoder: GraphEncoder, num_relations: int) -> None:
     """
-    Asserts that graphs without edges, of one node, and without nodes work, and that the output of an isolated node depends
-    on nothing but its own state.
+    Asserts that graphs without edges, of one node, and without nodes work, and that the output of an isolated
+    node depends on nothing but its own state.
     """
     situations = {
         "on a graph without edges": Graph.from_edges(4, [], []),
@@ -193,16 +232,26 @@ def assert_degenerate_graphs_work(encoder: GraphEncoder, num_relations: int) -> 
 
 
 def assert_unseen_relations_work(encoder: GraphEncoder, num_relations: int) -> None:
-    """Asserts that edges of the two types that are reserved for relations unseen in training work, alone and among others."""
+    """
+    Asserts that edges of the two types that are reserved for relations unseen in training work, alone and
+    among others.
+    """
     for graph in (
-        Graph.from_edges(3, [[0, 1], [1, 0], [2, 1]], [UNSEEN_RELATION, UNSEEN_INVERSE_RELATION, UNSEEN_RELATION]),
-        Graph.from_edges(3, [[0, 1], [1, 0], [2, 1]], [UNSEEN_RELATION, UNSEEN_INVERSE_RELATION, num_relations - 1]),
+        Graph.from_edges(
+            3, [[0, 1], [1, 0], [2, 1]], [UNSEEN_RELATION, UNSEEN_INVERSE_RELATION, UNSEEN_RELATION]
+        ),
+        Graph.from_edges(
+            3, [[0, 1], [1, 0], [2, 1]], [UNSEEN_RELATION, UNSEEN_INVERSE_RELATION, num_relations - 1]
+        ),
     ):
         run_encoder(encoder, example_states(encoder, graph), graph, "on relations unseen in training")
 
 
 def assert_equals_reference(encoder: GraphEncoder, num_relations: int, reference: Reference) -> None:
-    """Asserts that the encoder gives the numbers of a slow reference, to 1e-5 in single and 1e-10 in double precision."""
+    """
+    Asserts that the encoder gives the numbers of a slow reference, to 1e-5 in single and 1e-10 in double
+    precision.
+    """
     graphs = example_graphs(num_relations)
     for seed, graph in enumerate([*graphs, Graph.disjoint_union(graphs)]):
         states = example_states(encoder, graph, seed=seed)
@@ -210,15 +259,20 @@ def assert_equals_reference(encoder: GraphEncoder, num_relations: int, reference
         with torch.no_grad():
             expected = reference(encoder, states, graph)
         tolerance = TOLERANCES[states.dtype]
-        assert_close(actual, expected.to(states.dtype), encoder, "it is not the reference", tolerance=tolerance)
+        assert_close(
+            actual, expected.to(states.dtype), encoder, "it is not the reference", tolerance=tolerance
+        )
 
 
 def assert_keeps_nothing_between_calls(encoder: GraphEncoder, num_relations: int) -> None:
     """
-    Asserts that evaluation is deterministic and that no call leaves a trace in the next. Best on an encoder that has not
-    run before.
+    Asserts that evaluation is deterministic and that no call leaves a trace in the next. Best on an encoder
+    that has not run before.
     """
-    small, large = example_graphs(num_relations)[-1], Graph.disjoint_union(example_graphs(num_relations, seed=4))
+    small, large = (
+        example_graphs(num_relations)[-1],
+        Graph.disjoint_union(example_graphs(num_relations, seed=4)),
+    )
     small_states, large_states = example_states(encoder, small), example_states(encoder, large, seed=5)
     untouched = copy.deepcopy(encoder)
     first = run_encoder(encoder, small_states, small, "on a small graph")

@@ -23,12 +23,13 @@ def assert_nothing_left_behind(
     expected_error: Optional[Type[BaseException]] = None,
 ) -> None:
     """
-    Asserts that a model is bitwise what it was after something has been run on it: its outputs, parameters, buffers,
-    gradients, `requires_grad` and `training` flags, hooks, sub-modules, attributes and the keys of its state dict, and with
-    it the global random states (PyTorch, NumPy, Python), the active interventions and the gradient mode.
+    Asserts that a model is bitwise what it was after something has been run on it: its outputs, parameters,
+    buffers, gradients, `requires_grad` and `training` flags, hooks, sub-modules, attributes and the keys of
+    its state dict, and with it the global random states (PyTorch, NumPy, Python), the active interventions
+    and the gradient mode.
 
-    It is run several times: to its end, and, if it makes a `GraphEncoder` of the model run, with an error and with a
-    `KeyboardInterrupt` while the first and the last messages are shown. Both have to come out of it.
+    It is run several times: to its end, and, if it makes a `GraphEncoder` of the model run, with an error and
+    with a `KeyboardInterrupt` while the first and the last messages are shown. Both have to come out of it.
 
     # Parameters
 
@@ -37,8 +38,8 @@ def assert_nothing_left_behind(
     run : `Callable[[], Any]`
         What must leave nothing behind, for example `lambda: interpreter(model, batch)`.
     predict : `Callable[[], Any]`, optional
-        Gives the outputs to compare: tensors, numbers, strings, or dictionaries and lists of them. It may draw random
-        numbers; they are the same each time.
+        Gives the outputs to compare: tensors, numbers, strings, or dictionaries and lists of them. It may
+        draw random numbers; they are the same each time.
     expected_error : `Type[BaseException]`, optional
         What `run` raises even without our doing.
     """
@@ -58,11 +59,13 @@ def assert_nothing_left_behind(
                 raise
             error = raised
     assert expected_error is None or error is not None, f"The run should have raised {expected_error}."
-    before.assert_unchanged(model, "a successful run" if error is None else f"{type(error).__name__} in the run")
+    before.assert_unchanged(
+        model, "a successful run" if error is None else f"{type(error).__name__} in the run"
+    )
     if expected_error is not None:
         return
     for failure in (_Failure("raised by assert_nothing_left_behind"), KeyboardInterrupt()):
-        for position in (sorted({1, consultations}) if consultations else ()):
+        for position in sorted({1, consultations}) if consultations else ():
             when = f"{type(failure).__name__} at message {position} of {consultations}"
             try:
                 with _intervening_everywhere(model, _failing(failure, position), f"after {when}"):
@@ -101,7 +104,9 @@ def _intervening_everywhere(
         finally:
             # Here, because leaving our own contexts would end the forgotten one as well.
             forgotten = len(_active_interventions.get()) - len(before)
-            assert forgotten == 0, f"{type(model).__name__}: {forgotten} interventions are still active {after}."
+            assert forgotten == 0, (
+                f"{type(model).__name__}: {forgotten} interventions are still active {after}."
+            )
 
 
 class _Snapshot:
@@ -141,7 +146,9 @@ class _Snapshot:
 def _random_states() -> Dict[str, Any]:
     return {
         "random state of PyTorch": torch.get_rng_state(),
-        "random state of PyTorch's GPUs": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "random state of PyTorch's GPUs": torch.cuda.get_rng_state_all()
+        if torch.cuda.is_initialized()
+        else [],
         "random state of NumPy": numpy.random.get_state(),
         "random state of Python": random.getstate(),
     }
@@ -156,7 +163,10 @@ def _set_random_states(states: Dict[str, Any]) -> None:
 
 
 class _Identity:
-    """An object of which only matters that it is still the same; held, so that no other can take its place in memory."""
+    """
+    An object of which only matters that it is still the same; held, so that no other can take its place in
+    memory.
+    """
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -173,7 +183,9 @@ def _state(model: torch.nn.Module) -> Dict[str, Any]:
         "keys of the state dict": list(model.state_dict().keys()),
         "gradient mode": torch.is_grad_enabled(),
         "global hooks": {
-            name: _identities(value) for name, value in vars(torch.nn.modules.module).items() if "_hooks" in name
+            name: _identities(value)
+            for name, value in vars(torch.nn.modules.module).items()
+            if "_hooks" in name
         },
     }
     for name, module in model.named_modules():
@@ -214,7 +226,10 @@ def _identities(value: Any) -> Any:
 
 
 def _flatten(value: Any, name: str = "", copy: bool = False) -> Dict[str, Any]:
-    """From nested containers to their leaves, by name. Containers name their length, so that empty ones differ too."""
+    """
+    From nested containers to their leaves, by name. Containers name their length, so that empty ones differ
+    too.
+    """
     items: Optional[List] = None
     if isinstance(value, dict):
         items = [(str(key), item) for key, item in value.items()]

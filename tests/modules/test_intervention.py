@@ -102,7 +102,11 @@ class TestIntervening:
         with intervening(encoder, closing):
             expected = encoder(states, GRAPH)
         for order in ([outer.append, closing, inner.append], [closing, outer.append, inner.append]):
-            with intervening(encoder, order[0]), intervening(encoder, order[1]), intervening(encoder, order[2]):
+            with (
+                intervening(encoder, order[0]),
+                intervening(encoder, order[1]),
+                intervening(encoder, order[2]),
+            ):
                 assert torch.equal(encoder(states, GRAPH), expected)
         assert len(outer) == len(inner) == 4
         # All of them look at the same messages, which are computed once.
@@ -201,7 +205,9 @@ class TestThreads:
 class TestMessages:
     def test_nothing_is_computed_before_it_is_asked_for(self) -> None:
         calls = []
-        messages = Messages(0, torch.zeros(GRAPH.num_nodes, 4), GRAPH, lambda: calls.append(1) or torch.ones(2))
+        messages = Messages(
+            0, torch.zeros(GRAPH.num_nodes, 4), GRAPH, lambda: calls.append(1) or torch.ones(2)
+        )
         assert messages.sources.shape == messages.targets.shape == (GRAPH.num_edges, 4)
         assert not calls
         assert messages.values is messages.values
@@ -221,7 +227,9 @@ class TestApplyGate:
     @pytest.mark.parametrize("kind", ["none", "one", "relation", "edge"])
     @pytest.mark.parametrize("boolean", [False, True])
     def test_against_a_loop(self, kind: str, boolean: bool) -> None:
-        shape = {"none": None, "one": (3,), "relation": (NUM_RELATIONS, 3), "edge": (GRAPH.num_edges, 3)}[kind]
+        shape = {"none": None, "one": (3,), "relation": (NUM_RELATIONS, 3), "edge": (GRAPH.num_edges, 3)}[
+            kind
+        ]
         replacement = None if shape is None else torch.randn(*shape, dtype=torch.float64)
         scale = self.scale > 0.5 if boolean else self.scale
         gate = Gate(scale, replacement, per_relation=kind == "relation")

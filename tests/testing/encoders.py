@@ -79,7 +79,10 @@ class SoundFactorisedEncoder(SoundEncoder):
     """The same numbers as `SoundEncoder` by dense adjacency matrices, without a vector for each edge."""
 
     def adjacency(self, scale: torch.Tensor, graph: Graph) -> torch.Tensor:
-        """The summed scales of the edges. Shape: `(num_relations, num_nodes, num_nodes)`, targets before sources."""
+        """
+        The summed scales of the edges. Shape: `(num_relations, num_nodes, num_nodes)`, targets before
+        sources.
+        """
         matrix = scale.new_zeros(NUM_RELATIONS, graph.num_nodes, graph.num_nodes)
         return matrix.index_put((graph.edge_type, graph.targets, graph.sources), scale, accumulate=True)
 
@@ -90,7 +93,12 @@ class SoundFactorisedEncoder(SoundEncoder):
                 layer, states, graph, lambda layer=layer, states=states: self.message(layer, states, graph)
             )
             gate = self.intervene(messages)
-            if gate is not None and gate.replacement is not None and gate.replacement.dim() == 2 and not gate.per_relation:
+            if (
+                gate is not None
+                and gate.replacement is not None
+                and gate.replacement.dim() == 2
+                and not gate.per_relation
+            ):
                 aggregated = self.aggregate(apply_gate(messages.values, gate, graph), graph)
             else:
                 scale = states.new_ones(graph.num_edges) if gate is None else gate.scale.to(states.dtype)

@@ -88,12 +88,21 @@ LEFTOVERS = {
         lambda m: setattr(m.scorer, "weight", torch.nn.Parameter(m.scorer.weight.detach().clone())),
         "scorer.weight.identity' changed",
     ),
-    "requires_grad": (lambda m: m.scorer.bias.requires_grad_(True), "scorer.bias.requires_grad' changed from False to True"),
+    "requires_grad": (
+        lambda m: m.scorer.bias.requires_grad_(True),
+        "scorer.bias.requires_grad' changed from False to True",
+    ),
     "training flag": (lambda m: m.eval(), "dropout.training' changed from True to False"),
     "forward hook": (lambda m: m.scorer.register_forward_hook(lambda *_: None), "scorer._forward_hooks"),
     "pre hook": (lambda m: m.scorer.register_forward_pre_hook(lambda *_: None), "scorer._forward_pre_hooks"),
-    "backward hook": (lambda m: m.scorer.register_full_backward_hook(lambda *_: None), "scorer._backward_hooks"),
-    "hook of a tensor": (lambda m: m.scorer.weight.register_hook(lambda g: g), "scorer.weight.backward hooks"),
+    "backward hook": (
+        lambda m: m.scorer.register_full_backward_hook(lambda *_: None),
+        "scorer._backward_hooks",
+    ),
+    "hook of a tensor": (
+        lambda m: m.scorer.weight.register_hook(lambda g: g),
+        "scorer.weight.backward hooks",
+    ),
     "sub-module": (lambda m: m.add_module("masker", torch.nn.Linear(2, 2)), "masker"),
     "state dict key": (lambda m: m.register_buffer("mask", torch.zeros(1)), "keys of the state dict"),
     "attribute": (lambda m: setattr(m.encoder, "last_gates", [torch.zeros(1)]), "encoder.last_gates"),
@@ -101,7 +110,10 @@ LEFTOVERS = {
     "random state of torch": (lambda m: torch.rand(1), "random state of PyTorch"),
     "random state of numpy": (lambda m: numpy.random.rand(), "random state of NumPy"),
     "random state of python": (lambda m: random.random(), "random state of Python"),
-    "gradient": (lambda m: m.encoder(torch.randn(1, 4), Graph.from_edges(1, [], [])).sum().backward(), ".gradient'"),
+    "gradient": (
+        lambda m: m.encoder(torch.randn(1, 4), Graph.from_edges(1, [], [])).sum().backward(),
+        ".gradient'",
+    ),
     "gradient mode": (lambda m: torch.set_grad_enabled(False), "gradient mode' changed from True to False"),
 }
 
@@ -169,7 +181,9 @@ def test_an_expected_error(model, predict) -> None:
     with pytest.raises(AssertionError, match="should have raised"):
         assert_nothing_left_behind(model, lambda: None, predict=predict, expected_error=IndexError)
     with pytest.raises(AssertionError, match="IndexError in the run"):
-        assert_nothing_left_behind(model, lambda: [model.eval()][1], predict=predict, expected_error=IndexError)
+        assert_nothing_left_behind(
+            model, lambda: [model.eval()][1], predict=predict, expected_error=IndexError
+        )
 
 
 def test_an_open_intervention_is_caught(model, predict) -> None:

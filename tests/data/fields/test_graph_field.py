@@ -33,7 +33,9 @@ def vocabulary() -> Vocabulary:
 
 
 def sentence() -> GraphField:
-    """Two edges with one label and one with another between the same nodes, an edge to itself, an isolated node."""
+    """
+    Two edges with one label and one with another between the same nodes, an edge to itself, an isolated node.
+    """
     return GraphField(
         4, [(0, 1), (0, 1), (0, 1), (1, 0), (2, 2)], ["obj", "obj", "nsubj", "nsubj^-1", "obj^-1"]
     )
@@ -71,7 +73,9 @@ def test_indexing_again_with_another_vocabulary(vocabulary: Vocabulary) -> None:
     field.index(Vocabulary())
     assert set(field.as_tensor({}).edge_type.tolist()) == {UNSEEN_RELATION, UNSEEN_INVERSE_RELATION}
     field.index(vocabulary)
-    assert field.as_tensor({}).edge_type.tolist() == [relation_index(vocabulary, label) for label in field.labels]
+    assert field.as_tensor({}).edge_type.tolist() == [
+        relation_index(vocabulary, label) for label in field.labels
+    ]
 
 
 def test_padding_lengths() -> None:
@@ -168,7 +172,11 @@ def test_unseen_labels_are_typed_counted_and_warned_about_once(vocabulary: Vocab
     with caplog.at_level(logging.WARNING):
         field.index(vocabulary)
         copy.deepcopy(field).index(vocabulary)
-    assert field.as_tensor({}).edge_type.tolist()[:3] == [UNSEEN_RELATION, UNSEEN_RELATION, UNSEEN_INVERSE_RELATION]
+    assert field.as_tensor({}).edge_type.tolist()[:3] == [
+        UNSEEN_RELATION,
+        UNSEEN_RELATION,
+        UNSEEN_INVERSE_RELATION,
+    ]
     warnings = [record.getMessage() for record in caplog.records]
     assert len(warnings) == 2
     assert "Edge label 'vocative' is not in the vocabulary's namespace 'edge_labels'" in warnings[0]
@@ -225,7 +233,12 @@ def test_data_loader_with_workers(vocabulary: Vocabulary, max_instances_in_memor
         manual_distributed_sharding=True, manual_multiprocess_sharding=True, max_instances=None
     )
     loader = MultiProcessDataLoader(
-        reader, "unused", batch_size=3, num_workers=2, max_instances_in_memory=max_instances_in_memory, quiet=True
+        reader,
+        "unused",
+        batch_size=3,
+        num_workers=2,
+        max_instances_in_memory=max_instances_in_memory,
+        quiet=True,
     )
     loader.index_with(vocabulary)
     seen = []
@@ -251,5 +264,7 @@ def test_two_epochs_give_the_same_batches(vocabulary: Vocabulary) -> None:
         graph.edge_index.fill_(0)
     second = [batch["graph"] for batch in loader]
     for graph in second:
-        assert graph.edge_type.tolist()[:5] == [relation_index(vocabulary, label) for label in sentence().labels]
+        assert graph.edge_type.tolist()[:5] == [
+            relation_index(vocabulary, label) for label in sentence().labels
+        ]
         assert graph.edge_index[:, :5].tolist() == [[0, 0, 0, 1, 2], [1, 1, 1, 0, 2]]

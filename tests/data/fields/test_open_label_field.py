@@ -39,8 +39,8 @@ def test_labels_and_unseen_labels(vocabulary: Vocabulary, caplog) -> None:
         copy.deepcopy(field).index(vocabulary)
     assert field.as_tensor(field.get_padding_lengths()).tolist() == [2, UNSEEN_LABEL, 0, UNSEEN_LABEL]
     assert [record.getMessage() for record in caplog.records] == [
-        "Label 'A5' is not in the vocabulary's namespace 'role_labels': the model cannot predict it, and it counts as "
-        "missed."
+        "Label 'A5' is not in the vocabulary's namespace 'role_labels': the model cannot predict it, and it "
+        "counts as missed."
     ]
     assert OpenSequenceLabelField.unseen_label_counts == {("role_labels", "A5"): 4}
 

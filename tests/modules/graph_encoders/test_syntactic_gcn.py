@@ -111,7 +111,9 @@ def test_training_reaches_every_relation_but_the_unseen() -> None:
 
 
 def test_direction_comes_from_the_label() -> None:
-    """An arc and its inverse are projected by different matrices: swapping a graph's labels changes its states."""
+    """
+    An arc and its inverse are projected by different matrices: swapping a graph's labels changes its states.
+    """
     torch.manual_seed(0)
     encoder = SyntacticGcn(VOCABULARY, 3, 4)
     states = torch.randn(2, 3)

@@ -1,0 +1,297 @@
+"""Graph encoders that are each wrong in one way."""
+
+from typing import Dict, List, Tuple
+
+import torch
+
+from allennlp_graphmask.modules.intervention import Messages, apply_gate
+from tests.testing.encoders import NUM_RELATIONS, SoundEncoder, SoundFactorisedEncoder
+
+
+class DependsOnEdgeOrder(SoundEncoder):
+    def message(self, layer, states, graph):
+        return super().message(layer, states, graph) * torch.arange(graph.num_edges).unsqueeze(-1).to(states)
+
+
+class DependsOnNodeNumbers(SoundEncoder):
+    def update(self, layer, states, aggregated):
+        aggregated = aggregated + 0.1 * torch.arange(states.size(0)).unsqueeze(-1).to(states)
+        return super().update(layer, states, aggregated)
+
+
+class DependsOnTheBatch(SoundEncoder):
+    def update(self, layer, states, aggregated):
+        return super().update(
+            layer, states, aggregated - aggregated.mean(0) if len(aggregated) else aggregated
+        )
+
+
+class DrawsNoiseInEvaluation(SoundEncoder):
+    def update(self, layer, states, aggregated):
+        return super().update(layer, states, aggregated + torch.randn_like(aggregated))
+
+
+class DrawsAndForgetsNoise(SoundEncoder):
+    def update(self, layer, states, aggregated):
+        torch.randn(1)
+        return super().update(layer, states, aggregated)
+
+
+class DividesByTheDegree(SoundEncoder):
+    """Nodes without edges become 0 / 0."""
+
+    def aggregate(self, messages, graph):
+        return super().aggregate(messages, graph) / torch.bincount(
+            graph.targets, minlength=graph.num_nodes
+        ).unsqueeze(-1)
+
+
+class FailsWithoutEdges(SoundEncoder):
+    def message(self, layer, states, graph):
+        values = super().message(layer, states, graph)
+        return values - values.max().detach() * 0
+
+
+class FailsWithoutNodes(SoundEncoder):
+    def update(self, layer, states, aggregated):
+        assert torch.isfinite(states.max())
+        return super().update(layer, states, aggregated)
+
+
+class KnowsNoUnseenRelations(SoundEncoder):
+    """Shifts the types back, so that the reserved ones are negative."""
+
+    def message(self, layer, states, graph):
+        if (graph.edge_type < 2).any():
+            raise IndexError("index out of range in self")
+        return super().message(layer, states, graph)
+
+
+class DirectionOfUnseenRelationsIsNaN(SoundEncoder):
+    def message(self, layer, states, graph):
+        return (
+            super()
+            .message(layer, states, graph)
+            .masked_fill((graph.edge_type == 1).unsqueeze(-1), float("nan"))
+        )
+
+
+class ComputesInSinglePrecision(SoundEncoder):
+    def aggregate(self, messages, graph):
+        return super().aggregate(messages.float(), graph).to(messages.dtype)
+
+
+class ReturnsSinglePrecision(SoundEncoder):
+    def forward(self, node_states, graph):
+        return super().forward(node_states, graph).float()
+
+
+class HasAnotherOutputDim(SoundEncoder):
+    def get_output_dim(self) -> int:
+        return 7
+
+
+class HasOtherMessageDims(SoundEncoder):
+    def get_message_dims(self) -> List[int]:
+        return [6, 12]
+
+
+class HasOtherNodeDims(SoundEncoder):
+    def get_node_dims(self) -> List[int]:
+        return [6, 6]
+
+
+class DeclaresOneLayerOnly(SoundEncoder):
+    def get_node_dims(self) -> List[int]:
+        return [4]
+
+
+class NeverShowsItsMessages(SoundEncoder):
+    def masked_messages(self, layer, states, graph):
+        return self.message(layer, states, graph)
+
+
+class ShowsOneLayerOnly(SoundEncoder):
+    def masked_messages(self, layer, states, graph):
+        return super().masked_messages(layer, states, graph) if layer else self.message(layer, states, graph)
+
+
+class ShowsItsMessagesTwice(SoundEncoder):
+    def masked_messages(self, layer, states, graph):
+        super().masked_messages(layer, states, graph)
+        return super().masked_messages(layer, states, graph)
+
+
+class NumbersItsLayersFromTheTop(SoundEncoder):
+    def masked_messages(self, layer, states, graph):
+        return self.intervened_messages(1 - layer, states, graph, lambda: self.message(layer, states, graph))
+
+
+class ShowsNoMessagesWithoutEdges(SoundEncoder):
+    def masked_messages(self, layer, states, graph):
+        return super().masked_messages(layer, states, graph) if graph.num_edges else states.new_zeros(0, 6)
+
+
+class AddsEdgesOfItsOwn(SoundEncoder):
+    """Adds an edge from every node to itself, so that scores belong to no edge that the reader made."""
+
+    def forward(self, node_states, graph):
+        loops = torch.arange(graph.num_nodes)
+        return super().forward(
+            node_states,
+            graph._replace(
+                edge_index=torch.cat([graph.edge_index, torch.stack([loops, loops])], dim=1),
+                edge_type=torch.cat([graph.edge_type, torch.zeros_like(loops)]),
+            ),
+        )
+
+
+class IgnoresTheGate(SoundEncoder):
+    def masked_messages(self, layer, states, graph):
+        super().masked_messages(layer, states, graph)
+        return self.message(layer, states, graph)
+
+
+class AppliesItsOwnGate(SoundEncoder):
+    def masked_messages(self, layer, states, graph):
+        messages = Messages(layer, states, graph, lambda: self.message(layer, states, graph))
+        gate = self.intervene(messages)
+        return messages.values if gate is None else self.apply(messages.values, gate, graph)
+
+
+class IgnoresTheReplacement(AppliesItsOwnGate):
+    def apply(self, values, gate, graph):
+        return apply_gate(values, gate._replace(replacement=None), graph)
+
+
+class IgnoresRelations(AppliesItsOwnGate):
+    """Takes the first relation's replacement for all."""
+
+    def apply(self, values, gate, graph):
+        if gate.per_relation:
+            gate = gate._replace(replacement=gate.replacement[0], per_relation=False)
+        return apply_gate(values, gate, graph)
+
+
+class InterpolatesInexactly(AppliesItsOwnGate):
+    def apply(self, values, gate, graph):
+        if gate.replacement is None or gate.per_relation:
+            return apply_gate(values, gate, graph)
+        return gate.replacement + gate.scale.unsqueeze(-1).to(values) * (values - gate.replacement)
+
+
+class RoundsTheGate(AppliesItsOwnGate):
+    def apply(self, values, gate, graph):
+        return apply_gate(values, gate._replace(scale=gate.scale > 0.5), graph)
+
+
+class DetachesTheGate(AppliesItsOwnGate):
+    def apply(self, values, gate, graph):
+        return apply_gate(values, gate._replace(scale=gate.scale.detach()), graph)
+
+
+class DetachesTheReplacement(AppliesItsOwnGate):
+    def apply(self, values, gate, graph):
+        replacement = None if gate.replacement is None else gate.replacement.detach()
+        return apply_gate(values, gate._replace(replacement=replacement), graph)
+
+
+class LeaksClosedInfinity(AppliesItsOwnGate):
+    def apply(self, values, gate, graph):
+        return apply_gate(values, gate._replace(scale=gate.scale.to(values)), graph)
+
+
+class RenormalisesByTheGate(AppliesItsOwnGate):
+    """Divides by the number of messages that are kept: closing one edge changes the others."""
+
+    def apply(self, values, gate, graph):
+        kept = gate.scale.to(values)
+        total = kept.new_zeros(graph.num_nodes).index_add(0, graph.targets, kept)
+        count = torch.bincount(graph.targets, minlength=graph.num_nodes)
+        return apply_gate(values, gate, graph) * (count / total.clamp(min=1e-3))[graph.targets].unsqueeze(-1)
+
+
+class ShowsOtherMessages(SoundEncoder):
+    """Aggregates something else than it shows."""
+
+    def masked_messages(self, layer, states, graph):
+        gate = self.intervene(Messages(layer, states, graph, lambda: self.message(layer, states, graph)))
+        return apply_gate(2 * self.message(layer, states, graph), gate, graph)
+
+
+class DropsDuplicateEdges(SoundFactorisedEncoder):
+    """The classic: assigns to the adjacency matrix instead of adding up."""
+
+    def adjacency(self, scale, graph):
+        matrix = scale.new_zeros(NUM_RELATIONS, graph.num_nodes, graph.num_nodes)
+        return matrix.index_put((graph.edge_type, graph.targets, graph.sources), scale)
+
+
+class DropsEdgesToItself(SoundEncoder):
+    def aggregate(self, messages, graph):
+        return super().aggregate(messages * (graph.sources != graph.targets).unsqueeze(-1), graph)
+
+
+class MergesEdgesOfTwoNodes(SoundEncoder):
+    """
+    Keeps one edge of each pair of nodes, whatever their types, the way AllenNLP's `AdjacencyField` would.
+    """
+
+    def aggregate(self, messages, graph):
+        pairs = (graph.sources * graph.num_nodes + graph.targets).tolist()
+        first = torch.tensor(
+            [pair not in pairs[:position] for position, pair in enumerate(pairs)], dtype=torch.bool
+        )
+        return super().aggregate(messages * first.unsqueeze(-1), graph)
+
+
+class KeepsItsMessages(SoundEncoder):
+    """What the original implementation does: gates and messages are read from the layers afterwards."""
+
+    def masked_messages(self, layer, states, graph):
+        self.last_messages = super().masked_messages(layer, states, graph)
+        return self.last_messages
+
+
+class RemembersTheFirstGraph(SoundEncoder):
+    """Caches the degrees of the first batch that has as many nodes."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = None
+
+    def forward(self, node_states, graph):
+        if self.factor is None:
+            self.factor = 1.0 / (1 + graph.num_edges)
+        return super().forward(node_states * self.factor, graph)
+
+
+class AveragesOverItsCalls(SoundEncoder):
+    """A running statistic that evaluation mode does not stop."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(6))
+
+    def update(self, layer, states, aggregated):
+        with torch.no_grad():
+            self.mean.add_(0.1 * aggregated.sum(0))
+        return super().update(layer, states, aggregated)
+
+
+class LeaksAHook(SoundEncoder):
+    def forward(self, node_states, graph):
+        self.weights[0].register_forward_hook(lambda module, inputs, output: None)
+        return super().forward(node_states, graph)
+
+
+class KeepsTheGateOfOtherThreads(SoundEncoder):
+    """An intervention in an attribute instead of a context variable."""
+
+    gates: Dict[Tuple[int, int], object] = {}
+
+    def intervene(self, messages):
+        gate = super().intervene(messages)
+        key = (messages.layer, messages.graph.num_edges)
+        KeepsTheGateOfOtherThreads.gates[key] = gate or KeepsTheGateOfOtherThreads.gates.get(key)
+        return KeepsTheGateOfOtherThreads.gates[key]
