@@ -8,7 +8,7 @@ from allennlp.modules import Seq2SeqEncoder, TextFieldEmbedder
 from allennlp.nn import util
 from torch import nn
 
-from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import argument_span
+from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import argument_span
 from allennlp_graphmask.data.fields.open_label_field import UNSEEN_LABEL
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.metrics.semantic_role_f1 import SemanticRoleF1

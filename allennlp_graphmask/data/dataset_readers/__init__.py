@@ -1,0 +1,3 @@
+from allennlp_graphmask.data.dataset_readers.propbank_srl import Conll2009SrlReader
+
+__all__ = ["Conll2009SrlReader"]

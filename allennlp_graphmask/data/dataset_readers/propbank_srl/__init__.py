@@ -1,0 +1,14 @@
+from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import parse_conll2009, read_conll2009
+from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009_srl import Conll2009SrlReader
+from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import check_scheme, guess_scheme
+from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate
+
+__all__ = [
+    "Conll2009SrlReader",
+    "DependencySentence",
+    "Predicate",
+    "check_scheme",
+    "guess_scheme",
+    "parse_conll2009",
+    "read_conll2009",
+]

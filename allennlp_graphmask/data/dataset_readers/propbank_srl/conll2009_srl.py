@@ -1,0 +1,145 @@
+import logging
+from typing import Any, Dict, Iterable, List, Optional
+
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import DatasetReader, Instance, Token, TokenIndexer
+from allennlp.data.fields import Field, MetadataField, SequenceLabelField, TextField
+from allennlp.data.token_indexers import SingleIdTokenIndexer
+
+from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import read_conll2009
+from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import check_scheme
+from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT
+from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate
+from allennlp_graphmask.data.fields import GraphField, OpenSequenceLabelField
+from allennlp_graphmask.graph import inverse_relation
+
+logger = logging.getLogger(__name__)
+
+#: The role label of tokens that are no argument.
+NULL_ROLE = "_"
+
+
+@DatasetReader.register("conll2009_srl")
+class Conll2009SrlReader(DatasetReader):
+    """
+    Reads semantic role labelling data in the columns of CoNLL-2009: one instance for each predicate, whose graph has the
+    sentence's tokens as nodes and for each arc of the tree an edge from head to dependent, labelled with the dependency label,
+    and the inverse edge (`allennlp_graphmask.graph.inverse_relation`). Roots have no arc.
+
+    An instance has the fields `tokens`, `predicate_lemma` (a text of one token), `predicate_indicator`, `graph`, `roles` (if
+    they are known; -1 where a role was not seen in training) and `metadata`.
+
+    Registered as a `DatasetReader` with name "conll2009_srl".
+
+    # Parameters
+
+    dependency_scheme : `str`
+        What the trees are annotated in: `"universal_dependencies"`, `"clearnlp"` (spaCy's English pipelines), `"conll2008"`, or
+        a name of your own. Labels that belong to another known scheme are refused.
+    syntax : `str`, optional (default = `"gold"`)
+        `"gold"` or `"predicted"`: which columns lemmas, parts of speech and trees are taken from.
+    predicates : `str`, optional (default = `"with_arguments"`)
+        `"all"`, or `"with_arguments"`: leave predicates out whose arguments are known to be none.
+    token_indexers : `Dict[str, TokenIndexer]`, optional
+        Default is `{"tokens": SingleIdTokenIndexer(lowercase_tokens=True)}`. Tokens have `text`, `lemma_`, `pos_` (the part of
+        speech column) and `dep_`.
+    lemma_indexers : `Dict[str, TokenIndexer]`, optional
+        For the predicate's lemma. Default is `{"lemmas": SingleIdTokenIndexer("lemmas", feature_name="lemma_")}`.
+    max_sentence_length : `int`, optional (default = `None`)
+        Longer sentences are left out; how many is logged once for each file.
+    """
+
+    def __init__(
+        self,
+        dependency_scheme: str,
+        syntax: str = "gold",
+        predicates: str = "with_arguments",
+        token_indexers: Optional[Dict[str, TokenIndexer]] = None,
+        lemma_indexers: Optional[Dict[str, TokenIndexer]] = None,
+        max_sentence_length: Optional[int] = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
+        if syntax not in ("gold", "predicted"):
+            raise ConfigurationError(f"syntax must be 'gold' or 'predicted', got {syntax!r}.")
+        if predicates not in ("all", "with_arguments"):
+            raise ConfigurationError(f"predicates must be 'all' or 'with_arguments', got {predicates!r}.")
+        self.dependency_scheme = dependency_scheme
+        self.syntax = syntax
+        self._only_with_arguments = predicates == "with_arguments"
+        self._token_indexers = token_indexers or {"tokens": SingleIdTokenIndexer(lowercase_tokens=True)}
+        self._lemma_indexers = lemma_indexers or {"lemmas": SingleIdTokenIndexer("lemmas", feature_name="lemma_")}
+        self._max_sentence_length = max_sentence_length
+
+    def _read(self, file_path: Any) -> Iterable[Instance]:
+        path = str(file_path)
+        num_too_long = num_instances = 0
+        # Workers share sentences and not instances, so that no worker parses for the others.
+        for sentence in self.shard_iterable(read_conll2009(path, self.syntax)):
+            check_scheme(sentence.dependency_labels, self.dependency_scheme, f"{path}, sentence {sentence.sentence_id}")
+            if self._max_sentence_length is not None and len(sentence) > self._max_sentence_length:
+                num_too_long += 1
+                continue
+            for predicate in sentence.predicates:
+                if self._only_with_arguments and predicate.roles == {}:
+                    continue
+                num_instances += 1
+                yield self.text_to_instance(sentence, predicate)
+        if num_too_long:
+            logger.warning("%s: left out %d sentences of more than %d tokens.", path, num_too_long, self._max_sentence_length)
+        if not num_instances:
+            logger.warning(
+                "%s: no instance: no sentence has a predicate%s (FILLPRED = Y).",
+                path,
+                " with an argument" if self._only_with_arguments else "",
+            )
+
+    def text_to_instance(  # type: ignore[override]
+        self, sentence: DependencySentence, predicate: Predicate
+    ) -> Instance:
+        """
+        # Parameters
+
+        sentence : `DependencySentence`
+        predicate : `Predicate`
+            Need not be one of the sentence's own; without roles (`None`) the instance is one for prediction.
+        """
+        check_scheme(sentence.dependency_labels, self.dependency_scheme, f"Sentence {sentence.text!r}")
+        tokens = [
+            Token(word, lemma_=lemma, pos_=part_of_speech, dep_=label)
+            for word, lemma, part_of_speech, label in zip(
+                sentence.words, sentence.lemmas, sentence.parts_of_speech, sentence.dependency_labels
+            )
+        ]
+        text = TextField(tokens, self._token_indexers)
+        lemma = sentence.lemmas[predicate.index].lower()
+        edges, labels = [], []
+        for dependent, (head, label) in enumerate(zip(sentence.heads, sentence.dependency_labels)):
+            if head != ROOT:
+                edges += [(head, dependent), (dependent, head)]
+                labels += [label, inverse_relation(label)]
+        metadata: Dict[str, Any] = {
+            "tokens": list(sentence.words),
+            "lemmas": list(sentence.lemmas),
+            "parts_of_speech": list(sentence.parts_of_speech),
+            "heads": list(sentence.heads),
+            "dependency_labels": list(sentence.dependency_labels),
+            "dependency_scheme": self.dependency_scheme,
+            "predicate_index": predicate.index,
+            "predicate_sense": predicate.sense,
+            "sentence_id": sentence.sentence_id,
+        }
+        fields: Dict[str, Field] = {
+            "tokens": text,
+            "predicate_lemma": TextField([Token(lemma, lemma_=lemma)], self._lemma_indexers),
+            "predicate_indicator": SequenceLabelField(
+                [int(token == predicate.index) for token in range(len(sentence))], text
+            ),
+            "graph": GraphField(len(sentence), edges, labels),
+        }
+        if predicate.roles is not None:
+            roles: List[str] = [predicate.roles.get(token, NULL_ROLE) for token in range(len(sentence))]
+            fields["roles"] = OpenSequenceLabelField(roles, text, "role_labels")
+            metadata["roles"] = dict(predicate.roles)
+        fields["metadata"] = MetadataField(metadata)
+        return Instance(fields)

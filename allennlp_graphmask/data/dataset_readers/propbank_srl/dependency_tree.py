@@ -1,0 +1,64 @@
+"""What follows from the heads of a dependency tree. Heads are 0-based token positions, -1 for a root."""
+
+from typing import List, Optional, Sequence, Tuple
+
+#: The head of a root.
+ROOT = -1
+
+
+def find_cycle(heads: Sequence[int]) -> Optional[List[int]]:
+    """The tokens of a cycle, each followed by its head, or `None` if every token leads to a root."""
+    known_to_lead_to_root = [False] * len(heads)
+    for token in range(len(heads)):
+        path: List[int] = []
+        position = token
+        while position != ROOT and not known_to_lead_to_root[position]:
+            if position in path:
+                return path[path.index(position) :]
+            path.append(position)
+            position = heads[position]
+        for visited in path:
+            known_to_lead_to_root[visited] = True
+    return None
+
+
+def subtree(heads: Sequence[int], token: int) -> List[int]:
+    """The token and everything below it, in order of position."""
+    members = {token}
+    # Heads can stand on either side of their dependents: repeat until nothing is added.
+    while True:
+        added = {child for child, head in enumerate(heads) if head in members and child not in members}
+        if not added:
+            return sorted(members)
+        members |= added
+
+
+def subtree_span(heads: Sequence[int], token: int) -> Tuple[int, int]:
+    """The smallest span, end exclusive, that covers the subtree of a token."""
+    members = subtree(heads, token)
+    return members[0], members[-1] + 1
+
+
+def argument_span(heads: Sequence[int], head: int, predicate: int) -> Tuple[int, int]:
+    """
+    The phrase of an argument with this head: the contiguous part around the head of its subtree, without the branch that
+    leads to the predicate. In "the plan that she proposed" the head "plan" of an argument of "proposed" dominates the whole
+    relative clause, which is no part of the argument.
+
+    # Returns
+
+    `Tuple[int, int]`
+        Start and end (exclusive).
+    """
+    members = set(subtree(heads, head))
+    if predicate in members and predicate != head:
+        branch = predicate
+        while heads[branch] != head:
+            branch = heads[branch]
+        members -= set(subtree(heads, branch))
+    start, end = head, head + 1
+    while start - 1 in members:
+        start -= 1
+    while end in members:
+        end += 1
+    return start, end

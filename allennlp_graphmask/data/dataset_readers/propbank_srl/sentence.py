@@ -1,0 +1,88 @@
+from dataclasses import dataclass
+from typing import Dict, Optional, Tuple
+
+from allennlp.common.checks import ConfigurationError
+
+from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT, find_cycle
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """
+    A predicate of a sentence.
+
+    # Parameters
+
+    index : `int`
+        Its token, from 0.
+    sense : `str`, optional
+        Such as `"take.01"`.
+    roles : `Dict[int, str]`, optional
+        The role of each argument, by the token that is the argument's head; `None` where they are not known.
+    """
+
+    index: int
+    sense: Optional[str] = None
+    roles: Optional[Dict[int, str]] = None
+
+
+@dataclass(frozen=True)
+class DependencySentence:
+    """
+    A tokenised sentence with its dependency tree and, where they are known, its predicates.
+
+    # Parameters
+
+    words, lemmas, parts_of_speech, dependency_labels : `Tuple[str, ...]`
+        One for each token.
+    heads : `Tuple[int, ...]`
+        The position of each token's head, from 0; -1 for roots, of which there may be several.
+    predicates : `Tuple[Predicate, ...]`
+    sentence_id : `str`, optional
+
+    # Raises
+
+    `ConfigurationError` if the lengths differ, a head is no token, the heads form a cycle, or a predicate or argument is no
+    token.
+    """
+
+    words: Tuple[str, ...]
+    lemmas: Tuple[str, ...]
+    parts_of_speech: Tuple[str, ...]
+    heads: Tuple[int, ...]
+    dependency_labels: Tuple[str, ...]
+    predicates: Tuple[Predicate, ...] = ()
+    sentence_id: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        length = len(self.words)
+        if length == 0:
+            raise ConfigurationError("A sentence must have at least one token.")
+        for name in ("lemmas", "parts_of_speech", "heads", "dependency_labels"):
+            if len(getattr(self, name)) != length:
+                raise ConfigurationError(
+                    f"The sentence {self.text!r} has {length} words, but {len(getattr(self, name))} {name}: every token needs one."
+                )
+        for token, head in enumerate(self.heads):
+            if head != ROOT and not 0 <= head < length:
+                raise ConfigurationError(
+                    f"The head of token {token} ({self.words[token]!r}) is {head}, which is no token: the sentence has {length} "
+                    "tokens, from 0, and a root has head -1."
+                )
+        cycle = find_cycle(self.heads)
+        if cycle is not None:
+            names = " <- ".join(repr(self.words[token]) for token in [*cycle, cycle[0]])
+            raise ConfigurationError(f"The heads of the sentence {self.text!r} form a cycle: {names}.")
+        for predicate in self.predicates:
+            for token in (predicate.index, *(predicate.roles or ())):
+                if not 0 <= token < length:
+                    raise ConfigurationError(
+                        f"Token {token} of predicate {predicate.index} does not exist: the sentence has {length} tokens, from 0."
+                    )
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+    def __len__(self) -> int:
+        return len(self.words)
