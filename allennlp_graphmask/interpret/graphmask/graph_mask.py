@@ -253,7 +253,12 @@ class GraphMask(Model):
             "threshold": round(float(self.threshold), 6),
             "constraint": {"kind": self.selection.kind, "bound": self.selection.bound},
             "enabled_layers": int(self.enabled_layers),
-            "training_summary": self.training_summary,
+            # What training reached, on its validation data.
+            "training_summary": {
+                key: self.training_summary[key]
+                for key in ("kept", "changed", "divergence", "constraint_met", "threshold_choice")
+                if key in self.training_summary
+            },
         }
 
     # --- The passes
@@ -471,6 +476,8 @@ class GraphMask(Model):
         Splits the attribution into one for each instance and adds what the target's own method gives as `prediction`, as
         `original_prediction` and `masked_prediction`.
         """
+        # One number for the whole batch says nothing of an instance.
+        output_dict.pop("loss", None)
         original = self.target.make_output_human_readable(output_dict.pop("original"))
         masked = self.target.make_output_human_readable(output_dict.pop("masked"))
         if "attribution" in output_dict:
