@@ -186,6 +186,8 @@ class GraphMask(Model):
         self.register_buffer("threshold", torch.tensor(self.gate_distribution.threshold, dtype=torch.float64))
         #: What the last validation of the training run said; part of the archive.
         self.training_summary: Dict[str, Any] = {}
+        #: The config of the archive that this model was loaded from, for the provenance of its explanations.
+        self.archive_config: Optional[Dict[str, Any]] = None
         #: Set by the trainer callback.
         self.in_training_run = False
         #: Whether evaluation also measures the floor and the random control, which explaining does not need.
@@ -236,11 +238,14 @@ class GraphMask(Model):
     ) -> "GraphMask":
         weights_file = weights_file or os.path.join(serialization_dir, "best.th")
         state = json.loads(read_state_dict(weights_file)["_extra_state"])
+        # Loading takes things out of the config.
+        archive_config = config.as_dict(quiet=True)
         if state["target_config"] is not None:
             config = config.duplicate()
             config["model"]["target"] = state["target_config"]
         model = super()._load(config, serialization_dir, weights_file, cuda_device)
         assert isinstance(model, GraphMask)
+        model.archive_config = archive_config
         return model
 
     def describe(self) -> Dict[str, Any]:

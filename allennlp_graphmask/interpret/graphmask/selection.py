@@ -4,8 +4,9 @@ from allennlp.common.checks import ConfigurationError
 
 CONSTRAINT_KINDS = ("changed", "divergence", "score")
 
-#: Added to the selection metric of epochs that cannot be compared with others yet; more than any other value.
-_NOT_COMPARABLE = 1000.0
+#: Added to the selection metric of epochs that cannot be compared with others yet; more than any other value (a KL summed
+#: over the words of a sentence can exceed a thousand).
+_NOT_COMPARABLE = 1e9
 
 
 class SelectionCriterion:
@@ -62,8 +63,9 @@ class SelectionCriterion:
         """
         excess = self.constrained_value(metrics) - self.bound
         met = excess <= 0
-        # Shares are at most 1, so every feasible epoch is better than every other.
-        selection = metrics["kept"] if met else 1 + excess
+        # Shares are at most 1, so every feasible epoch is better than every other, also than one with an excess so small that
+        # 1 + excess is 1.
+        selection = metrics["kept"] if met else 2 + excess
         return {
             "constraint_met": float(met),
             "selection": selection if comparable else _NOT_COMPARABLE + selection,

@@ -29,7 +29,7 @@ def archived_model_config(archive_file: str) -> Dict[str, Any]:
             member = archive.extractfile("config.json")
             assert member is not None
             return json.load(member)["model"]
-    except (KeyError, OSError, tarfile.TarError) as error:
+    except (KeyError, OSError, ValueError, tarfile.TarError) as error:  # a ValueError: no JSON
         raise ConfigurationError(
             f"Could not read the model's config from the archive '{archive_file}' ({error!r}). It must be a model.tar.gz, or the "
             "folder, that `allennlp train` wrote."
@@ -136,18 +136,18 @@ class MetricSets:
 
     def __init__(self, model: Model, names: List[str]) -> None:
         self._model = model
-        # The vocabulary is shared and not copied: metrics often hold it.
-        shared = {id(model.vocab): model.vocab}
         self._holders = [
             (module, attribute)
             for module in model.modules()
             for attribute, value in vars(module).items()
             if _holds_metrics(value)
         ]
-        self._copies = {
-            name: [copy.deepcopy(vars(module)[attribute], dict(shared)) for module, attribute in self._holders]
-            for name in names
-        }
+        self._copies = {}
+        for name in names:
+            # The vocabulary is shared and not copied: metrics often hold it. A metric known under two names (an attribute and
+            # an entry of a dict, say) stays one metric, because all copies of one set are made with one memo.
+            memo = {id(model.vocab): model.vocab}
+            self._copies[name] = [copy.deepcopy(vars(module)[attribute], memo) for module, attribute in self._holders]
 
     @contextlib.contextmanager
     def using(self, name: str) -> Iterator[None]:
