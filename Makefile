@@ -1,0 +1,76 @@
+# Everything happens in .venv, which is made from $(PYTHON); every target can be run again at any time.
+#
+#   make install     .venv with this package (editable), AllenNLP and the tested versions of what they need
+#   make demo        trains a small model and GraphMask on the fixtures and prints explained sentences
+#   make test        ruff, mypy and the tests
+#   make lint        ruff and mypy alone
+#   make test-long   the tests that take minutes
+#   make clean       removes what these targets made
+#
+# make PYTHON=/path/to/python3.12 install   makes .venv from that Python.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+DEMO := demo_output
+
+# The versions of AllenNLP's own pins have no solution on current Python, hence --no-deps (see setup.py).
+ALLENNLP := allennlp==2.10.1 fairscale==0.4.13
+
+# The models here are small: one thread each is fastest, and leaves the other cores to the other test processes.
+export OMP_NUM_THREADS ?= 1
+TEST_PROCESSES ?= 2
+
+.PHONY: help install demo test lint test-long clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^#   make/  make/p' Makefile
+
+$(VENV)/created:
+	@command -v $(PYTHON) > /dev/null || { \
+	  echo "'$(PYTHON)' was not found. Install Python 3.11 or later, or name one: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "'$(PYTHON)' is $$($(PYTHON) -V 2>&1), but Python 3.11 or later is needed. Name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+	  echo "'$(PYTHON)' has no module venv or ensurepip. On Debian and Ubuntu: apt install python3-venv (or python3.11-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/created setup.py constraints.txt pyproject.toml allennlp_graphmask/version.py
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	$(PIP) install --quiet --no-deps $(ALLENNLP)
+	@touch $@
+
+$(VENV)/installed-for-tests: $(VENV)/installed
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+install: $(VENV)/installed
+	@echo "Installed. Use it by: source $(BIN)/activate"
+
+demo: $(VENV)/installed
+	$(BIN)/allennlp train training_config/propbank/demo.jsonnet -s $(DEMO)/model -f
+	GRAPHMASK_TARGET=$(DEMO)/model/model.tar.gz \
+	  $(BIN)/allennlp train training_config/propbank/demo_graphmask.jsonnet -s $(DEMO)/graphmask -f
+	$(BIN)/allennlp predict $(DEMO)/graphmask/model.tar.gz fixtures/propbank/demo.conll09 --silent \
+	  --use-dataset-reader --predictor graphmask --output-file $(DEMO)/explanations.jsonl
+	$(BIN)/python -m allennlp_graphmask.render.text $(DEMO)/explanations.jsonl
+	@echo
+	@echo "The model:              $(DEMO)/model/model.tar.gz"
+	@echo "GraphMask trained on it: $(DEMO)/graphmask/model.tar.gz"
+	@echo "The explanations:       $(DEMO)/explanations.jsonl"
+
+lint: $(VENV)/installed-for-tests
+	$(BIN)/ruff check .
+	$(BIN)/mypy allennlp_graphmask allennlp_graphmask_compat
+
+test: lint
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m 'not long'
+
+test-long: $(VENV)/installed-for-tests
+	$(BIN)/python -m pytest -q -m long
+
+clean:
+	rm -rf $(VENV) $(DEMO) build allennlp_graphmask.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,180 @@
+"""
+Builds the distribution `allennlp-graphmask`.
+
+Two things here are out of the ordinary, both because AllenNLP 2.10.1 is no longer maintained:
+
+- `allennlp` is not among the dependencies, though nothing runs without it: its own pins (torch<1.13 and others)
+  have no solution on Python 3.11 or later, so pip must install it with `--no-deps`. What it needs at run time
+  today is listed here instead.
+- A `.pth` file is installed, for wheels and for editable installs alike, which starts the bridge of
+  `allennlp_graphmask_compat` with the interpreter (docs/compatibility.md says why it must be that early).
+"""
+
+import base64
+import hashlib
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+from setuptools.command.editable_wheel import editable_wheel
+
+ROOT = Path(__file__).resolve().parent
+
+PTH_NAME = "allennlp_graphmask_compat.pth"
+# A `.pth` file is run line by line, and only lines that begin with `import` are. The guard keeps an interpreter
+# quiet whose copy of the bridge has been deleted, or is not on its path.
+PTH_LINE = (
+    "import sys; exec('try:\\n    import allennlp_graphmask_compat\\nexcept ImportError:\\n    pass\\n"
+    "else:\\n    allennlp_graphmask_compat.install()')\n"
+)
+
+# Copied into the package, so that `allennlp graphmask-init` has them where there is no checkout.
+SHIPPED_FOLDERS = ("training_config", "fixtures")
+SHIPPED_INTO = Path("allennlp_graphmask", "_shipped")
+
+# What AllenNLP 2.10.1 imports when a command starts. It imports pytest too (allennlp.common.testing).
+ALLENNLP_NEEDS = [
+    "base58>=2.1.1",
+    "cached-path>=1.5",
+    "dill>=0.3.6",
+    "filelock>=3.3",
+    "h5py>=3.6",
+    "huggingface-hub>=0.26",
+    "jsonnet>=0.20",
+    "lmdb>=1.2.1",
+    "more-itertools>=8.12",
+    "nltk>=3.6.5",
+    "numpy>=2.0",
+    "pytest>=6.2.5",
+    "requests>=2.28",
+    "scikit-learn>=1.5",
+    "scipy>=1.13",
+    "spacy>=3.8",
+    "tensorboardX>=2.6",
+    "termcolor>=1.1",
+    "torch>=2.6",
+    "tqdm>=4.62",
+    "transformers>=4.48",
+]
+
+DEVELOPMENT_NEEDS = [
+    "hypothesis>=6",
+    "jsonschema>=4",
+    "mypy>=1.11",
+    "pytest>=8",
+    "pytest-xdist>=3",
+    "ruff>=0.6",
+    # tests/test_packaging.py builds wheels without downloading anything.
+    "setuptools>=70.1",
+]
+
+
+def read_version() -> str:
+    text = (ROOT / "allennlp_graphmask" / "version.py").read_text(encoding="utf-8")
+    match = re.search(r'^VERSION = "([^"]+)"$', text, flags=re.MULTILINE)
+    if match is None:
+        raise RuntimeError('allennlp_graphmask/version.py has no line of the form VERSION = "1.2.3"')
+    return match.group(1)
+
+
+def is_shipped(path: Path) -> bool:
+    """
+    Whether a path under one of the shipped folders is content: not a cache, nor what an editor or a system left.
+    The same rule as in allennlp_graphmask/commands/graphmask_init.py (a test compares what the two find).
+    """
+    names = path.relative_to(ROOT).parts
+    hidden = any(name.startswith(".") and name != ".allennlp_plugins" for name in names)
+    return path.is_file() and not hidden and "__pycache__" not in names
+
+
+class BuildWithExtras(build_py):
+    """
+    Adds the `.pth` file, the configurations and the fixtures to what a wheel contains.
+    """
+
+    def run(self) -> None:
+        if not self.editable_mode:
+            # Modules that were deleted since the last build in this folder would be shipped again.
+            for stale in ("allennlp_graphmask", "allennlp_graphmask_compat"):
+                shutil.rmtree(Path(self.build_lib) / stale, ignore_errors=True)
+        super().run()
+        if not self.editable_mode:
+            for source, target in self.extra_files().items():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+            (Path(self.build_lib) / PTH_NAME).write_text(PTH_LINE, encoding="utf-8")
+
+    def extra_files(self) -> dict[Path, Path]:
+        return {
+            source: Path(self.build_lib) / SHIPPED_INTO / source.relative_to(ROOT)
+            for folder in SHIPPED_FOLDERS
+            for source in sorted((ROOT / folder).rglob("*"))
+            if is_shipped(source)
+        }
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        outputs = super().get_outputs(include_bytecode)
+        if self.editable_mode:
+            return outputs
+        return [*outputs, *map(str, self.extra_files().values()), str(Path(self.build_lib) / PTH_NAME)]
+
+
+class EditableWheelWithPth(editable_wheel):
+    """
+    Adds the `.pth` file to the wheel that an editable install unpacks into `site-packages`. The wheel is
+    rewritten as a finished file, by the wheel format's own rules, because setuptools offers no place for this.
+    """
+
+    def run(self) -> None:
+        super().run()
+        for wheel in Path(self.dist_dir).glob("allennlp_graphmask-*.whl"):
+            add_to_wheel(wheel, PTH_NAME, PTH_LINE.encode())
+
+
+def add_to_wheel(wheel: Path, name: str, content: bytes) -> None:
+    """
+    Adds one file to a wheel and to its RECORD, by which pip later uninstalls it.
+    """
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode("ascii")
+    rewritten = wheel.with_name(wheel.name + ".rewritten")
+    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(rewritten, "w", zipfile.ZIP_DEFLATED) as new:
+        if name in old.namelist():
+            raise RuntimeError(f"{wheel.name} already contains {name}")
+        new.writestr(name, content)
+        for entry in old.infolist():
+            data = old.read(entry)
+            if entry.filename.endswith(".dist-info/RECORD"):
+                data = f"{name},sha256={digest},{len(content)}\n".encode() + data
+            new.writestr(entry, data)
+    rewritten.replace(wheel)
+
+
+setup(
+    name="allennlp-graphmask",
+    version=read_version(),
+    description="Explains graph neural networks over text: an AllenNLP plugin with GraphMask and graph encoders",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    keywords="graph neural networks, explanation, interpretability, AllenNLP, semantic roles, question answering",
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.11",
+    # Named, an editable install adds this folder to the path; else setuptools would start a finder of its own
+    # with every interpreter, which takes ten times as long as our bridge.
+    package_dir={"": "."},
+    packages=find_packages(include=["allennlp_graphmask", "allennlp_graphmask.*", "allennlp_graphmask_compat"]),
+    package_data={"allennlp_graphmask": ["py.typed", "**/*.json", "**/*.html", "**/*.css", "**/*.js"]},
+    install_requires=ALLENNLP_NEEDS,
+    extras_require={"dev": DEVELOPMENT_NEEDS},
+    cmdclass={"build_py": BuildWithExtras, "editable_wheel": EditableWheelWithPth},
+    zip_safe=False,
+)
