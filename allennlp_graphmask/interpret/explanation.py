@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class ExplainedNode(NamedTuple):
-    """A node: its number, text and the tokens that it stands for (`end` is exclusive; both `None` if none)."""
+    """A node: its number, text and the tokens it stands for (`end` is exclusive; both `None` if none)."""
 
     id: int
     text: str
@@ -303,8 +303,8 @@ def _build_nodes(
     if len(tokens) != num_nodes:
         raise ConfigurationError(
             f"The graph has {num_nodes} nodes for {len(tokens)} tokens. If its nodes are not the tokens, the "
-            "reader must describe them in the metadata: 'nodes', a list of {'text', 'start', 'end'}, one for each "
-            "node."
+            "reader must describe them in the metadata: 'nodes', a list of {'text', 'start', 'end'}, one for "
+            "each node."
         )
     return tuple(ExplainedNode(number, token, number, number + 1) for number, token in enumerate(tokens))
 

@@ -153,8 +153,8 @@ def _check_node(node: Any, position: int, num_tokens: int) -> None:
     _integer(end, f"{path}.end")
     if not 0 <= start < end <= num_tokens:
         raise ExplanationFormatError(
-            f"{path} spans tokens {start} to {end} (exclusive), expected 0 <= start < end <= {num_tokens}, the "
-            "number of tokens."
+            f"{path} spans tokens {start} to {end} (exclusive), expected 0 <= start < end <= {num_tokens}, "
+            "the number of tokens."
         )
 
 
@@ -227,7 +227,7 @@ def _keys(data: Dict[str, Any], expected: Any, path: str) -> None:
     for key in data:
         if key not in expected:
             raise ExplanationFormatError(
-                f"{prefix}{key} is no field of version {SCHEMA_VERSION}; the fields are {', '.join(expected)}."
+                f"{prefix}{key} is no field of version {SCHEMA_VERSION}; these are: {', '.join(expected)}."
             )
 
 

@@ -312,7 +312,7 @@ class TestValidation:
             (
                 "edges.3.weight",
                 1,
-                r"edges\[3\].weight is no field of version 1; the fields are source, target",
+                r"edges\[3\].weight is no field of version 1; these are: source, target",
             ),
             ("prediction.changed", "no", "prediction.changed is 'no', expected true or false"),
             (

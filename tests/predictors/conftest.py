@@ -1,0 +1,112 @@
+import json
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+import torch
+from allennlp.common import Params
+from allennlp.common.util import prepare_environment
+from allennlp.data import DatasetReader, Vocabulary
+from allennlp.models import Model, archive_model, load_archive
+
+# These imports register the names in the configs.
+import allennlp_graphmask.data.dataset_readers.propbank_srl
+import allennlp_graphmask.interpret.graphmask
+import allennlp_graphmask.models
+from tests.predictors.inputs import CONLL
+from tests.predictors.stub_pipeline import CLEARNLP_LABELS, UNIVERSAL_LABELS, save_stub_pipeline
+
+
+def _srl_config() -> Dict[str, Any]:
+    lemma_embedder = {
+        "token_embedders": {"lemmas": {"type": "embedding", "vocab_namespace": "lemmas", "embedding_dim": 4}}
+    }
+    return {
+        "dataset_reader": {
+            "type": "conll2009_srl",
+            "dependency_scheme": "universal_dependencies",
+            "token_indexers": {"tokens": {"type": "single_id", "lowercase_tokens": True}},
+            "lemma_indexers": {
+                "lemmas": {"type": "single_id", "namespace": "lemmas", "feature_name": "lemma_"}
+            },
+        },
+        "train_data_path": "train.conll09",
+        "model": {
+            "type": "gcn_srl",
+            "dependency_scheme": "universal_dependencies",
+            "text_field_embedder": {"token_embedders": {"tokens": {"type": "embedding", "embedding_dim": 8}}},
+            "predicate_lemma_embedder": lemma_embedder,
+            "scorer_lemma_embedder": lemma_embedder,
+            "role_dim": 4,
+            "seq2seq_encoder": {"type": "lstm", "input_size": 13, "hidden_size": 6, "bidirectional": True},
+            "graph_encoder": {"type": "syntactic_gcn", "input_dim": 12, "hidden_dim": 12, "num_layers": 2},
+        },
+        "data_loader": {"batch_size": 4},
+        "trainer": {"num_epochs": 0},
+        "random_seed": 13370,
+    }
+
+
+def _save_archive(folder: Path, config: Dict[str, Any], vocabulary: Vocabulary, change: Any = None) -> str:
+    """An archive as `allennlp train` writes it, without the training."""
+    prepare_environment(Params({"random_seed": 1, "numpy_seed": 1, "pytorch_seed": 1}))
+    model = Model.from_params(Params(json.loads(json.dumps(config["model"]))), vocab=vocabulary)
+    if change is not None:
+        change(model)
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    vocabulary.save_to_files(str(folder / "vocabulary"))
+    torch.save(model.state_dict(), folder / "best.th")
+    archive_model(str(folder))
+    return str(folder / "model.tar.gz")
+
+
+@pytest.fixture(scope="session")
+def conll_file(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("data") / "sentences.conll09"
+    path.write_text(CONLL)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def srl_archive_file(tmp_path_factory, conll_file) -> str:
+    config = _srl_config()
+    reader = DatasetReader.from_params(Params(_srl_config()["dataset_reader"]))
+    vocabulary = Vocabulary.from_instances(reader.read(conll_file))
+    return _save_archive(tmp_path_factory.mktemp("srl") / "run", config, vocabulary)
+
+
+def _spread_gates(model: Model) -> None:
+    """An untrained masker keeps every edge; with this threshold it keeps some."""
+    model.threshold.fill_(3.0)
+
+
+@pytest.fixture(scope="session")
+def graphmask_archive_file(tmp_path_factory, srl_archive_file) -> str:
+    config = _srl_config()
+    config["model"] = {
+        "type": "graphmask",
+        "target": {"type": "from_archive", "archive_file": srl_archive_file},
+    }
+    vocabulary = load_archive(srl_archive_file).model.vocab
+    return _save_archive(tmp_path_factory.mktemp("graphmask") / "run", config, vocabulary, _spread_gates)
+
+
+@pytest.fixture(scope="session")
+def srl_archive(srl_archive_file):
+    return load_archive(srl_archive_file)
+
+
+@pytest.fixture(scope="session")
+def graphmask_archive(graphmask_archive_file):
+    return load_archive(graphmask_archive_file)
+
+
+@pytest.fixture(scope="session")
+def universal_pipeline(tmp_path_factory) -> str:
+    return save_stub_pipeline(tmp_path_factory.mktemp("spacy") / "universal", UNIVERSAL_LABELS)
+
+
+@pytest.fixture(scope="session")
+def clearnlp_pipeline(tmp_path_factory) -> str:
+    return save_stub_pipeline(tmp_path_factory.mktemp("spacy") / "clearnlp", CLEARNLP_LABELS)

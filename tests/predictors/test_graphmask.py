@@ -1,0 +1,210 @@
+import json
+
+import jsonschema
+import pytest
+import torch
+from allennlp.commands.predict import _PredictManager
+from allennlp.common.checks import ConfigurationError
+from allennlp.models import load_archive
+from allennlp.predictors import Predictor
+
+from allennlp_graphmask.data.dataset_readers.propbank_srl import Predicate
+from allennlp_graphmask.interpret.explanation import Explanation, explanation_schema
+from allennlp_graphmask.interpret.explanation_file import read_explanations
+from allennlp_graphmask.predictors import GraphMaskPredictor, GraphSrlPredictor
+from allennlp_graphmask.render import render_text
+from tests.predictors.inputs import CONLL, INPUTS, TOKENS, assert_equal_up_to_rounding
+
+
+@pytest.fixture()
+def predictor(graphmask_archive, universal_pipeline) -> GraphMaskPredictor:
+    predictor = Predictor.from_archive(graphmask_archive, extra_args={"spacy_model": universal_pipeline})
+    assert isinstance(predictor, GraphMaskPredictor)
+    return predictor
+
+
+def test_explains_every_predicate(predictor):
+    output = predictor.predict_json({"sentence": "She sings. Ann has seen the dog. The dog."})
+    explanations = [Explanation.from_dict(explanation) for explanation in output["explanations"]]
+    assert [explanation.metadata["predicate_index"] for explanation in explanations] == [1, 2]
+    second = explanations[1]
+    assert second.tokens == ("Ann", "has", "seen", "the", "dog", ".")
+    # Five arcs in both directions, two layers.
+    assert len(second.edges) == 10 and second.num_layers == 2
+    assert 0 < second.kept_share() < 1
+    assert second.metadata["dependency_scheme"] == "universal_dependencies"
+    assert second.interpreter["name"] == "graphmask"
+    assert "[[seen]]" in render_text(second)
+
+
+def test_fits_the_json_schema(predictor):
+    for explanation in predictor.predict_json(TOKENS)["explanations"]:
+        jsonschema.validate(explanation, explanation_schema(), cls=jsonschema.Draft202012Validator)
+
+
+def test_scores_and_decisions_are_those_of_the_model(predictor):
+    [instance, _] = predictor.json_to_instances(TOKENS)
+    [explanation] = predictor.explain_instances([instance])
+    attribution = predictor._model.forward_on_instance(instance)["attribution"]
+    for edge, explained in zip(attribution.edges(), explanation.edges):
+        assert explained[:3] == edge[:3]
+        assert explained.kept == tuple(edge.kept)
+        assert explained.score == pytest.approx(edge.scores, rel=1e-5)
+
+
+def test_original_prediction_is_that_of_the_target(predictor, srl_archive):
+    target_predictor = Predictor.from_archive(srl_archive)
+    predictions = target_predictor.predict_json(TOKENS)["sentences"][0]["predicates"]
+    explanations = predictor.explain_json(TOKENS)
+    assert_equal_up_to_rounding(
+        [explanation.prediction["original"] for explanation in explanations], predictions
+    )
+
+
+def test_no_predicates(predictor):
+    assert predictor.predict_json({"sentence": "The dog."}) == {"explanations": []}
+    assert predictor.predict_batch_json([]) == []
+
+
+def test_single_and_batched_inputs_give_equal_results(predictor, graphmask_archive, universal_pipeline):
+    inputs = list(INPUTS)
+    singles = [predictor.predict_json(one_input) for one_input in inputs]
+    assert_equal_up_to_rounding(predictor.predict_batch_json(inputs), singles)
+    one_by_one = Predictor.from_archive(
+        graphmask_archive, extra_args={"spacy_model": universal_pipeline, "batch_size": 1}
+    )
+    assert_equal_up_to_rounding(one_by_one.predict_batch_json(inputs), singles)
+
+
+def test_single_and_batched_instances_give_equal_results(predictor, conll_file):
+    instances = list(predictor._dataset_reader.read(conll_file))
+    singles = [predictor.predict_instance(instance) for instance in instances]
+    assert_equal_up_to_rounding(predictor.predict_batch_instance(instances), singles)
+    assert singles[1]["metadata"]["roles"] == {"1": "A0", "3": "AM-TMP", "6": "A1"}
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_allennlp_predict_with_the_reader_writes_the_format_itself(
+    predictor, tmp_path, conll_file, batch_size
+):
+    output_file = tmp_path / "explanations.jsonl"
+    _PredictManager(predictor, conll_file, str(output_file), batch_size, False, True).run()
+    explanations = list(read_explanations(output_file))
+    assert [explanation.metadata["sentence_id"] for explanation in explanations] == ["1", "2", "2"]
+    lines = "".join(explanation.to_json_line() + "\n" for explanation in explanations)
+    assert output_file.read_text() == lines
+
+
+def test_allennlp_predict_on_json_lines(predictor, tmp_path):
+    input_file, output_file = tmp_path / "inputs.jsonl", tmp_path / "explanations.jsonl"
+    input_file.write_text(json.dumps({"conll": CONLL}) + "\n" + json.dumps({"sentence": "The dog."}) + "\n")
+    _PredictManager(predictor, str(input_file), str(output_file), 2, False, False).run()
+    assert len(output_file.read_text().splitlines()) == 2
+    assert len(list(read_explanations(output_file))) == 3
+
+
+class TestProvenance:
+    def test_names_versions_and_weights(self, predictor):
+        provenance = predictor.provenance
+        assert set(provenance["versions"]) == {"allennlp_graphmask", "allennlp", "torch", "python"}
+        assert len(provenance["weights_sha256"]) == 64
+        assert predictor.explain_json(TOKENS)[0].provenance == provenance
+
+    def test_weights_are_read_once_and_not_before_the_first_explanation(self, predictor, monkeypatch):
+        calls = []
+        monkeypatch.setattr(
+            "allennlp_graphmask.interpret.provenance.weights_fingerprint",
+            lambda model: calls.append(model) or "0" * 64,
+        )
+        assert calls == []
+        predictor.predict_json(TOKENS)
+        predictor.predict_json(TOKENS)
+        assert calls == [predictor._model]
+
+    def test_config_comes_with_the_archive(self, graphmask_archive):
+        predictor = GraphMaskPredictor.from_archive(graphmask_archive)
+        assert isinstance(predictor, GraphMaskPredictor)
+        assert len(predictor.provenance["config_sha256"]) == 64
+        assert predictor.provenance["seeds"] == {"random_seed": 13370}
+
+    def test_the_same_weights_have_the_same_fingerprint(self, predictor, graphmask_archive_file):
+        again = Predictor.from_archive(load_archive(graphmask_archive_file))
+        assert again.provenance == predictor.provenance
+
+
+class TestNothingIsLeftBehind:
+    def test_model(self, predictor):
+        model = predictor._model
+        before = {
+            name: value.clone() if isinstance(value, torch.Tensor) else value
+            for name, value in model.state_dict().items()
+        }
+        modes = [module.training for module in model.modules()]
+        random_state = torch.get_rng_state()
+        predictor.predict_json(TOKENS)
+        assert model.measures_controls is True
+        assert [module.training for module in model.modules()] == modes
+        assert torch.equal(torch.get_rng_state(), random_state)
+        for name, value in model.state_dict().items():
+            assert (
+                torch.equal(value, before[name]) if isinstance(value, torch.Tensor) else value == before[name]
+            )
+
+    def test_after_an_exception(self, predictor, monkeypatch):
+        monkeypatch.setattr(predictor._model, "forward_on_instances", lambda batch: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            predictor.predict_json(TOKENS)
+        assert predictor._model.measures_controls is True
+
+
+class TestTargetPredictor:
+    def test_is_the_default_of_the_target(self, predictor):
+        assert isinstance(predictor.target_predictor, GraphSrlPredictor)
+        assert predictor.target_predictor._model is predictor._model.target
+
+    def test_takes_all_other_arguments(self, graphmask_archive, clearnlp_pipeline):
+        predictor = Predictor.from_archive(graphmask_archive, extra_args={"spacy_model": clearnlp_pipeline})
+        with pytest.raises(
+            ConfigurationError, match="'universal_dependencies', but the spaCy pipeline .* in 'clearnlp'"
+        ):
+            predictor.predict_json({"sentence": "She sings."})
+
+    def test_unknown_argument(self, graphmask_archive):
+        with pytest.raises(
+            ConfigurationError, match="'graph_srl' of the explained model does not take spacy_modle"
+        ):
+            Predictor.from_archive(graphmask_archive, extra_args={"spacy_modle": "x"})
+
+    def test_can_be_a_predictor_that_makes_one_instance(self, graphmask_archive):
+        predictor = Predictor.from_archive(
+            graphmask_archive, extra_args={"target_predictor": "one_sentence_for_test"}
+        )
+        assert len(predictor.predict_json({"predicate": 3})["explanations"]) == 1
+
+    def test_a_target_without_predictor(self, graphmask_archive, conll_file, monkeypatch):
+        monkeypatch.setattr(graphmask_archive.model.target, "default_predictor", None)
+        predictor = Predictor.from_archive(graphmask_archive)
+        [instance, *_] = predictor._dataset_reader.read(conll_file)
+        assert predictor.predict_instance(instance)["num_layers"] == 2
+        with pytest.raises(
+            ConfigurationError, match="GcnSemanticRoleLabeler has no predictor .*--use-dataset-reader"
+        ):
+            predictor.predict_json(TOKENS)
+        with pytest.raises(ConfigurationError, match="no predictor of its own that could take spacy_model"):
+            Predictor.from_archive(graphmask_archive, extra_args={"spacy_model": "x"})
+
+
+@Predictor.register("one_sentence_for_test")
+class OneSentencePredictor(Predictor):
+    """A predictor as third parties write them."""
+
+    def _json_to_instance(self, json_dict):
+        [requested] = GraphSrlPredictor(self._model, self._dataset_reader).json_to_sentences(TOKENS)
+        return self._dataset_reader.text_to_instance(requested.sentence, Predicate(json_dict["predicate"]))
+
+
+def test_another_model_is_refused(srl_archive):
+    with pytest.raises(
+        ConfigurationError, match="by a trained 'graphmask' model, not by a GcnSemanticRoleLabeler"
+    ):
+        Predictor.from_archive(srl_archive, "graphmask")
