@@ -20,7 +20,9 @@ TUTORIAL = ROOT / "docs" / "extending.md"
 
 
 def code_blocks(language: str) -> List[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,9 @@ def run(folder: Path, *command: str) -> str:
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
     output = finished.stdout + finished.stderr
-    assert finished.returncode == 0, f"{' '.join(command)} ended with {finished.returncode}:\n{output[-4000:]}"
+    assert finished.returncode == 0, (
+        f"{' '.join(command)} ended with {finished.returncode}:\n{output[-4000:]}"
+    )
     return output
 
 
@@ -50,7 +54,9 @@ def test_the_tutorial_prints_these_files(language: str, number: int, name: str) 
 
 def test_the_extension_is_one_short_file() -> None:
     lines = (EXTENSION / "my_extension.py").read_text(encoding="utf-8").splitlines()
-    code = [line for line in lines if line.strip() and not line.strip().startswith(('"""', "import ", "from "))]
+    code = [
+        line for line in lines if line.strip() and not line.strip().startswith(('"""', "import ", "from "))
+    ]
     assert len(code) <= 55
     assert (EXTENSION / ".allennlp_plugins").read_text(encoding="utf-8").split() == ["my_extension"]
 
@@ -64,7 +70,9 @@ def test_the_tutorials_own_test_passes(folder: Path) -> None:
 def explanations(folder: Path) -> List[Dict]:
     """Runs the commands of the tutorial."""
     commands = [
-        command.split() for command in code_blocks("bash")[0].replace("\\\n", " ").splitlines() if command.strip()
+        command.split()
+        for command in code_blocks("bash")[0].replace("\\\n", " ").splitlines()
+        if command.strip()
     ]
     assert [command[1] for command in commands] == ["train", "train", "predict"]
     for command in commands:
@@ -93,10 +101,21 @@ def test_the_commands_of_the_tutorial_explain(explanations: List[Dict]) -> None:
 
 
 def test_some_messages_are_dropped_and_some_are_needed(explanations: List[Dict]) -> None:
-    kept = [decision for explanation in explanations for edge in explanation["edges"] for decision in edge["kept"]]
+    kept = [
+        decision for explanation in explanations for edge in explanation["edges"] for decision in edge["kept"]
+    ]
     assert 0.02 < sum(kept) / len(kept) < 0.9
     changed = [explanation["prediction"]["changed"] for explanation in explanations]
     assert sum(changed) <= 2
+
+
+def test_the_text_view_of_the_tutorial(explanations: List[Dict], folder: Path) -> None:
+    command = code_blocks("bash")[1].split()
+    assert command[0] == "python"
+    text = run(folder, sys.executable, *command[1:])
+    for line in ("Ann [[sees]] the old cat", "prediction  A0: Ann | A1: the old cat", "layer 1, top: kept"):
+        assert line in text
+        assert line in TUTORIAL.read_text(encoding="utf-8")
 
 
 def test_the_target_learnt_its_task(explanations: List[Dict], folder: Path) -> None:

@@ -1,4 +1,5 @@
-from typing import List
+from functools import partial
+from typing import Any, Iterable, List
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -20,7 +21,7 @@ class SyntacticGcnLayer(nn.Module):
         For each relation whether it is walked against its direction. Shape: `(num_relations,)`, `torch.bool`.
     """
 
-    is_inverse: torch.Tensor
+    direction: torch.Tensor
 
     def __init__(self, input_dim: int, output_dim: int, is_inverse: torch.Tensor) -> None:
         super().__init__()
@@ -39,6 +40,14 @@ class SyntacticGcnLayer(nn.Module):
             nn.init.xavier_uniform_(weight)
         # 0 along an arc, 1 against it. It follows from the vocabulary, which an archive holds already.
         self.register_buffer("direction", is_inverse.long(), persistent=False)
+
+    def extend_relations(self, is_inverse: torch.Tensor) -> None:
+        """Makes room for relations that were added behind those known so far; they start like an unseen relation."""
+        for name in ("relation_bias", "relation_gate_bias"):
+            bias = getattr(self, name)
+            added = bias.new_zeros(is_inverse.numel() - bias.size(0), bias.size(1))
+            setattr(self, name, nn.Parameter(torch.cat([bias.detach(), added]), requires_grad=bias.requires_grad))
+        self.direction = is_inverse.long().to(self.direction.device)
 
     def edge_messages(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
         """The gated message of every arc. Shape: `(num_edges, output_dim)`."""
@@ -101,11 +110,26 @@ class SyntacticGcn(GraphEncoder):
         self.num_layers = num_layers
         self._input_dim = input_dim
         self._hidden_dim = hidden_dim
-        is_inverse = torch.tensor([is_inverse_relation(name) for name in relation_names(vocab, edge_label_namespace)])
-        self.layers = nn.ModuleList(
+        self._edge_label_namespace = edge_label_namespace
+        is_inverse = self._inverse_relations(vocab)
+        # A ModuleList does not tell type checkers what it holds.
+        self.layers: Iterable[SyntacticGcnLayer] = nn.ModuleList(  # type: ignore[assignment]
             SyntacticGcnLayer(node_dim, hidden_dim, is_inverse) for node_dim in self.get_node_dims()
         )
         self.dropout = nn.Dropout(dropout)
+
+    def _inverse_relations(self, vocab: Vocabulary) -> torch.Tensor:
+        names = relation_names(vocab, self._edge_label_namespace)
+        return torch.tensor([is_inverse_relation(name) for name in names])
+
+    def extend_vocab(self, extended_vocab: Vocabulary, **_: Any) -> None:
+        """
+        Makes room for the relations of a vocabulary that has grown since. AllenNLP calls this when a trained model is to be
+        fine-tuned on other data (`Model.extend_embedder_vocab`).
+        """
+        is_inverse = self._inverse_relations(extended_vocab)
+        for layer in self.layers:
+            layer.extend_relations(is_inverse)
 
     def get_input_dim(self) -> int:
         return self._input_dim
@@ -122,9 +146,7 @@ class SyntacticGcn(GraphEncoder):
     def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
         for number, layer in enumerate(self.layers):
             states = self.dropout(node_states)
-            messages = self.intervened_messages(
-                number, states, graph, lambda layer=layer, states=states: layer.edge_messages(states, graph)
-            )
+            messages = self.intervened_messages(number, states, graph, partial(layer.edge_messages, states, graph))
             # Shape: (num_nodes, hidden_dim)
             node_states = torch.relu(layer.self_messages(states).index_add(0, graph.targets, messages))
         return node_states

@@ -194,3 +194,40 @@ def test_a_copy_is_independent() -> None:
     expected = encoder(states, graph)
     with intervening(encoder, lambda messages: Gate(torch.zeros(graph.num_edges))):
         assert torch.equal(copied(states, graph), expected)
+
+
+def test_relations_of_an_extended_vocabulary() -> None:
+    """Fine-tuning a trained model on data with other labels, as `Model.from_archive` with a vocabulary does it."""
+    torch.manual_seed(0)
+    vocabulary = copy.deepcopy(VOCABULARY)
+    encoder = SyntacticGcn(vocabulary, 3, 4, num_layers=2).eval()
+    for parameter in encoder.parameters():
+        torch.nn.init.normal_(parameter)
+    graph = Graph.disjoint_union(example_graphs(NUM_RELATIONS))
+    states = example_states(encoder, graph)
+    expected = encoder(states, graph)
+    other = Vocabulary(counter={"edge_labels": {"aux": 2, "aux^-1": 1}})
+    vocabulary.extend_from_vocab(other)
+    encoder.layers[0].relation_bias.requires_grad_(False)
+    encoder.extend_vocab(vocabulary, extension_pretrained_file=None, model_path="graph_encoder")
+    assert torch.equal(encoder(states, graph), expected)
+    for layer in encoder.layers:
+        assert layer.relation_bias.shape == (NUM_RELATIONS + 2, 4)
+        assert (
+            not layer.relation_bias[NUM_RELATIONS:].any()
+            and not layer.relation_gate_bias[NUM_RELATIONS:].any()
+        )
+    assert not encoder.layers[0].relation_bias.requires_grad
+    assert encoder.layers[1].relation_bias.requires_grad
+    assert len(list(encoder.parameters())) == 2 * 6
+
+    def output(edge_type: int) -> torch.Tensor:
+        return encoder(states[:2], Graph.from_edges(2, [(0, 1)], [edge_type]))
+
+    # Untrained, a new relation differs from others by its direction only.
+    along, against = (relation_index(vocabulary, label) for label in ("aux", "aux^-1"))
+    assert along >= NUM_RELATIONS and against >= NUM_RELATIONS
+    assert not torch.allclose(output(along), output(against))
+    # Twice is once.
+    encoder.extend_vocab(vocabulary)
+    assert torch.equal(encoder(states, graph), expected)
