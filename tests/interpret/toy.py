@@ -176,6 +176,7 @@ def recorded_layers(model: ToyModel, batch: Dict[str, Any]) -> List[Any]:
     recorder = MessageRecorder()
     with torch.no_grad(), intervening(model.graph_encoder, recorder):
         model(**batch)
+    model.get_metrics(reset=True)
     return recorder.layers
 
 

@@ -153,6 +153,8 @@ class GraphMask(Model):
             self.target = load_target(config, vocab)
             self._target_config = resolve_target_config(config)
         self.target.requires_grad_(False)
+        # Also before `train` or `eval` is called for the first time.
+        self.target.eval()
         _, graph_encoder = find_graph_encoder(self.target, encoder)
         # In a tuple, because as an attribute of its own the encoder would be registered (and saved) a second time.
         self._graph_encoder = (graph_encoder,)

@@ -80,7 +80,8 @@ def choose_threshold(
     if not 0 <= changed <= 1:
         raise ConfigurationError(f"The promised share of changed predictions must be in 0 .. 1, got {changed}.")
     device = model._get_prediction_device()
-    locations = torch.cat([model.gate_locations(move_to_device(batch, device)).cpu() for batch in data_loader]).double()
+    per_batch = [model.gate_locations(move_to_device(batch, device)).cpu() for batch in data_loader]
+    locations = torch.cat([torch.zeros(0), *per_batch]).double()
     if not locations.numel():
         raise ConfigurationError("A threshold cannot be chosen: the data have no edges.")
     ordered = locations.sort().values

@@ -1,0 +1,120 @@
+import pytest
+import torch
+from allennlp.common.checks import ConfigurationError
+
+from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold, threshold_curve
+from tests.interpret.toy import toy_batch, toy_graphmask, toy_vocabulary
+
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def vocab():
+    return toy_vocabulary()
+
+
+@pytest.fixture(scope="module")
+def batches(vocab):
+    return [toy_batch(vocab, seed, 6) for seed in (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def model(vocab, batches) -> GraphMask:
+    return toy_graphmask("tagger", vocab, batches[0])
+
+
+def brute_force(model: GraphMask, batches: list) -> list:
+    """The points of all thresholds that differ in what they keep, from all gates open to all gates closed."""
+    locations = torch.cat([model.gate_locations(batch) for batch in batches]).unique().tolist()
+    return threshold_curve(model, batches, [locations[0] - 1, *locations])
+
+
+class TestMaskedAtThresholds:
+    def test_at_the_models_own_it_is_the_forward_pass(self, model, batches) -> None:
+        own = float(model.threshold)
+        for batch in batches:
+            kept, changed, messages = model.masked_at_thresholds(batch, [own, own - 100])
+            output = model(**batch)
+            assert int(kept[0]) == sum(int(layer.sum()) for layer in output["attribution"].kept)
+            assert torch.equal(changed[0], output["changed"])
+            assert int(kept[1]) == messages == 2 * batch["graph"].num_edges
+            assert not changed[1].any()
+
+    def test_layers_not_enabled_stay_open(self, vocab, batches) -> None:
+        model = toy_graphmask("tagger", vocab, epochs_per_layer=1)
+        kept, _, messages = model.masked_at_thresholds(batches[0], [100.0])
+        assert int(kept[0]) == batches[0]["graph"].num_edges == messages / 2
+
+    def test_it_counts_into_no_metric(self, model, batches) -> None:
+        model.get_metrics(reset=True)
+        model.masked_at_thresholds(batches[0], [0.0])
+        metrics = model.get_metrics(reset=True)
+        assert metrics["changed"] == 0 and metrics["original_accuracy"] == metrics["masked_accuracy"] == 0
+
+
+class TestCurve:
+    def test_a_higher_threshold_keeps_less(self, model, batches) -> None:
+        points = brute_force(model, batches)
+        shares = [point.kept for point in points]
+        assert shares == sorted(shares, reverse=True) and len(set(shares)) == len(shares)
+        assert (shares[0], shares[-1], points[0].changed) == (1, 0, 0)
+
+    def test_it_is_over_all_batches(self, model, batches) -> None:
+        (point,) = threshold_curve(model, batches, [float(model.threshold)])
+        outputs = [model(**batch) for batch in batches]
+        assert point.changed == pytest.approx(
+            float(torch.cat([o["changed"] for o in outputs]).float().mean())
+        )
+        decisions = torch.cat([layer for o in outputs for layer in o["attribution"].kept])
+        assert point.kept == pytest.approx(float(decisions.float().mean()))
+
+
+@pytest.mark.parametrize("promised", [0.0, 0.1, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("kind", ["tagger", "classifier"])
+class TestChoice:
+    def test_it_keeps_its_promise_and_comes_close_to_the_best(self, kind, promised, vocab, batches) -> None:
+        model = toy_graphmask(kind, vocab, batches[0])
+        before = float(model.threshold)
+        chosen = choose_threshold(model, batches, promised, steps=STEPS)[0]
+        assert float(model.threshold) == before  # it only says which
+        assert chosen == threshold_curve(model, batches, [chosen.threshold])[0]
+        assert chosen.changed <= promised
+
+        points = brute_force(model, batches)
+        num_gates = sum(2 * batch["graph"].num_edges for batch in batches)
+        # The last threshold before the promise is broken for the first time: a grid cannot promise to find what may lie
+        # beyond it. The first search has cells of 0.96 / (steps - 1), the second cuts one into steps + 1 parts, and
+        # quantiles are rounded to gates.
+        safe = points[0].kept
+        for point in points:
+            if point.changed > promised:
+                break
+            safe = point.kept
+        assert chosen.kept <= safe + 0.96 / (STEPS - 1) / (STEPS + 1) + 2 / num_gates
+        # And nothing that keeps the promise is missed that could not exist.
+        assert chosen.kept >= min(point.kept for point in points if point.changed <= promised)
+
+    def test_all_points_are_given(self, kind, promised, vocab, batches) -> None:
+        points = choose_threshold(toy_graphmask(kind, vocab, batches[0]), batches, promised, steps=STEPS)
+        thresholds = [point.threshold for point in points[1:]]
+        assert thresholds == sorted(thresholds) and len(points) > STEPS
+        assert all(point.kept >= points[0].kept for point in points if point.changed <= promised)
+
+
+class TestErrors:
+    @pytest.mark.parametrize("promised", [-0.1, 1.1])
+    def test_a_promise_that_is_no_share(self, model, batches, promised) -> None:
+        with pytest.raises(ConfigurationError, match="must be in 0 .. 1"):
+            choose_threshold(model, batches, promised)
+
+    def test_no_edges(self, model) -> None:
+        batch = {"features": torch.zeros(1, 2, 3), "graph": Graph.from_edges(2, [], [])}
+        with pytest.raises(ConfigurationError, match="the data have no edges"):
+            choose_threshold(model, [batch], 0.1)
+
+    def test_no_data(self, model) -> None:
+        with pytest.raises(ConfigurationError, match="no data"):
+            threshold_curve(model, [], [0.0])
+        with pytest.raises(ConfigurationError, match="no data|no edges"):
+            choose_threshold(model, [], 0.1)
