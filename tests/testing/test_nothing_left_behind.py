@@ -171,6 +171,17 @@ def test_a_swallowed_interrupt_is_caught(model, predict) -> None:
         assert_nothing_left_behind(model, run, predict=predict)
 
 
+def test_a_run_that_shows_fewer_messages_the_second_time(model, predict) -> None:
+    passes = [1, 1]
+
+    def run():
+        with same_random_state():
+            for _ in range(1 + (passes.pop() if passes else 0)):
+                predict()
+
+    assert_nothing_left_behind(model, run, predict=predict)
+
+
 def test_an_expected_error(model, predict) -> None:
     def wrong_target():
         raise IndexError("no such class")
