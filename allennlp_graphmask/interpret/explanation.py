@@ -3,7 +3,6 @@ The Explanation: one documented, versioned JSON object (`docs/explanation_format
 `explanation.schema.json`) that every command writes and every view reads.
 """
 
-import copy
 import dataclasses
 import json
 import logging
@@ -20,7 +19,7 @@ from allennlp_graphmask.interpret.explanation_validation import (
     load_json,
     validate_explanation,
 )
-from allennlp_graphmask.interpret.plain_json import to_plain_json
+from allennlp_graphmask.interpret.plain_json import copy_json, round_number, to_plain_json
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +81,7 @@ class Explanation:
         validate_explanation(self._as_dict())
         for name in ("prediction", "divergence", "constraint", "interpreter", "provenance", "metadata"):
             # What the caller does to the dictionaries later must not change a checked explanation.
-            object.__setattr__(self, name, copy.deepcopy(getattr(self, name)))
+            object.__setattr__(self, name, copy_json(getattr(self, name)))
 
     @classmethod
     def from_dict(cls, data: Any) -> "Explanation":
@@ -136,7 +135,7 @@ class Explanation:
 
     def to_dict(self) -> Dict[str, Any]:
         """The JSON form as Python data; nothing in it is shared with the explanation."""
-        return copy.deepcopy(self._as_dict())
+        return copy_json(self._as_dict())
 
     def to_json(self) -> Dict[str, Any]:
         """`to_dict`; AllenNLP's `sanitize` calls this."""
@@ -266,7 +265,11 @@ def build_explanation(
         num_layers=attribution.num_layers,
         edges=tuple(
             ExplainedEdge(
-                edge.source, edge.target, edge.relation, tuple(to_plain_json(edge.scores)), tuple(edge.kept)
+                edge.source,
+                edge.target,
+                edge.relation,
+                tuple(round_number(score) for score in edge.scores),
+                tuple(edge.kept),
             )
             for edge in attribution.edges()
         ),

@@ -31,6 +31,8 @@ _TOP_LEVEL_KEYS = (
     "metadata",
 )
 
+_EDGE_KEYS = ("source", "target", "type", "score", "kept")
+
 
 class ExplanationFormatError(ValueError):
     """Something is no Explanation. The message names the field by its path, such as `edges[3].score[0]`."""
@@ -80,7 +82,10 @@ def validate_explanation(data: Any) -> None:
     if num_layers < 1:
         raise ExplanationFormatError(f"num_layers is {num_layers}, expected at least 1.")
     for position, edge in enumerate(_list(data["edges"], "edges")):
-        _check_edge(edge, f"edges[{position}]", len(nodes), num_layers)
+        # Explanations have many edges and nearly all are right: only for a wrong one is it worth to say what
+        # is wrong.
+        if not _is_plain_edge(edge, len(nodes), num_layers):
+            _check_edge(edge, f"edges[{position}]", len(nodes), num_layers)
     _check_prediction(data["prediction"])
     _optional(data["divergence"], "divergence", _check_divergence)
     _optional(data["constraint"], "constraint", _check_constraint)
@@ -100,21 +105,34 @@ def check_json(value: Any, path: str) -> None:
     Checks that a value can be written as JSON and read back equal: string keys, finite numbers, nothing but
     dictionaries, lists, strings, numbers, booleans and `None`.
     """
+    problem = _json_problem(value)
+    if problem is not None:
+        place, what = problem
+        raise ExplanationFormatError(f"{path}{place} {what}")
+
+
+def _json_problem(value: Any) -> Optional[Tuple[str, str]]:
+    """The path and description of the first thing that is no JSON. Paths are put together only if there is one."""
     # bool is an int in Python, and None, strings and integers are always fine.
     if value is None or isinstance(value, (str, int)):
-        return
+        return None
     if isinstance(value, float):
-        _number(value, path)
-    elif isinstance(value, list):
+        return None if math.isfinite(value) else ("", f"is {value}, expected a finite number.")
+    if isinstance(value, list):
         for position, item in enumerate(value):
-            check_json(item, f"{path}[{position}]")
-    elif isinstance(value, dict):
+            problem = _json_problem(item)
+            if problem is not None:
+                return f"[{position}]{problem[0]}", problem[1]
+        return None
+    if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise ExplanationFormatError(f"{path} has the key {key!r}; keys of JSON objects are strings.")
-            check_json(item, f"{path}.{key}")
-    else:
-        raise ExplanationFormatError(f"{path} is of type {type(value).__name__}, which JSON does not have.")
+                return "", f"has the key {key!r}; keys of JSON objects are strings."
+            problem = _json_problem(item)
+            if problem is not None:
+                return f".{key}{problem[0]}", problem[1]
+        return None
+    return "", f"is of type {type(value).__name__}, which JSON does not have."
 
 
 def _check_schema(data: Dict[str, Any]) -> None:
@@ -158,8 +176,27 @@ def _check_node(node: Any, position: int, num_tokens: int) -> None:
         )
 
 
+def _is_plain_edge(edge: Any, num_nodes: int, num_layers: int) -> bool:
+    """Whether an edge surely passes `_check_edge`; a quick look that names nothing."""
+    if type(edge) is not dict or tuple(edge) != _EDGE_KEYS:
+        return False
+    source, target, label, scores, kept = edge.values()
+    return (
+        type(source) is int
+        and type(target) is int
+        and 0 <= source < num_nodes
+        and 0 <= target < num_nodes
+        and type(label) is str
+        and type(scores) is list
+        and type(kept) is list
+        and len(scores) == len(kept) == num_layers
+        and all(type(score) is float and math.isfinite(score) for score in scores)
+        and all(type(decision) is bool for decision in kept)
+    )
+
+
 def _check_edge(edge: Any, path: str, num_nodes: int, num_layers: int) -> None:
-    _keys(_object(edge, path), ("source", "target", "type", "score", "kept"), path)
+    _keys(_object(edge, path), _EDGE_KEYS, path)
     for end in ("source", "target"):
         node = _integer(edge[end], f"{path}.{end}")
         if not 0 <= node < num_nodes:

@@ -13,6 +13,15 @@ def round_number(value: float) -> float:
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
+def copy_json(value: Any) -> Any:
+    """A copy of a JSON value, much faster than `copy.deepcopy`, which must expect anything."""
+    if isinstance(value, dict):
+        return {key: copy_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copy_json(item) for item in value]
+    return value
+
+
 def to_plain_json(value: Any) -> Any:
     """
     Turns what models and readers give (tensors, NumPy numbers, tuples, objects with a `to_json` method) into

@@ -41,7 +41,7 @@ CLEARNLP_LABELS = ["ROOT", "aux", "auxpass", "det", "dobj", "nsubj", "nsubjpass"
 
 @Language.factory("graphmask_stub_parser", default_config={"labels": []})
 class StubParser:
-    """Words depend on the verb of their sentence, determiners on the next word; a full stop ends a sentence."""
+    """Words depend on the verb of their sentence, determiners on the next word. Full stops end sentences."""
 
     def __init__(self, nlp: Language, name: str, labels: List[str]) -> None:
         self.labels = tuple(labels)
