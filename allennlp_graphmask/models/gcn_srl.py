@@ -140,7 +140,10 @@ class GcnSemanticRoleLabeler(Model):
         graph_dim = graph_encoder.get_input_dim()
         self.projection: Optional[nn.Module] = None
         if seq2seq_encoder is None:
-            self.projection = nn.Sequential(nn.Linear(input_dim, graph_dim), nn.LayerNorm(graph_dim), nn.ReLU())
+            # The normalisation brings its own bias.
+            self.projection = nn.Sequential(
+                nn.Linear(input_dim, graph_dim, bias=False), nn.LayerNorm(graph_dim), nn.ReLU()
+            )
         else:
             if seq2seq_encoder.get_input_dim() != input_dim:
                 raise ConfigurationError(
