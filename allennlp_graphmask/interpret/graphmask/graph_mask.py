@@ -285,7 +285,8 @@ class GraphMask(Model):
         if self.training and self.epochs_per_layer and not self.in_training_run:
             raise ConfigurationError(
                 'With epochs_per_layer, training needs the callback that enables the layers: add {"type": "graphmask"} to '
-                '"trainer": {"callbacks": [...]}. (In a training loop of your own set in_training_run and call schedule_layers.)'
+                '"trainer": {"callbacks": [...]}. (In a training loop of your own set in_training_run and call schedule_layers. '
+                "To explain with a model that has been trained, call its eval() first.)"
             )
         use_dropout = self.training and self.dropout_in_masked_pass
         original, layers, shared = self._unmasked_pass(batch)

@@ -65,7 +65,7 @@ class GraphMaskCallback(TrainerCallback):
                 f"trainer.num_epochs is {trainer._num_epochs}, but enabling {model.num_layers} layers one after another with "
                 f"epochs_per_layer = {model.epochs_per_layer} takes at least {needed} epochs."
             )
-        if trainer._metric_tracker.patience is not None and model.num_layers > 1:
+        if trainer._metric_tracker._patience is not None and model.num_layers > 1:
             raise ConfigurationError(
                 "trainer.patience cannot be used with epochs_per_layer: epochs before all layers are enabled are never the best, "
                 "and patience would end the training among them. Leave patience out."
