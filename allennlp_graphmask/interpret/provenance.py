@@ -10,7 +10,8 @@ from allennlp.version import VERSION as ALLENNLP_VERSION
 
 from allennlp_graphmask.version import VERSION
 
-_SEEDS = ("random_seed", "numpy_seed", "pytorch_seed")
+#: What AllenNLP seeds its random generators with where a config does not say (`prepare_environment`).
+_DEFAULT_SEEDS = {"random_seed": 13370, "numpy_seed": 1337, "pytorch_seed": 133}
 
 
 def build_provenance(model: torch.nn.Module, config: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
@@ -35,8 +36,10 @@ def build_provenance(model: torch.nn.Module, config: Optional[Dict[str, Any]] = 
         },
         "config_sha256": None if config is None else config_fingerprint(config),
         "weights_sha256": weights_fingerprint(model),
-        # AllenNLP's seed is an integer, or null for none.
-        "seeds": {} if config is None else {name: config[name] for name in _SEEDS if name in config},
+        # A seed is an integer, or null where the config asks for none.
+        "seeds": {}
+        if config is None
+        else {name: config.get(name, seed) for name, seed in _DEFAULT_SEEDS.items()},
     }
 
 

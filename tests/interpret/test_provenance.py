@@ -1,5 +1,8 @@
+import inspect
+
 import pytest
 import torch
+from allennlp.common.util import prepare_environment
 
 from allennlp_graphmask.interpret.plain_json import to_plain_json
 from allennlp_graphmask.interpret.provenance import build_provenance, config_fingerprint, weights_fingerprint
@@ -51,8 +54,14 @@ class TestFingerprints:
 
 def test_provenance_has_the_seeds_of_the_config():
     provenance = build_provenance(_model(), {"random_seed": 3, "pytorch_seed": None, "model": {}})
-    assert provenance["seeds"] == {"random_seed": 3, "pytorch_seed": None}
+    assert provenance["seeds"] == {"random_seed": 3, "numpy_seed": 1337, "pytorch_seed": None}
     assert set(provenance["versions"]) == {"allennlp_graphmask", "allennlp", "torch", "python"}
+
+
+def test_seeds_that_the_config_leaves_to_allennlp():
+    source = inspect.getsource(prepare_environment)
+    for name, seed in build_provenance(_model(), {})["seeds"].items():
+        assert f'"{name}", {seed}' in source
 
 
 def test_provenance_without_a_config():

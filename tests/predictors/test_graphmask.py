@@ -125,7 +125,11 @@ class TestProvenance:
         predictor = GraphMaskPredictor.from_archive(graphmask_archive)
         assert isinstance(predictor, GraphMaskPredictor)
         assert len(predictor.provenance["config_sha256"]) == 64
-        assert predictor.provenance["seeds"] == {"random_seed": 13370}
+        assert predictor.provenance["seeds"] == {
+            "random_seed": 13370,
+            "numpy_seed": 1337,
+            "pytorch_seed": 133,
+        }
 
     def test_the_same_weights_have_the_same_fingerprint(self, predictor, graphmask_archive_file):
         again = Predictor.from_archive(load_archive(graphmask_archive_file))
