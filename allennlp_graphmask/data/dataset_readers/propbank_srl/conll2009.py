@@ -10,6 +10,7 @@ Files for prediction may end after PDEPREL, FILLPRED or PRED.
 import gzip
 import lzma
 import os
+import zlib
 from typing import IO, Iterable, Iterator, List, Optional, Tuple
 
 from allennlp.common.checks import ConfigurationError
@@ -58,7 +59,7 @@ def read_conll2009(path: str, syntax: str = "gold") -> Iterator[DependencySenten
             for sentence in parse_conll2009(_decoded(file, path), path, syntax):
                 num_sentences += 1
                 yield sentence
-    except (EOFError, lzma.LZMAError, OSError) as error:
+    except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
         raise ConfigurationError(
             f"{path} could not be read to its end, after {num_sentences} sentences ({error}): it is damaged or was cut off. Get it "
             "again."
@@ -103,8 +104,8 @@ def parse_conll2009(lines: Iterable[str], source: str, syntax: str = "gold") -> 
 
 class _RoleColumns:
     """
-    Whether the predicates of a file have columns of roles is settled by its first sentence with a predicate: one that lacks
-    them later is damaged, and not a sentence to be predicted.
+    Whether the predicates of a file have columns of roles is settled by its first sentence with a predicate: where a later
+    one differs, one of the two is damaged, and is not a sentence to be predicted.
     """
 
     def __init__(self, source: str) -> None:
@@ -115,8 +116,14 @@ class _RoleColumns:
     def check(self, line: int, num_predicates: int, num_columns: int) -> None:
         if num_predicates and self._settled is None:
             self._settled, self._settled_by_line = num_columns > 0, line
-        if num_columns == num_predicates or (num_columns == 0 and self._settled is False):
+        if num_columns == (num_predicates if self._settled else 0):
             return
+        if num_columns == num_predicates:
+            raise ConfigurationError(
+                f"{self._source}, line {line}: the sentence has columns of roles after PRED, but the sentence at line "
+                f"{self._settled_by_line} has predicates without them. Either all sentences of a file have them or, for prediction, "
+                "none."
+            )
         message = (
             f"{self._source}, line {line}: the sentence has {num_predicates} predicates (FILLPRED = Y), but {num_columns} columns "
             f"of roles after PRED. It needs {_FIRST_ROLE + num_predicates} columns, one of roles for each predicate."
@@ -177,9 +184,10 @@ def _head(text: str, length: int, where: str, column: str) -> int:
     # str.isdigit alone also accepts digits that int() refuses.
     if not (text.isascii() and text.isdigit()):
         raise ConfigurationError(f"{where}: the {column} is {text!r}, expected a number from 0 (root) to {length}.")
+    # The number of digits comes first: int() refuses thousands of them.
+    if len(text.lstrip("0")) > len(str(length)) or int(text) > length:
+        raise ConfigurationError(f"{where}: the {column} is {text}, but the sentence has {length} tokens.")
     head = int(text)
-    if head > length:
-        raise ConfigurationError(f"{where}: the {column} is {head}, but the sentence has {length} tokens.")
     return ROOT if head == 0 else head - 1
 
 

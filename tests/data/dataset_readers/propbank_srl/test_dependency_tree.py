@@ -1,0 +1,111 @@
+from typing import List
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import (
+    argument_span,
+    find_cycle,
+    subtree,
+    subtree_span,
+)
+from tests.data.dataset_readers.propbank_srl.conll_text import trees
+
+SETTINGS = settings(max_examples=150, deadline=None)
+
+
+def ancestors(heads: List[int], token: int) -> List[int]:
+    """The token, its head, the head's head and so on to the root."""
+    return [token] if heads[token] == -1 else [token, *ancestors(heads, heads[token])]
+
+
+def below(heads: List[int], token: int) -> List[int]:
+    """Brute force: the tokens whose way up to a root leads over `token`."""
+    return [other for other in range(len(heads)) if token in ancestors(heads, other)]
+
+
+def leads_to_root(heads: List[int], token: int) -> bool:
+    """Brute force: as many steps as there are tokens lead past the root, if there is no cycle."""
+    for _ in heads:
+        if token != -1:
+            token = heads[token]
+    return token == -1
+
+
+@given(trees())
+@SETTINGS
+def test_subtrees_of_random_trees(heads):
+    for token in range(len(heads)):
+        members = below(heads, token)
+        assert subtree(heads, token) == members
+        assert subtree_span(heads, token) == (min(members), max(members) + 1)
+
+
+@given(trees())
+@SETTINGS
+def test_argument_spans_of_random_trees(heads):
+    tokens = range(len(heads))
+    for head in tokens:
+        for predicate in tokens:
+            start, end = argument_span(heads, head, predicate)
+            assert start <= head < end
+            # Belongs to the phrase: what is below the head, but not below the head's child that leads to the predicate.
+            allowed = {
+                token
+                for token in below(heads, head)
+                if predicate == head
+                or predicate not in below(heads, head)
+                or not {*ancestors(heads, token)} & {*ancestors(heads, predicate)} - {*ancestors(heads, head)}
+            }
+            assert set(range(start, end)) <= allowed
+            # It cannot be made longer.
+            assert start - 1 not in allowed and end not in allowed
+            assert (start <= predicate < end) == (predicate == head)
+
+
+@given(st.lists(st.integers(-1, 6), min_size=1, max_size=7))
+@SETTINGS
+def test_cycles_of_random_heads(numbers):
+    heads = [min(number, len(numbers) - 1) for number in numbers]
+    cycle = find_cycle(heads)
+    assert (cycle is None) == all(leads_to_root(heads, token) for token in range(len(heads)))
+    if cycle is not None:
+        assert len(set(cycle)) == len(cycle)
+        assert [heads[token] for token in cycle] == [*cycle[1:], cycle[0]]
+
+
+@given(trees())
+@SETTINGS
+def test_trees_have_no_cycle(heads):
+    assert find_cycle(heads) is None
+
+
+@pytest.mark.parametrize(
+    "heads, cycle", [([0], [0]), ([-1, 1], [1]), ([1, 2, 0], [0, 1, 2]), ([1, 2, 1], [1, 2]), ([], None)]
+)
+def test_cycles_by_hand(heads, cycle):
+    assert find_cycle(heads) == cycle
+
+
+def test_argument_of_a_relative_clause():
+    """In "the plan that she proposed" the argument "plan" does not contain the clause of its predicate."""
+    heads = [1, -1, 4, 4, 1]
+    assert argument_span(heads, head=1, predicate=4) == (0, 2)
+    assert argument_span(heads, head=3, predicate=4) == (3, 4)
+    assert subtree_span(heads, 1) == (0, 5)
+
+
+def test_a_subtree_with_a_gap_is_cut_to_the_part_around_its_head():
+    # "A hearing is scheduled on the issue": "on the issue" depends on "hearing".
+    heads = [1, 3, 3, -1, 6, 6, 1]
+    assert subtree(heads, 1) == [0, 1, 4, 5, 6]
+    assert subtree_span(heads, 1) == (0, 7)
+    assert argument_span(heads, head=1, predicate=3) == (0, 2)
+
+
+def test_long_chains_need_no_recursion():
+    heads = [-1, *range(3000)]
+    assert find_cycle(heads) is None
+    heads[0] = 3000
+    assert len(find_cycle(heads) or []) == 3001
