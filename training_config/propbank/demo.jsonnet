@@ -18,7 +18,7 @@ local srl = import 'srl.libsonnet';
   data_loader: srl.data_loader(16),
   validation_data_loader: srl.validation_data_loader(64),
   trainer: {
-    num_epochs: 40,
+    num_epochs: 25,
     validation_metric: '+f1',
     grad_norm: 1.0,
     optimizer: { type: 'adamw', lr: 5e-3, weight_decay: 0.01 },

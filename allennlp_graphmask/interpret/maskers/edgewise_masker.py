@@ -10,7 +10,9 @@ from allennlp_graphmask.modules.intervention import Messages
 class EdgewiseGate(nn.Module):
     """`EdgewiseMasker` for one layer."""
 
-    def __init__(self, node_dim: int, message_dim: int, hidden_dim: int, location_bias: float) -> None:
+    def __init__(
+        self, node_dim: int, message_dim: int, hidden_dim: int, location_bias: float, dropout: float
+    ) -> None:
         super().__init__()
         self.source_projection = nn.Linear(node_dim, hidden_dim, bias=False)
         self.message_projection = nn.Linear(message_dim, hidden_dim, bias=False)
@@ -25,6 +27,7 @@ class EdgewiseGate(nn.Module):
         self.hidden_bias = nn.Parameter(torch.zeros(hidden_dim))
         self.output = nn.Linear(hidden_dim, 1)
         self.location_bias = location_bias
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, messages: Messages) -> torch.Tensor:
         # A node is the source and target of several edges: it is projected once, then copied to its edges.
@@ -36,7 +39,7 @@ class EdgewiseGate(nn.Module):
             + targets.index_select(0, messages.graph.targets)
             + self.hidden_bias
         )  # Shape: (num_edges, hidden_dim)
-        return self.output(torch.relu(hidden / 3)).squeeze(-1) + self.location_bias
+        return self.output(self.dropout(torch.relu(hidden / 3))).squeeze(-1) + self.location_bias
 
 
 @Masker.register("edgewise")
@@ -59,6 +62,9 @@ class EdgewiseMasker(Masker):
         The size of the hidden layer; that of the layer's messages if not given.
     location_bias : `float`, optional (default = `3.0`)
         Opens nearly all gates at the start of training.
+    dropout : `float`, optional (default = `0.0`)
+        On the hidden layer, in training. A masker can overfit: what may be dropped where the explained model has seen the
+        answer in training may be needed elsewhere.
     """
 
     def __init__(
@@ -68,10 +74,11 @@ class EdgewiseMasker(Masker):
         *,
         hidden_dim: Optional[int] = None,
         location_bias: float = 3.0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__(node_dims, message_dims)
         self.gates = nn.ModuleList(
-            EdgewiseGate(node_dim, message_dim, hidden_dim or message_dim, location_bias)
+            EdgewiseGate(node_dim, message_dim, hidden_dim or message_dim, location_bias, dropout)
             for node_dim, message_dim in zip(node_dims, message_dims)
         )
 
