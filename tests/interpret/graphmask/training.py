@@ -63,7 +63,7 @@ def target_config(model: Optional[Dict[str, Any]] = None, **trainer: Any) -> Dic
     return {
         **DATA,
         "model": model or TARGET_MODEL,
-        "trainer": {"num_epochs": 4, "validation_metric": "+accuracy", "optimizer": optimizer, **trainer},
+        "trainer": {"num_epochs": 12, "validation_metric": "+accuracy", "optimizer": optimizer, **trainer},
     }
 
 

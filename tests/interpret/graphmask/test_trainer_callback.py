@@ -1,0 +1,219 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from allennlp.common.checks import ConfigurationError
+
+from allennlp_graphmask.interpret.graphmask import GraphMask, GraphMaskCallback
+from tests.interpret.graphmask.training import graphmask_config, target_config, train
+from tests.interpret.toy import toy_graphmask, toy_target, toy_vocabulary
+
+
+@pytest.fixture(scope="module")
+def vocab():
+    return toy_vocabulary()
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("target") / "run"
+    train(target_config(), folder)
+    return folder / "model.tar.gz"
+
+
+def trainer_of(
+    model, num_epochs: int = 10, patience=None, validation=True, distributed=False
+) -> SimpleNamespace:
+    """What the callback looks at."""
+    return SimpleNamespace(
+        model=model,
+        _num_epochs=num_epochs,
+        _metric_tracker=SimpleNamespace(_patience=patience),
+        _validation_data_loader=[] if validation else None,
+        _distributed=distributed,
+    )
+
+
+def started(model: GraphMask, **settings) -> GraphMaskCallback:
+    callback = GraphMaskCallback("folder")
+    callback.on_start(trainer_of(model, **settings))
+    return callback
+
+
+def diagnosed(callback: GraphMaskCallback, model: GraphMask, **metrics: float) -> list:
+    return [message.split(":")[0] for message in callback._diagnose(model, metrics)]
+
+
+class TestCollapse:
+    def test_it_is_named(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab)
+        metrics = {"validation_kept": 0.0, "validation_kept_layer_0": 0.0, "validation_kept_layer_1": 0.0005}
+        (message,) = started(model)._diagnose(model, metrics)
+        assert (
+            message.startswith("Collapsed: the enabled layers keep 0.05%") and "multiplier_start" in message
+        )
+        assert "at its bound" not in message
+        with torch.no_grad():
+            model.lagrangian.multiplier.fill_(30.0)
+        assert "at its bound" in started(model)._diagnose(model, metrics)[0]
+
+    def test_one_layer_that_keeps_something_is_none(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab)
+        metrics = {"validation_kept": 0.1, "validation_kept_layer_0": 0.0, "validation_kept_layer_1": 0.2}
+        assert diagnosed(started(model), model, **metrics) == []
+
+    def test_only_enabled_layers_count(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab, epochs_per_layer=1)
+        metrics = {"validation_kept": 0.5, "validation_kept_layer_0": 1.0, "validation_kept_layer_1": 0.0}
+        assert diagnosed(started(model), model, **metrics) == ["Collapsed"]
+
+    def test_training_metrics_do_without_validation(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab)
+        metrics = {"training_kept": 0.0, "training_kept_layer_0": 0.0, "training_kept_layer_1": 0.0}
+        assert diagnosed(started(model), model, **metrics) == ["Collapsed"]
+
+
+class TestStuckOpen:
+    OPEN = {"validation_kept": 0.8, "validation_kept_layer_0": 0.6, "validation_kept_layer_1": 1.0}
+
+    def test_it_is_named_in_the_second_epoch(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab)
+        callback = started(model)
+        assert diagnosed(callback, model, **self.OPEN) == []
+        (message,) = callback._diagnose(model, self.OPEN)
+        assert message.startswith("Stuck open: layer 1 has kept all of its messages for 2 epochs")
+
+    def test_an_epoch_that_closes_something_ends_it(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab)
+        callback = started(model)
+        diagnosed(callback, model, **self.OPEN)
+        diagnosed(callback, model, **{**self.OPEN, "validation_kept_layer_1": 0.9})
+        assert diagnosed(callback, model, **self.OPEN) == []
+
+    def test_layers_not_enabled_are_not_stuck(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab, epochs_per_layer=1)
+        callback = started(model)
+        metrics = {"validation_kept": 0.8, "validation_kept_layer_0": 1.0, "validation_kept_layer_1": 0.6}
+        assert [diagnosed(callback, model, **metrics) for _ in range(3)] == [[], [], []]
+
+    def test_it_is_remembered_over_a_recovery(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab)
+        first = started(model)
+        diagnosed(first, model, **self.OPEN)
+        second = GraphMaskCallback("folder")
+        with torch.random.fork_rng():
+            second.load_state_dict(first.state_dict())
+        second.on_start(trainer_of(model))
+        assert diagnosed(second, model, **self.OPEN) == ["Stuck open"]
+
+
+class TestFloor:
+    HEALTHY = {"validation_kept": 0.5, "validation_kept_layer_0": 0.5, "validation_kept_layer_1": 0.5}
+
+    def test_a_floor_above_the_allowance_is_named(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab, allowance=0.05)
+        callback = started(model)
+        assert diagnosed(callback, model, **self.HEALTHY, validation_divergence_floor=0.04) == []
+        (message,) = callback._diagnose(model, {**self.HEALTHY, "validation_divergence_floor": 0.2})
+        assert message.startswith(
+            "With all gates open the divergence is 0.2 already, above the allowance 0.05"
+        )
+
+    def test_with_dropout_it_is_that_of_training(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab, dropout_in_masked_pass=True)
+        messages = diagnosed(started(model), model, **self.HEALTHY, training_divergence_floor=0.2)
+        assert len(messages) == 1 and messages[0].startswith("With all gates open")
+
+
+class TestRandomState:
+    def test_it_goes_on_from_a_checkpoint(self, vocab) -> None:
+        callback = started(toy_graphmask("tagger", vocab))
+        with torch.random.fork_rng():
+            state = callback.state_dict()
+            expected = torch.rand(5)
+            torch.manual_seed(77)
+            callback.load_state_dict(state)
+            assert torch.equal(torch.rand(5), expected)
+
+    def test_its_state_is_safe_to_read(self, vocab, tmp_path) -> None:
+        callback = started(toy_graphmask("tagger", vocab))
+        torch.save(callback.state_dict(), tmp_path / "state")
+        assert set(torch.load(tmp_path / "state", weights_only=True)) >= {"random_state", "epochs_open"}
+
+
+class TestErrors:
+    def test_a_model_that_is_no_graphmask(self, vocab) -> None:
+        with pytest.raises(ConfigurationError, match='for a model of type "graphmask", got a ToyTagger'):
+            GraphMaskCallback("folder").on_start(trainer_of(toy_target("tagger", vocab)))
+
+    @pytest.mark.parametrize("share", [-0.1, 5.0])
+    def test_a_promise_that_is_no_share(self, share) -> None:
+        with pytest.raises(ConfigurationError, match="threshold_for_changed is a share"):
+            GraphMaskCallback("folder", threshold_for_changed=share)
+
+    @pytest.mark.parametrize(
+        "settings, message",
+        [
+            ({"validation": False}, "needs validation data: set validation_data_path"),
+            ({"distributed": True}, "not available in distributed training"),
+        ],
+    )
+    def test_a_threshold_that_cannot_be_chosen(self, vocab, settings, message) -> None:
+        callback = GraphMaskCallback("folder", threshold_for_changed=0.1)
+        with pytest.raises(ConfigurationError, match=message):
+            callback.on_start(trainer_of(toy_graphmask("tagger", vocab), **settings))
+
+    def test_too_few_epochs_for_the_schedule(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab, epochs_per_layer=3)
+        with pytest.raises(ConfigurationError, match="num_epochs is 3, .* takes at least 4 epochs"):
+            started(model, num_epochs=3)
+        started(model, num_epochs=4)
+
+    def test_patience_with_a_schedule(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab, epochs_per_layer=1)
+        with pytest.raises(ConfigurationError, match="trainer.patience cannot be used with epochs_per_layer"):
+            started(model, patience=2)
+        started(toy_graphmask("tagger", vocab), patience=2)
+
+    def test_patience_in_a_real_trainer(self, target, tmp_path) -> None:
+        config = graphmask_config(target)
+        config["trainer"]["patience"] = 2
+        with pytest.raises(ConfigurationError, match="trainer.patience cannot be used"):
+            train(config, tmp_path / "run")
+
+
+def log_of(folder: Path) -> str:
+    """What the run logged; AllenNLP takes the handlers of pytest away."""
+    return (folder / "out.log").read_text()
+
+
+class TestWhatARunSays:
+    def test_no_epoch_met_the_constraint(self, target, tmp_path) -> None:
+        # With a multiplier of nearly nothing all gates shut.
+        settings = {"constraint_bound": 0.0, "multiplier_start": -2.0, "multiplier_bounds": [-2.0, -2.0]}
+        config = graphmask_config(target, penalty_scaling=20.0, **settings)
+        config["trainer"]["optimizer"] = {"type": "adam", "lr": 0.3}
+        model = train(config, tmp_path / "run")
+        log = log_of(tmp_path / "run")
+        assert (
+            "Collapsed: the enabled layers keep 0.00% of their messages and the multiplier is at its bound"
+            in log
+        )
+        assert "No epoch met the constraint (changed at most 0)" in log
+        assert model.training_summary["constraint_met"] == 0
+        assert f"{model.training_summary['changed']:.1%} of the instances changed" in log
+
+    def test_a_run_that_meets_it_says_nothing(self, target, tmp_path) -> None:
+        model = train(graphmask_config(target), tmp_path / "run")
+        assert model.training_summary["constraint_met"] == 1
+        log = log_of(tmp_path / "run")
+        assert "Beginning training" in log
+        assert not any(words in log for words in ("No epoch met", "Collapsed", "Stuck open", "cannot be met"))
+
+    def test_dropout_that_breaks_the_allowance_is_named(self, tmp_path) -> None:
+        model = {**target_config()["model"], "dropout": 0.6}
+        train(target_config(model), tmp_path / "target")
+        settings = {"dropout_in_masked_pass": True, "allowance": 0.01}
+        train(graphmask_config(tmp_path / "target" / "model.tar.gz", **settings), tmp_path / "run")
+        assert "the constraint cannot be met. Turn dropout" in log_of(tmp_path / "run")
