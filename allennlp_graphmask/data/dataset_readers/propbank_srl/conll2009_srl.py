@@ -1,5 +1,5 @@
 import logging
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, Iterator, List, Optional
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Instance, Token, TokenIndexer
@@ -73,26 +73,38 @@ class Conll2009SrlReader(DatasetReader):
 
     def _read(self, file_path: Any) -> Iterable[Instance]:
         path = str(file_path)
-        num_too_long = num_instances = 0
-        # Workers share sentences and not instances, so that no worker parses for the others.
-        for sentence in self.shard_iterable(read_conll2009(path, self.syntax)):
+        num_too_long = num_predicates = 0
+
+        def sentences() -> Iterator[DependencySentence]:
+            # Counted before the sentences are shared out: a worker's share of a file may have no predicate.
+            nonlocal num_predicates
+            for sentence in read_conll2009(path, self.syntax):
+                num_predicates += len(self._chosen_predicates(sentence))
+                yield sentence
+
+        # Workers share sentences and not instances, so that no worker makes instances for the others.
+        for sentence in self.shard_iterable(sentences()):
             check_scheme(sentence.dependency_labels, self.dependency_scheme, f"{path}, sentence {sentence.sentence_id}")
             if self._max_sentence_length is not None and len(sentence) > self._max_sentence_length:
                 num_too_long += 1
                 continue
-            for predicate in sentence.predicates:
-                if self._only_with_arguments and predicate.roles == {}:
-                    continue
-                num_instances += 1
+            for predicate in self._chosen_predicates(sentence):
                 yield self.text_to_instance(sentence, predicate)
         if num_too_long:
             logger.warning("%s: left out %d sentences of more than %d tokens.", path, num_too_long, self._max_sentence_length)
-        if not num_instances:
+        if not num_predicates:
             logger.warning(
                 "%s: no instance: no sentence has a predicate%s (FILLPRED = Y).",
                 path,
                 " with an argument" if self._only_with_arguments else "",
             )
+
+    def _chosen_predicates(self, sentence: DependencySentence) -> List[Predicate]:
+        return [
+            predicate
+            for predicate in sentence.predicates
+            if not (self._only_with_arguments and predicate.roles == {})
+        ]
 
     def text_to_instance(  # type: ignore[override]
         self, sentence: DependencySentence, predicate: Predicate
@@ -111,7 +123,8 @@ class Conll2009SrlReader(DatasetReader):
                 sentence.words, sentence.lemmas, sentence.parts_of_speech, sentence.dependency_labels
             )
         ]
-        text = TextField(tokens, self._token_indexers)
+        # The indexers come in `apply_token_indexers`: workers of a data loader must not send them along.
+        text = TextField(tokens)
         lemma = sentence.lemmas[predicate.index].lower()
         edges, labels = [], []
         for dependent, (head, label) in enumerate(zip(sentence.heads, sentence.dependency_labels)):
@@ -131,7 +144,7 @@ class Conll2009SrlReader(DatasetReader):
         }
         fields: Dict[str, Field] = {
             "tokens": text,
-            "predicate_lemma": TextField([Token(lemma, lemma_=lemma)], self._lemma_indexers),
+            "predicate_lemma": TextField([Token(lemma, lemma_=lemma)]),
             "predicate_indicator": SequenceLabelField(
                 [int(token == predicate.index) for token in range(len(sentence))], text
             ),
@@ -143,3 +156,9 @@ class Conll2009SrlReader(DatasetReader):
             metadata["roles"] = dict(predicate.roles)
         fields["metadata"] = MetadataField(metadata)
         return Instance(fields)
+
+    def apply_token_indexers(self, instance: Instance) -> None:
+        for name, indexers in (("tokens", self._token_indexers), ("predicate_lemma", self._lemma_indexers)):
+            field = instance.fields[name]
+            assert isinstance(field, TextField)
+            field.token_indexers = indexers

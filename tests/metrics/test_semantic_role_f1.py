@@ -1,0 +1,143 @@
+from collections import Counter
+from typing import List, Optional
+
+import pytest
+import torch
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import Vocabulary
+from allennlp.training.metrics import Metric
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from allennlp_graphmask.metrics import SemanticRoleF1
+
+NULL, A0, A1, TMP, UNSEEN = 0, 1, 2, 3, -1
+NAMES = {A0: "A0", A1: "A1", TMP: "AM-TMP", UNSEEN: "@@UNSEEN@@"}
+
+
+def vocabulary(null_label: str = "_") -> Vocabulary:
+    return Vocabulary(counter={"role_labels": {null_label: 9, "A0": 3, "A1": 2, "AM-TMP": 1}})
+
+
+def scores(predictions, gold, mask=None):
+    metric = SemanticRoleF1(vocabulary())
+    metric(torch.tensor(predictions), torch.tensor(gold), None if mask is None else torch.tensor(mask).bool())
+    return metric.get_metric()
+
+
+@pytest.mark.parametrize(
+    "predictions, gold, precision, recall, f1",
+    [
+        # Three right of four predicted and of five in gold: one has the wrong role, one is missed.
+        ([[A0, NULL, A1, TMP, A1, NULL]], [[A0, NULL, A1, TMP, A0, A1]], 3 / 4, 3 / 5, 2 / 3),
+        # The right role at the wrong token is one wrong prediction and one missed argument.
+        ([[NULL, A0]], [[A0, NULL]], 0.0, 0.0, 0.0),
+        # One superfluous prediction.
+        ([[A0, A1]], [[A0, NULL]], 1 / 2, 1.0, 2 / 3),
+        # Nothing predicted; nothing to predict; neither.
+        ([[NULL, NULL]], [[A0, A1]], 0.0, 0.0, 0.0),
+        ([[A0, NULL]], [[NULL, NULL]], 0.0, 0.0, 0.0),
+        ([[NULL, NULL]], [[NULL, NULL]], 0.0, 0.0, 0.0),
+        # All right, over two predicates.
+        ([[A0, NULL], [TMP, A1]], [[A0, NULL], [TMP, A1]], 1.0, 1.0, 1.0),
+        # A role that training never saw is missed, whether or not another is predicted there.
+        ([[A0, NULL]], [[A0, UNSEEN]], 1.0, 1 / 2, 2 / 3),
+        ([[A0, TMP]], [[A0, UNSEEN]], 1 / 2, 1 / 2, 1 / 2),
+    ],
+)
+def test_cases_by_hand(predictions, gold, precision, recall, f1):
+    assert scores(predictions, gold) == pytest.approx({"precision": precision, "recall": recall, "f1": f1})
+
+
+def test_masked_tokens_do_not_count():
+    # Padding: the second predicate's sentence has one token.
+    padded = scores([[A0, A1], [A1, A0]], [[A0, A0], [A1, NULL]], [[1, 1], [1, 0]])
+    assert padded == pytest.approx({"precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3})
+    assert scores([[A0]], [[UNSEEN]], [[0]]) == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
+
+
+def test_counts_are_summed_over_batches_and_not_averaged():
+    metric = SemanticRoleF1(vocabulary())
+    metric(torch.tensor([[A0]]), torch.tensor([[A0]]))
+    metric(torch.tensor([[A1, A1, A1]]), torch.tensor([[NULL, NULL, A1]]))
+    assert metric.get_metric()["precision"] == pytest.approx(2 / 4)
+    assert metric.get_metric(reset=True)["recall"] == pytest.approx(2 / 2)
+    assert metric.get_metric() == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
+    assert metric.get_metric_per_label() == {}
+
+
+def test_scores_per_label():
+    metric = SemanticRoleF1(vocabulary())
+    metric(torch.tensor([[A0, NULL, A1, A1, NULL]]), torch.tensor([[A0, A0, A1, NULL, UNSEEN]]))
+    assert metric.get_metric_per_label(reset=True) == {
+        "A0": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "count": 2.0},
+        "A1": {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "count": 1.0},
+        "@@UNSEEN@@": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "count": 1.0},
+    }
+    assert metric.get_metric_per_label() == {}
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> List[List[List[int]]]:
+    """(prediction, gold, mask) of each token of each instance of a batch, all instances of a batch equally long."""
+    length = draw(st.integers(1, 5))
+    token = st.tuples(
+        st.sampled_from([NULL, A0, A1, TMP]), st.sampled_from([NULL, A0, A1, TMP, UNSEEN]), st.booleans()
+    )
+    return draw(st.lists(st.lists(token, min_size=length, max_size=length), min_size=1, max_size=4))
+
+
+def f1(right: int, predicted: int, gold: int):
+    # The harmonic mean written the other way.
+    return {
+        "precision": right / predicted if predicted else 0.0,
+        "recall": right / gold if gold else 0.0,
+        "f1": 2 * right / (predicted + gold) if right else 0.0,
+    }
+
+
+@given(st.lists(batches(), min_size=1, max_size=3))
+@settings(max_examples=100, deadline=None)
+def test_the_metric_equals_a_comparison_of_sets(epoch):
+    metric = SemanticRoleF1(vocabulary())
+    predicted, gold = set(), set()
+    for number, batch in enumerate(epoch):
+        predictions, gold_labels, mask = torch.tensor(batch, dtype=torch.long).unbind(-1)
+        metric(predictions, gold_labels, mask.bool())
+        for instance, tokens in enumerate(batch):
+            for token, (prediction, label, counts) in enumerate(tokens):
+                if counts and prediction != NULL:
+                    predicted.add((number, instance, token, prediction))
+                if counts and label != NULL:
+                    gold.add((number, instance, token, label))
+    assert metric.get_metric() == pytest.approx(f1(len(predicted & gold), len(predicted), len(gold)))
+    numbers = [Counter(argument[-1] for argument in found) for found in (predicted & gold, predicted, gold)]
+    expected = {
+        NAMES[label]: {**f1(*(count[label] for count in numbers)), "count": numbers[2][label]}
+        for label in {argument[-1] for argument in predicted | gold}
+    }
+    per_label = metric.get_metric_per_label()
+    assert set(per_label) == set(expected)
+    for name, values in expected.items():
+        assert per_label[name] == pytest.approx(values)
+    # The labels' gold arguments are all gold arguments.
+    assert sum(values["count"] for values in per_label.values()) == len(gold)
+
+
+def test_the_null_label_may_have_another_name_and_place():
+    other = Vocabulary(counter={"tags": {"A0": 9, "O": 1}})
+    metric = SemanticRoleF1(other, label_namespace="tags", null_label="O")
+    metric(torch.tensor([[0, 1, 0]]), torch.tensor([[0, 1, 1]]))
+    assert metric.get_metric() == pytest.approx({"precision": 1 / 2, "recall": 1.0, "f1": 2 / 3})
+    assert list(metric.get_metric_per_label()) == ["A0"]
+
+
+@pytest.mark.parametrize("known", [None, "O"])
+def test_a_vocabulary_without_the_null_label_is_refused(known: Optional[str]):
+    lacking = Vocabulary() if known is None else vocabulary(null_label=known)
+    with pytest.raises(ConfigurationError, match="'role_labels' lacks '_'.*made from data with roles"):
+        SemanticRoleF1(lacking)
+
+
+def test_registered_name():
+    assert Metric.by_name("propbank_role_f1") is SemanticRoleF1
