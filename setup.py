@@ -64,6 +64,7 @@ DEVELOPMENT_NEEDS = [
     "hypothesis>=6",
     "jsonschema>=4",
     "mypy>=1.11",
+    "packaging>=24",
     "pytest>=8",
     "pytest-xdist>=3",
     "ruff>=0.6",

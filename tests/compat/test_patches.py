@@ -1,0 +1,323 @@
+"""
+Each patch by itself: it mends what it is for, it does nothing where it is not needed, and it touches nothing else.
+
+The patches are run on a module that is made here, the way the bridge runs them on AllenNLP's modules.
+"""
+
+import importlib
+import io
+import os
+import pickle
+import sys
+from types import ModuleType, SimpleNamespace
+
+import huggingface_hub
+import numpy
+import pytest
+import torch
+
+from allennlp_graphmask_compat import patches
+from allennlp_graphmask_compat.mechanism import APPLIED, NOT_NEEDED, Patch, View
+
+
+def run_patched(patch_name: str, code: str) -> ModuleType:
+    """
+    Runs `code` as a module, with the named patch around it.
+    """
+    [patch] = [patch for patch in patches.PATCHES if patch.name == patch_name]
+    module = ModuleType("patched_module")
+
+    def run(module: ModuleType) -> None:
+        exec(code, vars(module))
+
+    patch.execute(module, run)
+    module.state = patch._states.pop("patched_module")  # type: ignore[attr-defined]
+    return module
+
+
+@pytest.fixture
+def transformers() -> ModuleType:
+    """
+    The module that an import gives now: while it loads, transformers 5 replaces itself in `sys.modules`.
+    """
+    return importlib.import_module("transformers")
+
+
+def test_every_patch_names_modules_that_allennlp_has() -> None:
+    for patch in patches.PATCHES:
+        assert patch.reason
+        for module_name in patch.modules:
+            assert module_name.startswith("allennlp.")
+            assert importlib.util.find_spec(module_name) is not None
+
+
+def test_removed_huggingface_hub_classes_can_be_imported_and_say_why_they_fail(monkeypatch) -> None:
+    monkeypatch.delattr(huggingface_hub, "HfFolder", raising=False)
+    monkeypatch.delattr(huggingface_hub, "Repository", raising=False)
+    module = run_patched(
+        "huggingface_hub_repository",
+        "from huggingface_hub import HfApi, HfFolder, Repository\nimport huggingface_hub as hub",
+    )
+    assert module.state == APPLIED
+    assert module.HfApi is huggingface_hub.HfApi
+    with pytest.raises(RuntimeError, match="hf upload"):
+        module.HfFolder.get_token()
+    with pytest.raises(RuntimeError, match="Repository.*huggingface_hub<1.0"):
+        module.Repository("folder", clone_from="url")
+    assert not hasattr(huggingface_hub, "HfFolder")
+
+
+def test_huggingface_hub_that_has_the_classes_is_left_alone(monkeypatch) -> None:
+    monkeypatch.setattr(huggingface_hub, "HfFolder", object(), raising=False)
+    monkeypatch.setattr(huggingface_hub, "Repository", object(), raising=False)
+    module = run_patched("huggingface_hub_repository", "import huggingface_hub as hub")
+    assert module.state == NOT_NEEDED
+    assert module.hub is huggingface_hub
+
+
+TORCHVISION_IMPORTS = "import torchvision\nimport torchvision.ops.boxes as box_ops"
+
+
+def test_absent_torchvision_fails_only_when_it_is_used(monkeypatch) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torchvision", None)  # What makes `import torchvision` fail.
+    module = run_patched("torchvision_absent", TORCHVISION_IMPORTS)
+    assert module.state == APPLIED
+    with pytest.raises(ModuleNotFoundError, match="torchvision.io: AllenNLP's vision modules need torchvision"):
+        module.torchvision.io.read_image("picture.png")
+    with pytest.raises(ModuleNotFoundError, match="torchvision.ops.boxes.nms: "):
+        module.box_ops.nms()
+    assert sys.modules["torchvision"] is None  # Nobody else sees the stand-in.
+    with pytest.raises(ImportError):
+        importlib.import_module("torchvision")
+
+
+def test_torchvision_that_works_is_left_alone(monkeypatch) -> None:
+    torchvision, ops, boxes = (ModuleType(name) for name in ("torchvision", "torchvision.ops", "boxes"))
+    torchvision.ops, ops.boxes = ops, boxes  # type: ignore[attr-defined]
+    for name, module in [("torchvision", torchvision), ("torchvision.ops", ops), ("torchvision.ops.boxes", boxes)]:
+        monkeypatch.setitem(sys.modules, name, module)
+    module = run_patched("torchvision_absent", TORCHVISION_IMPORTS)
+    assert module.state == NOT_NEEDED
+    assert module.torchvision is torchvision and module.box_ops is boxes
+
+
+ADAMW = "import transformers\nclass Optimizer(transformers.AdamW):\n    pass"
+
+
+def make_parameter() -> torch.nn.Parameter:
+    return torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+
+
+def test_huggingface_adamw_is_the_one_of_torch(transformers) -> None:
+    if hasattr(transformers, "AdamW"):
+        pytest.skip("this release of transformers still has AdamW")
+    module = run_patched("transformers_adamw", ADAMW)
+    assert module.state == APPLIED
+    assert not hasattr(importlib.import_module("transformers"), "AdamW")
+    options = dict(lr=0.1, betas=(0.8, 0.9), eps=1e-6, weight_decay=0.1)
+    ours, theirs = make_parameter(), make_parameter()
+    for parameter, optimizer in [
+        (ours, module.Optimizer([ours], correct_bias=True, **options)),
+        (theirs, torch.optim.AdamW([theirs], **options)),
+    ]:
+        for _ in range(3):
+            optimizer.zero_grad()
+            (parameter**2).sum().backward()
+            optimizer.step()
+    assert torch.equal(ours, theirs)
+    with pytest.raises(ValueError, match="correct_bias=false"):
+        module.Optimizer([make_parameter()], correct_bias=False)
+
+
+def test_transformers_that_has_adamw_is_left_alone(transformers, monkeypatch) -> None:
+    monkeypatch.setattr(transformers, "AdamW", torch.optim.SGD, raising=False)
+    module = run_patched("transformers_adamw", ADAMW)
+    assert module.state == NOT_NEEDED
+    assert issubclass(module.Optimizer, torch.optim.SGD)
+
+
+def test_reduce_on_plateau_takes_verbose() -> None:
+    module = run_patched("reduce_on_plateau_verbose", "import torch")
+    if module.state == NOT_NEEDED:
+        pytest.skip("ReduceLROnPlateau of this release of torch still takes verbose")
+    optimizer = torch.optim.SGD([make_parameter()], lr=1.0)
+    scheduler = module.torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer=optimizer, mode="max", factor=0.5, patience=0, verbose=False
+    )
+    assert type(scheduler) is torch.optim.lr_scheduler.ReduceLROnPlateau
+    scheduler.step(1.0)
+    scheduler.step(0.5)
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    with pytest.warns(UserWarning, match="verbose=true"):
+        module.torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, verbose=True)
+    # The rest of the module's view of torch is torch.
+    assert module.torch.optim.lr_scheduler.StepLR is torch.optim.lr_scheduler.StepLR
+    assert module.torch.optim.SGD is torch.optim.SGD and module.torch.ones is torch.ones
+
+
+def test_reduce_on_plateau_with_verbose_is_left_alone(monkeypatch) -> None:
+    class WithVerbose:
+        def __init__(self, optimizer, verbose: bool = False) -> None:
+            pass
+
+    monkeypatch.setattr(torch.optim.lr_scheduler, "ReduceLROnPlateau", WithVerbose)
+    module = run_patched("reduce_on_plateau_verbose", "import torch")
+    assert module.state == NOT_NEEDED
+    assert module.torch is torch
+
+
+def test_tokenizers_take_the_old_keyword_and_have_the_old_method(transformers, monkeypatch) -> None:
+    class Tokenizer:
+        def __call__(self, text: str, **options) -> tuple:
+            return text, options
+
+    received = {}
+
+    def from_pretrained(model_name: str, **options) -> Tokenizer:
+        received[model_name] = options
+        return Tokenizer()
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", from_pretrained)
+    module = run_patched("auto_tokenizer", "import transformers")
+    if module.state == NOT_NEEDED:
+        pytest.skip("the tokenizers of this release of transformers still take the keyword and have the method")
+    tokenizer = module.transformers.AutoTokenizer.from_pretrained("model", add_special_tokens=False, use_fast=True)
+    assert received["model"]["use_fast"] is True
+    if "add_special_tokens" not in received["model"]:
+        with pytest.raises(AttributeError, match="add_special_tokens"):
+            transformers.PreTrainedTokenizerBase(add_special_tokens=False)
+    assert tokenizer.encode_plus("word", add_special_tokens=False) == ("word", {"add_special_tokens": False})
+    assert module.transformers.AutoConfig is transformers.AutoConfig
+
+
+def test_tokenizers_of_old_transformers_are_left_alone(transformers, monkeypatch) -> None:
+    class OldBase:
+        def __init__(self, **options) -> None:
+            pass
+
+        def encode_plus(self) -> None:
+            pass
+
+    monkeypatch.setattr(transformers, "PreTrainedTokenizerBase", OldBase)
+    module = run_patched("auto_tokenizer", "import transformers")
+    assert module.state == NOT_NEEDED
+    assert module.transformers is transformers
+
+
+CHECKPOINT_NUMBERS = [
+    numpy.float64(0.25),
+    numpy.float32(0.25),
+    numpy.int64(-3),
+    numpy.int32(7),
+    numpy.bool_(True),
+]
+
+
+def saved(value: object) -> io.BytesIO:
+    file = io.BytesIO()
+    torch.save(value, file)
+    file.seek(0)
+    return file
+
+
+@pytest.mark.parametrize("number", CHECKPOINT_NUMBERS, ids=lambda number: type(number).__name__)
+def test_checkpointer_reads_numpy_numbers_and_only_the_checkpointer_does(number) -> None:
+    module = run_patched("checkpoint_numpy_numbers", "import torch")
+    assert module.state == APPLIED
+    state = {"metric_tracker": {"best_so_far": number}, "weight": torch.ones(2)}
+    read = module.torch.load(saved(state), map_location="cpu")
+    assert read["metric_tracker"]["best_so_far"] == number
+    assert type(read["metric_tracker"]["best_so_far"]) is type(number)
+    assert module.torch.save is torch.save
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(saved(state))
+
+
+class Malicious:
+    def __reduce__(self) -> tuple:
+        return os.mkdir, ("owned",)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Malicious(), numpy.array([Malicious()], dtype=object), SimpleNamespace(a=1), numpy.array(["text"])],
+    ids=["call", "call in an array", "object", "array of strings"],
+)
+def test_checkpointer_refuses_everything_else(value, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    module = run_patched("checkpoint_numpy_numbers", "import torch")
+    with pytest.raises(pickle.UnpicklingError):
+        module.torch.load(saved({"best_so_far": numpy.float64(1), "callbacks": [value]}))
+    assert not os.listdir(tmp_path)
+
+
+def test_checkpointer_of_a_torch_that_reads_numpy_numbers_is_left_alone(monkeypatch) -> None:
+    monkeypatch.setattr(torch, "load", lambda file: pickle.Unpickler)
+    module = run_patched("checkpoint_numpy_numbers", "import torch")
+    assert module.state == NOT_NEEDED
+    assert module.torch is torch
+
+
+def test_tensor_cache_reads_what_it_wrote(tmp_path) -> None:
+    from allennlp.common.file_utils import TensorCache
+
+    cache = TensorCache(tmp_path / "cache")
+    cache["image"] = torch.arange(6.0).reshape(2, 3)
+    cache.cache_cache.clear()  # So that it reads the file.
+    assert torch.equal(cache["image"], torch.arange(6.0).reshape(2, 3))
+
+
+def test_tensor_cache_of_a_torch_that_reads_recent_pickles_is_left_alone(monkeypatch) -> None:
+    monkeypatch.setattr(torch, "load", lambda file: None)
+    module = run_patched("tensor_cache_protocol", "import pickle")
+    assert module.state == NOT_NEEDED
+    assert module.pickle is pickle
+
+
+def test_plugin_is_added_to_the_default_plugins_once() -> None:
+    module = run_patched("default_plugin", "DEFAULT_PLUGINS = ('allennlp_models',)")
+    assert module.DEFAULT_PLUGINS == ("allennlp_models", "allennlp_graphmask")
+    module = run_patched("default_plugin", "DEFAULT_PLUGINS = ('allennlp_graphmask',)")
+    assert module.DEFAULT_PLUGINS == ("allennlp_graphmask",)
+    assert module.state == NOT_NEEDED
+
+
+def test_a_patch_that_fails_leaves_the_module_as_it_is_and_says_so() -> None:
+    def fail() -> dict:
+        raise LookupError("the library has changed again")
+
+    patch = Patch("example", ("example",), "", imports=fail)
+    module = ModuleType("example")
+    patch.execute(module, lambda module: vars(module).update(ran=True))
+    assert module.ran
+    assert patch.report(installed=True).state == "failed: LookupError: the library has changed again"
+
+
+def test_stand_ins_reach_one_module_only_and_leave_its_builtins_as_they_were() -> None:
+    stand_in = ModuleType("json")
+    patch = Patch("example", ("example",), "", imports=lambda: {"json": stand_in})
+    module = ModuleType("example")
+    code = "import json, os\nfrom os import path\ndef later():\n    import json\n    return json"
+
+    def run(module: ModuleType) -> None:
+        exec(code, vars(module))
+
+    patch.execute(module, run)
+    import json
+
+    assert module.json is stand_in and module.os is os and module.path is os.path
+    assert module.later() is json
+    assert sys.modules["json"] is json
+    import builtins
+
+    assert vars(module)["__builtins__"] is vars(builtins)
+
+
+def test_view_shows_the_original_but_for_the_overridden_names() -> None:
+    view = View(torch, load=len)
+    assert view.load is len and view.Tensor is torch.Tensor
+    assert set(dir(torch)) <= set(dir(view))
+    with pytest.raises(AttributeError):
+        view.no_such_name()
