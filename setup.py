@@ -172,7 +172,9 @@ setup(
     # Named, an editable install adds this folder to the path; else setuptools would start a finder of its own
     # with every interpreter, which takes ten times as long as our bridge.
     package_dir={"": "."},
-    packages=find_packages(include=["allennlp_graphmask", "allennlp_graphmask.*", "allennlp_graphmask_compat"]),
+    packages=find_packages(
+        include=["allennlp_graphmask", "allennlp_graphmask.*", "allennlp_graphmask_compat"]
+    ),
     package_data={"allennlp_graphmask": ["py.typed", "**/*.json", "**/*.html", "**/*.css", "**/*.js"]},
     install_requires=ALLENNLP_NEEDS,
     extras_require={"dev": DEVELOPMENT_NEEDS},

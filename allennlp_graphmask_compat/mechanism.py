@@ -171,7 +171,9 @@ class Absent(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # Introspection (inspect, copy, doctest) must get the ordinary answer.
             raise AttributeError(name)
-        raise ModuleNotFoundError(f"{self.__name__}.{name}: {self._message}", name=self.__name__.split(".")[0])
+        raise ModuleNotFoundError(
+            f"{self.__name__}.{name}: {self._message}", name=self.__name__.split(".")[0]
+        )
 
 
 def _run_with_stand_ins(

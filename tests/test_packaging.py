@@ -114,7 +114,8 @@ class Environment:
 
     def bridge_is_installed(self) -> bool:
         answer = self.run(
-            "-c", "import sys; m = sys.modules.get('allennlp_graphmask_compat'); print(bool(m and m.is_installed()))"
+            "-c",
+            "import sys; m = sys.modules.get('allennlp_graphmask_compat'); print(bool(m and m.is_installed()))",
         )
         assert answer in ("True\n", "False\n"), f"the interpreter does not start quietly: {answer}"
         return answer == "True\n"
@@ -148,7 +149,9 @@ def test_wheel_contains_modules_types_schema_and_what_init_copies(wheel: Path) -
     }
 
 
-def test_wheel_from_an_editable_build_records_the_pth_file(sources: Path, wheel: Path, tmp_path: Path) -> None:
+def test_wheel_from_an_editable_build_records_the_pth_file(
+    sources: Path, wheel: Path, tmp_path: Path
+) -> None:
     command = f"from setuptools import build_meta; build_meta.build_editable({str(tmp_path)!r})"
     run(sys.executable, "-c", command, cwd=sources)
     [editable] = tmp_path.glob("*.whl")
@@ -184,8 +187,12 @@ def test_wheel_works_in_an_environment_and_leaves_it_clean(environment: Environm
     assert not environment.bridge_is_installed()
 
 
-def test_editable_install_starts_the_bridge_and_leaves_no_trace(environment: Environment, sources: Path) -> None:
-    environment.pip("install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--editable", sources)
+def test_editable_install_starts_the_bridge_and_leaves_no_trace(
+    environment: Environment, sources: Path
+) -> None:
+    environment.pip(
+        "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--editable", sources
+    )
     assert PTH_NAME in environment.installed_names()
     assert environment.bridge_is_installed()
     origin = environment.run("-c", "import allennlp_graphmask_compat as bridge; print(bridge.__file__)")

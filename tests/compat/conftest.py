@@ -11,10 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 SECONDS_PER_COMMAND = 300
-
 
 
 def run_python(*arguments: str, folder: Path, expected_status: int = 0, **environment: str) -> str:
@@ -93,10 +90,3 @@ def tagger_config(num_epochs: int, **trainer: Any) -> dict[str, Any]:
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("allennlp")
-    write_tagging_data(folder)
-    return folder
