@@ -6,7 +6,7 @@ import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 from allennlp.training.metrics import Metric
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from allennlp_graphmask.metrics import SemanticRoleF1
@@ -97,7 +97,7 @@ def f1(right: int, predicted: int, gold: int):
 
 
 @given(st.lists(batches(), min_size=1, max_size=3))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_metric_equals_a_comparison_of_sets(epoch):
     metric = SemanticRoleF1(vocabulary())
     predicted, gold = set(), set()

@@ -7,7 +7,7 @@ from typing import List
 
 import pytest
 from allennlp.common.checks import ConfigurationError
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl import (
@@ -117,7 +117,7 @@ def test_plain_and_compressed_files(tmp_path, suffix, opener):
 
 
 @given(st.lists(dependency_sentences(), min_size=1, max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_written_is_read(sentences):
     content = text(*map(as_conll, sentences))
     lines = [line + "\n" for line in content.split("\n")]
@@ -129,7 +129,7 @@ def test_what_is_written_is_read(sentences):
 
 
 @given(dependency_sentences(with_roles=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_written_without_roles_and_with_predicted_syntax_is_read(gold):
     length = len(gold)
     # The predicted tree is the mirror image of the gold one.

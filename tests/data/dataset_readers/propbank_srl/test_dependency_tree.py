@@ -1,7 +1,7 @@
 from typing import List
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import (
@@ -12,7 +12,7 @@ from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import
 )
 from tests.data.dataset_readers.propbank_srl.conll_text import trees
 
-SETTINGS = settings(max_examples=150, deadline=None)
+SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def ancestors(heads: List[int], token: int) -> List[int]:
