@@ -7,7 +7,7 @@
 #   make test-long   the tests that take minutes
 #   make clean       removes what these targets made
 #
-# make PYTHON=/path/to/python3.12 install   makes .venv from that Python.
+# make PYTHON=/path/to/python3.12 install   makes .venv from that Python (after `make clean`, if there is one).
 
 PYTHON ?= python3
 VENV := .venv
@@ -58,9 +58,9 @@ demo: $(VENV)/installed
 	  --use-dataset-reader --predictor graphmask --output-file $(DEMO)/explanations.jsonl
 	$(BIN)/python -m allennlp_graphmask.render.text $(DEMO)/explanations.jsonl
 	@echo
-	@echo "The model:              $(DEMO)/model/model.tar.gz"
-	@echo "GraphMask trained on it: $(DEMO)/graphmask/model.tar.gz"
-	@echo "The explanations:       $(DEMO)/explanations.jsonl"
+	@echo "The model                $(DEMO)/model/model.tar.gz"
+	@echo "GraphMask trained on it  $(DEMO)/graphmask/model.tar.gz"
+	@echo "The explanations         $(DEMO)/explanations.jsonl"
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .
