@@ -54,9 +54,10 @@ class SemanticRoleF1(Metric):
         mask : `torch.BoolTensor`, optional
             Shape: `(batch_size, num_tokens)`.
         """
-        if mask is None:
-            mask = torch.ones_like(gold_labels, dtype=torch.bool)
-        predictions, gold_labels = predictions[mask.bool()], gold_labels[mask.bool()]  # Shape: (num_unmasked,)
+        if mask is not None:
+            predictions, gold_labels = predictions[mask.bool()], gold_labels[mask.bool()]  # Shape: (num_unmasked,)
+        else:
+            predictions, gold_labels = predictions.flatten(), gold_labels.flatten()
         num_rows = self._num_labels + 1
         gold_rows = torch.where(gold_labels < 0, torch.full_like(gold_labels, self._num_labels), gold_labels)
         right = predictions[predictions == gold_labels]

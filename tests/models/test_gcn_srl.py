@@ -218,11 +218,12 @@ def test_without_a_sequence_encoder_there_are_a_linear_layer_normalisation_and_r
     assert states.shape == (batch["graph"].num_nodes, 10) and (states >= 0).all()
 
 
+@torch.no_grad()
 def test_the_loss_ignores_padding_and_unseen_roles(vocabulary, instances, batch):
     model = model_of(vocabulary)
     roles, mask = batch["roles"].clone(), batch["tokens"]["tokens"]["tokens"] != 0
     output = model(**batch)
-    log_probabilities = output["logits"].detach().log_softmax(-1)
+    log_probabilities = output["logits"].log_softmax(-1)
     terms = [
         -log_probabilities[instance, token, roles[instance, token]]
         for instance, token in mask.nonzero().tolist()
@@ -356,6 +357,7 @@ def test_predictions_in_words(vocabulary, instances, batch):
     json.dumps(readable["prediction"])
 
 
+@torch.no_grad()
 def test_probabilities_are_those_of_the_predicted_roles(vocabulary, batch):
     model = model_of(vocabulary)
     output = model(**batch)
