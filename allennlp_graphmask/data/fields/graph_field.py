@@ -11,7 +11,7 @@ from allennlp_graphmask.graph import NUM_RESERVED_RELATIONS, Graph, relation_ind
 logger = logging.getLogger(__name__)
 
 
-class GraphField(Field[Graph]):
+class GraphField(Field[Graph]):  # type: ignore[type-var]
     """
     One directed multigraph with labelled edges. Fields of a batch become one `Graph`, their disjoint union.
 

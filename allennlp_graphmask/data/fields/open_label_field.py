@@ -46,8 +46,9 @@ class OpenSequenceLabelField(SequenceLabelField):
 
     def index(self, vocab: Vocabulary) -> None:
         known = vocab.get_token_to_index_vocabulary(self._label_namespace)
-        self._indexed_labels = [known.get(label, UNSEEN_LABEL) for label in self.labels]
-        for label in self.labels:
+        labels = [str(label) for label in self.labels]
+        self._indexed_labels = [known.get(label, UNSEEN_LABEL) for label in labels]
+        for label in labels:
             if label not in known:
                 self._note_unseen_label(label)
 

@@ -59,8 +59,9 @@ class Divergence(Registrable):
         position_mask = class_mask.any(-1)  # Shape: (batch_size, ...)
         lowest = torch.finfo(masked_logits.dtype).min
         # Classes that do not exist get (nearly) no probability; positions that do not count are cut out below.
-        original = original_logits.masked_fill(~class_mask, lowest)
-        masked = masked_logits.masked_fill(~class_mask, lowest)
+        # So do classes that the model itself has ruled out by a logit of minus infinity.
+        original = original_logits.masked_fill(~class_mask, lowest).clamp(min=lowest)
+        masked = masked_logits.masked_fill(~class_mask, lowest).clamp(min=lowest)
         per_position = self.per_position(original, masked).masked_fill(~position_mask, 0)
         return self.combine(per_position.flatten(1).sum(-1) if per_position.dim() > 1 else per_position)
 

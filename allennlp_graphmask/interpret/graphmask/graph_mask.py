@@ -13,22 +13,16 @@ from allennlp.models import Model
 from allennlp.nn.util import read_state_dict
 
 from allennlp_graphmask.graph import Graph, relation_names
-from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl, changed_predictions
+from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
 from allennlp_graphmask.interpret.graphmask.metrics import GraphMaskMetrics
+from allennlp_graphmask.interpret.graphmask.passes import TargetPasses
 from allennlp_graphmask.interpret.graphmask.selection import SelectionCriterion
-from allennlp_graphmask.interpret.graphmask.target import (
-    MetricSets,
-    find_graph_encoder,
-    load_target,
-    resolve_target_config,
-    stochastic_layers_active,
-)
+from allennlp_graphmask.interpret.graphmask.target import WEIGHTS_FOLLOW, load_target, resolve_target_config
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
-from allennlp_graphmask.interpret.interventions import LayerGates, MessageRecorder
 from allennlp_graphmask.interpret.maskers import EdgewiseMasker, Masker
-from allennlp_graphmask.modules.intervention import Gate, Messages, intervening
+from allennlp_graphmask.modules.intervention import Gate, Messages
 
 logger = logging.getLogger(__name__)
 
@@ -152,18 +146,18 @@ class GraphMask(Model):
             config = target.as_dict(quiet=True) if isinstance(target, Params) else dict(target)
             self.target = load_target(config, vocab)
             self._target_config = resolve_target_config(config)
+            self._target_config.pop(WEIGHTS_FOLLOW, None)
         self.target.requires_grad_(False)
         # Also before `train` or `eval` is called for the first time.
         self.target.eval()
-        _, graph_encoder = find_graph_encoder(self.target, encoder)
-        # In a tuple, because as an attribute of its own the encoder would be registered (and saved) a second time.
-        self._graph_encoder = (graph_encoder,)
+        self.passes = TargetPasses(self.target, encoder=encoder, distribution=distribution, mask=mask)
+        graph_encoder = self.passes.encoder
         self.num_layers = graph_encoder.num_layers
         self.masker = masker.construct(
             node_dims=graph_encoder.get_node_dims(), message_dims=graph_encoder.get_message_dims()
         )
         self.lagrangian = Lagrangian(
-            allowance, start=multiplier_start, bounds=tuple(multiplier_bounds), two_sided=two_sided
+            allowance, start=multiplier_start, bounds=(multiplier_bounds[0], multiplier_bounds[1]), two_sided=two_sided
         )
         self.divergence = divergence or SaturatingKl()
         self.gate_distribution = gate_distribution or HardConcrete()
@@ -175,9 +169,6 @@ class GraphMask(Model):
         )
         self._straight_through = gates == "straight_through"
         self._multiplier_follows_changes = multiplier_follows == "changed"
-        self._distribution_key = distribution
-        self._mask_key = mask
-        self._encoder_name = encoder
 
         first = 1 if epochs_per_layer else self.num_layers
         self.register_buffer("enabled_layers", torch.tensor(first))
@@ -198,7 +189,6 @@ class GraphMask(Model):
         self._relation_names = relation_names(vocab, edge_label_namespace)
         self._random_control_draws = random_control_draws
         self._random_control_seed = random_control_seed
-        self._metric_sets = MetricSets(self.target, ["original", "masked", "random", "unreported"])
         self._metrics = GraphMaskMetrics(self.num_layers, self._relation_names, reported_edge_types)
         self._start_counting()
 
@@ -239,12 +229,12 @@ class GraphMask(Model):
         cuda_device: int = -1,
     ) -> "GraphMask":
         weights_file = weights_file or os.path.join(serialization_dir, "best.th")
-        state = json.loads(read_state_dict(weights_file)["_extra_state"])
+        state = json.loads(str(read_state_dict(weights_file)["_extra_state"]))
         # Loading takes things out of the config.
         archive_config = config.as_dict(quiet=True)
         if state["target_config"] is not None:
             config = config.duplicate()
-            config["model"]["target"] = state["target_config"]
+            config["model"]["target"] = {**state["target_config"], WEIGHTS_FOLLOW: True}
         model = super()._load(config, serialization_dir, weights_file, cuda_device)
         assert isinstance(model, GraphMask)
         model.archive_config = archive_config
@@ -289,15 +279,16 @@ class GraphMask(Model):
                 "To explain with a model that has been trained, call its eval() first.)"
             )
         use_dropout = self.training and self.dropout_in_masked_pass
-        original, layers, shared = self._unmasked_pass(batch)
+        original, layers, shared = self.passes.unmasked(batch, "original")
         graph = layers[0].graph
-        locations = self._locations(layers)
+        locations = self.locations(layers)
         gates = self._gates(locations)
 
+        # Dropout below the graph encoder needs a pass of its own through there.
         masked_inputs = batch if use_dropout else shared
-        masked = self._masked_pass(masked_inputs, gates, "masked", with_dropout=use_dropout)
-        divergence = self._divergence(original, masked)
-        changed = self._changed(original, masked)
+        masked = self.passes.masked(masked_inputs, self.with_baselines(gates), "masked", with_dropout=use_dropout)
+        divergence = self.passes.divergence(self.divergence, original, masked)
+        changed = self.passes.changed(original, masked)
 
         self._metrics.count_pass(divergence, changed)
         self._metrics.count_gates(graph.edge_type, gates)
@@ -313,32 +304,10 @@ class GraphMask(Model):
             output["attribution"] = self._attribution(graph, locations, gates)
         return output
 
-    def _unmasked_pass(
-        self, batch: Dict[str, Any], metric_set: str = "original"
-    ) -> Tuple[Dict[str, Any], List[Messages], Dict[str, Any]]:
-        """
-        The target's output, the messages of each layer, and the inputs for further passes: those of the batch and, where the
-        target can take it, what lies below the graph encoder.
-        """
-        encoder = self._graph_encoder[0]
-        encode_nodes = getattr(self.target, "encode_nodes", None)
-        recorder = MessageRecorder()
-        with torch.no_grad():
-            inputs = {**batch, "node_states": encode_nodes(**batch)} if encode_nodes else batch
-            with intervening(encoder, recorder), self._metric_sets.using(metric_set):
-                original = self.target(**inputs)
-        if len(recorder.layers) != self.num_layers:
-            raise RuntimeError(
-                f"The graph encoder showed {len(recorder.layers)} of its {self.num_layers} layers. A GraphEncoder must show the "
-                "messages of every layer (assert_is_graph_encoder in allennlp_graphmask.testing checks it), and the model must "
-                "use it in every forward pass."
-            )
-        return original, recorder.layers, inputs
-
     def _first_enabled_layer(self) -> int:
         return self.num_layers - int(self.enabled_layers)
 
-    def _locations(self, layers: List[Messages]) -> List[Optional[torch.Tensor]]:
+    def locations(self, layers: List[Messages]) -> List[Optional[torch.Tensor]]:
         """For each layer the location of every gate, shape `(num_edges,)`; `None` for layers that are not enabled."""
         first = self._first_enabled_layer()
         return [None if messages.layer < first else self.masker(messages) for messages in layers]
@@ -352,40 +321,9 @@ class GraphMask(Model):
             return [None if gate is None else straight_through(gate) for gate in gates]
         return gates
 
-    def _masked_pass(
-        self,
-        inputs: Dict[str, Any],
-        gates: List[Optional[torch.Tensor]],
-        metric_set: str,
-        *,
-        with_dropout: bool = False,
-    ) -> Dict[str, Any]:
-        intervention = LayerGates(
-            [
-                None if gate is None else Gate(gate, baseline)
-                for gate, baseline in zip(gates, self.masker.baselines)
-            ]
-        )
-        with intervening(self._graph_encoder[0], intervention), self._metric_sets.using(metric_set):
-            if with_dropout:
-                with stochastic_layers_active(self.target):
-                    return self.target(**inputs)
-            return self.target(**inputs)
-
-    def _divergence(self, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
-        if self._distribution_key not in masked:
-            raise ConfigurationError(
-                f"The output of the model to explain has no '{self._distribution_key}', only {sorted(masked)}. Name the "
-                'logits of the distribution to preserve by "distribution".'
-            )
-        return self.divergence(
-            original[self._distribution_key], masked[self._distribution_key], original.get(self._mask_key)
-        )
-
-    def _changed(self, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
-        return changed_predictions(
-            original[self._distribution_key], masked[self._distribution_key], original.get(self._mask_key)
-        )
+    def with_baselines(self, gates: Sequence[Optional[torch.Tensor]]) -> List[Optional[Gate]]:
+        """Gates that replace what they close by the baselines. Shape of each: `(num_edges,)`."""
+        return [None if gate is None else Gate(gate, baseline) for gate, baseline in zip(gates, self.masker.baselines)]
 
     def _loss(
         self, locations: List[Optional[torch.Tensor]], divergence: torch.Tensor, changed: torch.Tensor
@@ -421,13 +359,15 @@ class GraphMask(Model):
             if self._floor_batches_left and self.training == self.dropout_in_masked_pass:
                 self._floor_batches_left -= 1
                 opened = [torch.ones(graph.num_edges, device=graph.edge_type.device)] * self.num_layers
-                floor = self._masked_pass(inputs, opened, "unreported", with_dropout=self.training)
-                self._metrics.count_floor(self._divergence(original, floor))
+                floor = self.passes.masked(
+                    inputs, self.with_baselines(opened), "unreported", with_dropout=self.training
+                )
+                self._metrics.count_floor(self.passes.divergence(self.divergence, original, floor))
             if not self.training:
                 for _ in range(self._random_control_draws):
                     random_gates = [None if gate is None else self._shuffled(gate) for gate in gates]
-                    control = self._masked_pass(inputs, random_gates, "random")
-                    self._metrics.count_control(self._changed(original, control))
+                    control = self.passes.masked(inputs, self.with_baselines(random_gates), "random")
+                    self._metrics.count_control(self.passes.changed(original, control))
 
     def _shuffled(self, gate: torch.Tensor) -> torch.Tensor:
         """As many open gates at random places; a generator of its own leaves the global random state alone."""
@@ -447,35 +387,6 @@ class GraphMask(Model):
             [everything.bool() if gate is None else gate for gate in gates],
             self._relation_names,
         )
-
-    @torch.no_grad()
-    def masked_at_thresholds(
-        self, batch: Dict[str, Any], thresholds: Sequence[float]
-    ) -> Tuple[torch.Tensor, torch.Tensor, int]:
-        """
-        What hard gates would do to a batch at other thresholds than the model's; counts into no metric.
-
-        # Returns
-
-        For each threshold the number of kept messages, shape `(num_thresholds,)`, and whether each instance's predictions
-        changed, shape `(num_thresholds, batch_size)`; and the number of messages.
-        """
-        original, layers, inputs = self._unmasked_pass(batch, "unreported")
-        locations = self._locations(layers)
-        num_edges = layers[0].graph.num_edges
-        kept, changed = [], []
-        for threshold in thresholds:
-            gates = [None if location is None else location > threshold for location in locations]
-            masked = self._masked_pass(inputs, gates, "unreported")
-            kept.append(sum(num_edges if gate is None else gate.sum() for gate in gates))
-            changed.append(self._changed(original, masked))
-        return torch.as_tensor(kept), torch.stack(changed), num_edges * self.num_layers
-
-    @torch.no_grad()
-    def gate_locations(self, batch: Dict[str, Any]) -> torch.Tensor:
-        """The locations of all gates of a batch, all enabled layers one after another. Shape: `(num_gates,)`."""
-        _, layers, _ = self._unmasked_pass(batch, "unreported")
-        return torch.cat([location for location in self._locations(layers) if location is not None])
 
     # --- Output and metrics
 
@@ -516,7 +427,7 @@ class GraphMask(Model):
         for name in ("original", "masked", "random"):
             if name == "random" and "random_changed" not in metrics:
                 continue
-            own = self._metric_sets.get_metrics(name, reset=True)
+            own = self.passes.metric_sets.get_metrics(name, reset=True)
             metrics.update({f"{name}_{key}": value for key, value in own.items() if not key.startswith("_")})
         metrics.update(self.selection.judge(metrics, comparable=self.all_layers_enabled()))
         if self.in_training_run and not self.training:

@@ -17,6 +17,9 @@ from allennlp.training.metrics import Metric
 
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 
+#: Says in a target's config that its weights will be loaded into it: GraphMask's own archive holds them.
+WEIGHTS_FOLLOW = "weights_follow"
+
 
 def archived_model_config(archive_file: str) -> Dict[str, Any]:
     """The `model` section of an archive's config; the archive is a file or the folder of a training run."""
@@ -53,14 +56,20 @@ def resolve_target_config(config: Dict[str, Any]) -> Dict[str, Any]:
 
 def load_target(config: Dict[str, Any], vocab: Vocabulary) -> Model:
     """
-    Builds the target from its config, with its trained weights if that is `from_archive`.
+    Loads the target from its archive; or builds it from the config in a GraphMask archive, which holds its weights.
 
     # Raises
 
-    `ConfigurationError` if the archive is missing, or its vocabulary is not `vocab`.
+    `ConfigurationError` if the archive is missing, its vocabulary is not `vocab`, or the target would have random weights.
     """
     if config.get("type") != "from_archive":
-        return Model.from_params(Params(copy.deepcopy(config)), vocab=vocab)
+        config = copy.deepcopy(config)
+        if not config.pop(WEIGHTS_FOLLOW, False):
+            raise ConfigurationError(
+                f"The target of type {config.get('type')!r} would be built with random weights, and GraphMask explains a trained "
+                'model. Give the archive of one: "target": {"type": "from_archive", "archive_file": ...}'
+            )
+        return Model.from_params(Params(config), vocab=vocab)
     archive_file = config.get("archive_file")
     if not archive_file:
         raise ConfigurationError('The target {"type": "from_archive"} needs "archive_file".')
@@ -71,7 +80,7 @@ def load_target(config: Dict[str, Any], vocab: Vocabulary) -> Model:
         )
     # Without a vocabulary: given ours, `from_archive` would extend the target's vocabulary and embeddings with it, and so alter
     # the model that is to be explained.
-    target = Model.from_archive(archive_file, vocab=None)
+    target = Model.from_archive(archive_file, vocab=None)  # type: ignore[arg-type]
     check_same_vocabulary(vocab, target.vocab, archive_file)
     return target
 

@@ -1,7 +1,7 @@
 """Choosing the gate threshold on development data, for a promised share of changed predictions."""
 
 import logging
-from typing import Any, Iterable, List, NamedTuple, Sequence
+from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -18,6 +18,37 @@ class ThresholdPoint(NamedTuple):
     threshold: float
     kept: float
     changed: float
+
+
+@torch.no_grad()
+def gate_locations(model: GraphMask, batch: Dict[str, Any]) -> torch.Tensor:
+    """The locations of all gates of a batch, all enabled layers one after another. Shape: `(num_gates,)`."""
+    unmasked = model.passes.unmasked(batch, "unreported")
+    return torch.cat([location for location in model.locations(unmasked.layers) if location is not None])
+
+
+@torch.no_grad()
+def masked_at_thresholds(
+    model: GraphMask, batch: Dict[str, Any], thresholds: Sequence[float]
+) -> Tuple[torch.Tensor, torch.Tensor, int]:
+    """
+    What hard gates do to a batch at other thresholds than the model's; counts into none of its metrics.
+
+    # Returns
+
+    For each threshold the number of kept messages, shape `(num_thresholds,)`, and whether each instance's predictions changed,
+    shape `(num_thresholds, batch_size)`; and the number of messages.
+    """
+    original, layers, inputs = model.passes.unmasked(batch, "unreported")
+    locations = model.locations(layers)
+    num_edges = layers[0].graph.num_edges
+    kept, changed = [], []
+    for threshold in thresholds:
+        gates = [None if location is None else location > threshold for location in locations]
+        masked = model.passes.masked(inputs, model.with_baselines(gates), "unreported")
+        kept.append(sum(num_edges if gate is None else gate.sum() for gate in gates))
+        changed.append(model.passes.changed(original, masked))
+    return torch.as_tensor(kept), torch.stack(changed), num_edges * model.num_layers
 
 
 def threshold_curve(model: GraphMask, batches: Iterable[Any], thresholds: Sequence[float]) -> List[ThresholdPoint]:
@@ -40,7 +71,9 @@ def threshold_curve(model: GraphMask, batches: Iterable[Any], thresholds: Sequen
     changed = torch.zeros(len(thresholds), dtype=torch.float64)
     num_messages = num_instances = 0
     for batch in batches:
-        batch_kept, batch_changed, batch_messages = model.masked_at_thresholds(move_to_device(batch, device), thresholds)
+        batch_kept, batch_changed, batch_messages = masked_at_thresholds(
+            model, move_to_device(batch, device), thresholds
+        )
         kept += batch_kept.double().cpu()
         changed += batch_changed.sum(-1).double().cpu()
         num_messages += batch_messages
@@ -80,7 +113,7 @@ def choose_threshold(
     if not 0 <= changed <= 1:
         raise ConfigurationError(f"The promised share of changed predictions must be in 0 .. 1, got {changed}.")
     device = model._get_prediction_device()
-    per_batch = [model.gate_locations(move_to_device(batch, device)).cpu() for batch in data_loader]
+    per_batch = [gate_locations(model, move_to_device(batch, device)).cpu() for batch in data_loader]
     locations = torch.cat([torch.zeros(0), *per_batch]).double()
     if not locations.numel():
         raise ConfigurationError("A threshold cannot be chosen: the data have no edges.")

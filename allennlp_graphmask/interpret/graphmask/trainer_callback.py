@@ -57,6 +57,13 @@ class GraphMaskCallback(TrainerCallback):
                     "threshold_for_changed is not available in distributed training, where each worker sees a part of the "
                     "validation data only: leave it out."
                 )
+        tracked = {name for _, name in trainer._metric_tracker.tracked_metrics}
+        if trainer._validation_data_loader is not None and tracked != {"selection"}:
+            raise ConfigurationError(
+                f"trainer.validation_metric is {', '.join(sorted(tracked))}, by which an epoch with few layers enabled, or one that "
+                'violates the constraint, can be the best. Set "validation_metric": "-selection"; what the constraint bounds is '
+                "chosen in the model's config."
+            )
         if not model.epochs_per_layer:
             return
         needed = (model.num_layers - 1) * model.epochs_per_layer + 1

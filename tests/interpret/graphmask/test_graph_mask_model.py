@@ -97,13 +97,13 @@ class TestTheRandomControl:
     def test_it_keeps_as_many_in_each_layer(self, vocab, batches, monkeypatch) -> None:
         model = toy_graphmask("tagger", vocab, batches[0], random_control_draws=3)
         seen: dict = {}
-        own = model._masked_pass
+        own = model.passes.masked
 
         def masked_pass(inputs, gates, metric_set, **kwargs):
-            seen.setdefault(metric_set, []).append([gate.clone() for gate in gates])
+            seen.setdefault(metric_set, []).append([gate.scale.clone() for gate in gates])
             return own(inputs, gates, metric_set, **kwargs)
 
-        monkeypatch.setattr(model, "_masked_pass", masked_pass)
+        monkeypatch.setattr(model.passes, "masked", masked_pass)
         _, metrics = evaluated(model, batches[:1])
         assert len(seen["random"]) == 3 and "random_changed" in metrics and "random_accuracy" in metrics
         for draw in seen["random"]:

@@ -225,11 +225,11 @@ class TestTrainingGates:
             model = in_training(toy_graphmask("tagger", vocab, batch, gates=kind))
             seen = []
 
-            def masked_pass(inputs, gates, *args, seen=seen, own=model._masked_pass, **kwargs):
-                seen.extend(gates)
+            def masked_pass(inputs, gates, *args, seen=seen, own=model.passes.masked, **kwargs):
+                seen.extend(gate.scale for gate in gates)
                 return own(inputs, gates, *args, **kwargs)
 
-            monkeypatch.setattr(model, "_masked_pass", masked_pass)
+            monkeypatch.setattr(model.passes, "masked", masked_pass)
             model(**batch)["loss"].backward()
             values = torch.cat(seen).detach()
             assert bool(((values == 0) | (values == 1)).all()) == expected_hard

@@ -4,6 +4,7 @@ from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold, threshold_curve
+from allennlp_graphmask.interpret.graphmask.threshold import gate_locations, masked_at_thresholds
 from tests.interpret.toy import toy_batch, toy_graphmask, toy_vocabulary
 
 STEPS = 12
@@ -26,7 +27,7 @@ def model(vocab, batches) -> GraphMask:
 
 def brute_force(model: GraphMask, batches: list) -> list:
     """The points of all thresholds that differ in what they keep, from all gates open to all gates closed."""
-    locations = torch.cat([model.gate_locations(batch) for batch in batches]).unique().tolist()
+    locations = torch.cat([gate_locations(model, batch) for batch in batches]).unique().tolist()
     return threshold_curve(model, batches, [locations[0] - 1, *locations])
 
 
@@ -34,7 +35,7 @@ class TestMaskedAtThresholds:
     def test_at_the_models_own_it_is_the_forward_pass(self, model, batches) -> None:
         own = float(model.threshold)
         for batch in batches:
-            kept, changed, messages = model.masked_at_thresholds(batch, [own, own - 100])
+            kept, changed, messages = masked_at_thresholds(model, batch, [own, own - 100])
             output = model(**batch)
             assert int(kept[0]) == sum(int(layer.sum()) for layer in output["attribution"].kept)
             assert torch.equal(changed[0], output["changed"])
@@ -43,12 +44,12 @@ class TestMaskedAtThresholds:
 
     def test_layers_not_enabled_stay_open(self, vocab, batches) -> None:
         model = toy_graphmask("tagger", vocab, epochs_per_layer=1)
-        kept, _, messages = model.masked_at_thresholds(batches[0], [100.0])
+        kept, _, messages = masked_at_thresholds(model, batches[0], [100.0])
         assert int(kept[0]) == batches[0]["graph"].num_edges == messages / 2
 
     def test_it_counts_into_no_metric(self, model, batches) -> None:
         model.get_metrics(reset=True)
-        model.masked_at_thresholds(batches[0], [0.0])
+        masked_at_thresholds(model, batches[0], [0.0])
         metrics = model.get_metrics(reset=True)
         assert metrics["changed"] == 0 and metrics["original_accuracy"] == metrics["masked_accuracy"] == 0
 

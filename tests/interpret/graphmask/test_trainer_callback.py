@@ -29,7 +29,7 @@ def trainer_of(
     return SimpleNamespace(
         model=model,
         _num_epochs=num_epochs,
-        _metric_tracker=SimpleNamespace(_patience=patience),
+        _metric_tracker=SimpleNamespace(_patience=patience, tracked_metrics=[(-1.0, "selection")]),
         _validation_data_loader=[] if validation else None,
         _distributed=distributed,
     )
