@@ -50,20 +50,32 @@ $(VENV)/installed-for-tests: $(VENV)/installed
 install: $(VENV)/installed
 	@echo "Installed. Use it by: source $(BIN)/activate"
 
+# $(call logged,WHAT,FILE,COMMAND): what a command prints goes to a file, of which the end is shown if it fails.
+define logged
+	@echo "$(1) (log: $(2))"
+	@$(3) > $(2) 2>&1 || { tail -n 30 $(2) >&2; exit 1; }
+endef
+
 demo: $(VENV)/installed
-	$(BIN)/allennlp train training_config/propbank/demo.jsonnet -s $(DEMO)/model -f
-	GRAPHMASK_TARGET=$(DEMO)/model/model.tar.gz \
-	  $(BIN)/allennlp train training_config/propbank/demo_graphmask.jsonnet -s $(DEMO)/graphmask -f
-	$(BIN)/allennlp predict $(DEMO)/graphmask/model.tar.gz fixtures/propbank/demo.conll09 --silent \
-	  --use-dataset-reader --predictor graphmask --output-file $(DEMO)/explanations.jsonl
-	$(BIN)/python -m allennlp_graphmask.render.text $(DEMO)/explanations.jsonl
+	@mkdir -p $(DEMO)
+	$(call logged,Training a tiny role labeller on fixtures/propbank,$(DEMO)/model.log,\
+	  $(BIN)/allennlp train training_config/propbank/demo.jsonnet -s $(DEMO)/model -f)
+	$(call logged,Training GraphMask on it,$(DEMO)/graphmask.log,\
+	  GRAPHMASK_TARGET=$(DEMO)/model/model.tar.gz \
+	  $(BIN)/allennlp train training_config/propbank/demo_graphmask.jsonnet -s $(DEMO)/graphmask -f)
+	$(call logged,Explaining fixtures/propbank/demo.conll09,$(DEMO)/predict.log,\
+	  $(BIN)/allennlp predict $(DEMO)/graphmask/model.tar.gz fixtures/propbank/demo.conll09 --silent \
+	  --use-dataset-reader --output-file $(DEMO)/explanations.jsonl)
 	@echo
-	@echo "The model                $(DEMO)/model/model.tar.gz"
-	@echo "GraphMask trained on it  $(DEMO)/graphmask/model.tar.gz"
-	@echo "The explanations         $(DEMO)/explanations.jsonl"
+	@$(BIN)/python -m allennlp_graphmask.render.text $(DEMO)/explanations.jsonl
+	@echo
+	@echo "The model:               $(DEMO)/model/model.tar.gz"
+	@echo "GraphMask trained on it: $(DEMO)/graphmask/model.tar.gz"
+	@echo "The explanations:        $(DEMO)/explanations.jsonl"
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy allennlp_graphmask allennlp_graphmask_compat
 
 test: lint

@@ -4,6 +4,15 @@ and GraphMask (Schlichtkrull, De Cao and Titov, ICLR 2021, https://arxiv.org/abs
 """
 
 try:
+    import allennlp_graphmask_compat
+except ModuleNotFoundError:
+    # Only the package was put on the path, without the bridge: AllenNLP may still fit its libraries.
+    pass
+else:
+    # Usually done at the start of the interpreter; not where .pth files are not read (pip install --target, python -S).
+    allennlp_graphmask_compat.install()
+
+try:
     import allennlp as _allennlp  # noqa: F401
 except ModuleNotFoundError as error:
     if error.name != "allennlp":

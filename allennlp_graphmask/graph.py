@@ -58,7 +58,9 @@ def relation_name(vocabulary: Vocabulary, index: int, namespace: str = "edge_lab
 
 def relation_names(vocabulary: Vocabulary, namespace: str = "edge_labels") -> List[str]:
     """The labels of all edge types, in order."""
-    return [relation_name(vocabulary, index, namespace) for index in range(num_relations(vocabulary, namespace))]
+    return [
+        relation_name(vocabulary, index, namespace) for index in range(num_relations(vocabulary, namespace))
+    ]
 
 
 class Graph(NamedTuple):
@@ -100,7 +102,9 @@ class Graph(NamedTuple):
         `ConfigurationError` if an edge leaves the graph or `edges` and `edge_types` differ in length.
         """
         if len(edges) != len(edge_types):
-            raise ConfigurationError(f"A graph needs one type for each edge: got {len(edges)} edges and {len(edge_types)} types.")
+            raise ConfigurationError(
+                f"A graph needs one type for each edge: got {len(edges)} edges and {len(edge_types)} types."
+            )
         for source, target in edges:
             if not (0 <= source < num_nodes and 0 <= target < num_nodes):
                 raise ConfigurationError(
@@ -108,7 +112,10 @@ class Graph(NamedTuple):
                 )
         num_edges = len(edges)
         return cls(
-            edge_index=torch.tensor(edges, dtype=torch.long, device=device).reshape(num_edges, 2).t().contiguous(),
+            edge_index=torch.tensor(edges, dtype=torch.long, device=device)
+            .reshape(num_edges, 2)
+            .t()
+            .contiguous(),
             edge_type=torch.tensor(edge_types, dtype=torch.long, device=device),
             edge_graph=torch.zeros(num_edges, dtype=torch.long, device=device),
             nodes_per_graph=torch.tensor([num_nodes], dtype=torch.long, device=device),
@@ -159,7 +166,9 @@ class Graph(NamedTuple):
         """
         Which places of a padded tensor hold a node. Shape: `(num_graphs, max_nodes)`, `torch.bool`.
         """
-        return torch.arange(max_nodes, device=self.nodes_per_graph.device) < self.nodes_per_graph.unsqueeze(-1)
+        return torch.arange(max_nodes, device=self.nodes_per_graph.device) < self.nodes_per_graph.unsqueeze(
+            -1
+        )
 
     def flatten_nodes(self, padded: torch.Tensor) -> torch.Tensor:
         """

@@ -55,7 +55,9 @@ def compare(model: GraphMask, batches: List[Dict[str, Any]]) -> Round:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("archive")
     parser.add_argument("data")
     parser.add_argument("--batch-size", type=int, default=64)
@@ -71,7 +73,8 @@ def main() -> None:
     batches = batches_of(instances, model, arguments.batch_size)
     compare(model, batches[:3])  # warm-up
     rounds = sorted(
-        (compare(model, batches) for _ in range(arguments.rounds)), key=lambda times: times.explain / times.predict
+        (compare(model, batches) for _ in range(arguments.rounds)),
+        key=lambda times: times.explain / times.predict,
     )
     median = rounds[len(rounds) // 2]
 

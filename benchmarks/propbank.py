@@ -40,7 +40,13 @@ def train(config: str, folder: Path, seed: int, environment: Dict[str, str]) -> 
     before = cpu_seconds_of_children()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.with_suffix(".log"), "w") as log:
-        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1", **environment}, stdout=log, stderr=log)
+        subprocess.run(
+            command,
+            check=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+            stdout=log,
+            stderr=log,
+        )
     seconds = cpu_seconds_of_children() - before
     record.write_text(json.dumps(seconds))
     return seconds
@@ -67,7 +73,10 @@ def measure(archive_file: Path, batch_size: int) -> Dict[str, Any]:
         return loader
 
     whole, first, second = loader_of(instances), loader_of(instances[::2]), loader_of(instances[1::2])
-    results: Dict[str, Any] = {"instances": len(instances), "default_threshold": evaluate(model, whole, random_draws=5)}
+    results: Dict[str, Any] = {
+        "instances": len(instances),
+        "default_threshold": evaluate(model, whole, random_draws=5),
+    }
     for promised in (0.05, 0.1):
         chosen = choose_threshold(model, whole, promised)[0]
         on_first = choose_threshold(model, first, promised)[0]
@@ -83,11 +92,15 @@ def measure(archive_file: Path, batch_size: int) -> Dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config", default="small", help="the name of a config in training_config/propbank")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--output", type=Path, required=True, help="folder of the archives")
-    parser.add_argument("--json", type=Path, required=True, help="file that a line for each seed is appended to")
+    parser.add_argument(
+        "--json", type=Path, required=True, help="file that a line for each seed is appended to"
+    )
     parser.add_argument("--batch-size", type=int, default=64)
     arguments = parser.parse_args()
     import_plugins()

@@ -15,7 +15,9 @@ CONFIGS = REPOSITORY / "training_config" / "propbank"
 FEWER_EPOCHS = json.dumps({"trainer.num_epochs": 12})
 
 
-def run(arguments: List[str], folder: Path, environment: Optional[Dict[str, str]] = None, fails: bool = False) -> str:
+def run(
+    arguments: List[str], folder: Path, environment: Optional[Dict[str, str]] = None, fails: bool = False
+) -> str:
     """Runs `python -m` with these arguments and gives all that it printed."""
     result = subprocess.run(
         [sys.executable, "-m", *arguments],
@@ -69,7 +71,14 @@ def test_training_reports_what_it_should(folder):
 
 def test_evaluate_without_the_explained_models_archive(folder):
     run(
-        ["allennlp", "evaluate", "graphmask/model.tar.gz", "fixtures/propbank/dev.conll09", "--output-file", "scores.json"],
+        [
+            "allennlp",
+            "evaluate",
+            "graphmask/model.tar.gz",
+            "fixtures/propbank/dev.conll09",
+            "--output-file",
+            "scores.json",
+        ],
         folder,
     )
     trained = json.loads((folder / "graphmask" / "metrics.json").read_text())
@@ -83,7 +92,13 @@ def explanations_of(path: Path) -> List[Dict[str, Any]]:
 
 
 def test_predict_from_conll_lines_gives_explanations(folder):
-    arguments = ["allennlp", "predict", "graphmask/model.tar.gz", "fixtures/propbank/demo.conll09", "--use-dataset-reader"]
+    arguments = [
+        "allennlp",
+        "predict",
+        "graphmask/model.tar.gz",
+        "fixtures/propbank/demo.conll09",
+        "--use-dataset-reader",
+    ]
     run([*arguments, "--output-file", "explanations.jsonl", "--silent"], folder)
     explanations = explanations_of(folder / "explanations.jsonl")
     assert explanations
@@ -134,7 +149,11 @@ def test_recovered_training_equals_uninterrupted_training(folder):
         run(["allennlp", "train", config, "-s", "recovered", "-o", settings(2)], folder, environment)
         written = folder / "recovered" / "config.json"
         written.write_text(written.read_text().replace('"num_epochs": 2', '"num_epochs": 3'))
-        run(["allennlp", "train", config, "-s", "recovered", "-o", settings(3), "--recover"], folder, environment)
+        run(
+            ["allennlp", "train", config, "-s", "recovered", "-o", settings(3), "--recover"],
+            folder,
+            environment,
+        )
     finally:
         (folder / "model").rename(folder / "model_hidden")
     whole = json.loads((folder / "graphmask" / "metrics_epoch_2.json").read_text())

@@ -44,7 +44,9 @@ class EdgeAttribution:
         relation_names: Sequence[str],
     ) -> None:
         if len(scores) != len(kept):
-            raise ValueError(f"An attribution needs scores and decisions for each layer: got {len(scores)} and {len(kept)}.")
+            raise ValueError(
+                f"An attribution needs scores and decisions for each layer: got {len(scores)} and {len(kept)}."
+            )
         for name, layers in (("scores", scores), ("kept", kept)):
             for number, layer in enumerate(layers):
                 if layer.shape != (graph.num_edges,):
@@ -77,7 +79,11 @@ class EdgeAttribution:
         return [
             AttributedEdge(source, target, self.relation_names[edge_type], edge_scores, edge_kept)
             for source, target, edge_type, edge_scores, edge_kept in zip(
-                self.graph.sources.tolist(), self.graph.targets.tolist(), self.graph.edge_type.tolist(), scores, kept
+                self.graph.sources.tolist(),
+                self.graph.targets.tolist(),
+                self.graph.edge_type.tolist(),
+                scores,
+                kept,
             )
         ]
 
@@ -118,7 +124,13 @@ class EdgeAttribution:
         return {
             "num_nodes": self.graph.num_nodes,
             "edges": [
-                {"source": edge.source, "target": edge.target, "type": edge.relation, "score": edge.scores, "kept": edge.kept}
+                {
+                    "source": edge.source,
+                    "target": edge.target,
+                    "type": edge.relation,
+                    "score": edge.scores,
+                    "kept": edge.kept,
+                }
                 for edge in self.edges()
             ],
         }

@@ -24,7 +24,9 @@ class SemanticRoleF1(Metric):
         The label of tokens that are no argument.
     """
 
-    def __init__(self, vocab: Vocabulary, label_namespace: str = "role_labels", null_label: str = "_") -> None:
+    def __init__(
+        self, vocab: Vocabulary, label_namespace: str = "role_labels", null_label: str = "_"
+    ) -> None:
         known = vocab.get_token_to_index_vocabulary(label_namespace)
         if null_label not in known:
             raise ConfigurationError(
@@ -55,7 +57,10 @@ class SemanticRoleF1(Metric):
             Shape: `(batch_size, num_tokens)`.
         """
         if mask is not None:
-            predictions, gold_labels = predictions[mask.bool()], gold_labels[mask.bool()]  # Shape: (num_unmasked,)
+            predictions, gold_labels = (
+                predictions[mask.bool()],
+                gold_labels[mask.bool()],
+            )  # Shape: (num_unmasked,)
         else:
             predictions, gold_labels = predictions.flatten(), gold_labels.flatten()
         num_rows = self._num_labels + 1

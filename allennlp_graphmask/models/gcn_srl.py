@@ -32,7 +32,9 @@ class RoleScorer(nn.Module):
         Size of the role embeddings v_role.
     """
 
-    def __init__(self, state_dim: int, num_roles: int, lemma_embedder: TextFieldEmbedder, role_dim: int) -> None:
+    def __init__(
+        self, state_dim: int, num_roles: int, lemma_embedder: TextFieldEmbedder, role_dim: int
+    ) -> None:
         super().__init__()
         self.lemma_embedder = lemma_embedder
         self.role_embedding = nn.Parameter(torch.empty(num_roles, role_dim))
@@ -59,7 +61,9 @@ class RoleScorer(nn.Module):
         `torch.Tensor`
             Logits. Shape: `(batch_size, num_tokens, num_roles)`.
         """
-        lemma = self.lemma_projection(self.lemma_embedder(predicate_lemma))  # Shape: (batch_size, 1, 2 * state_dim)
+        lemma = self.lemma_projection(
+            self.lemma_embedder(predicate_lemma)
+        )  # Shape: (batch_size, 1, 2 * state_dim)
         role = self.role_projection(self.role_embedding)  # Shape: (num_roles, 2 * state_dim)
         word_weights, predicate_weights = torch.relu(lemma + role).chunk(2, dim=-1)
         # Shape: (batch_size, num_tokens, num_roles)
@@ -157,7 +161,10 @@ class GcnSemanticRoleLabeler(Model):
                     f"{seq2seq_encoder.get_output_dim()}."
                 )
         self.role_scorer = RoleScorer(
-            graph_encoder.get_output_dim(), vocab.get_vocab_size(role_label_namespace), scorer_lemma_embedder, role_dim
+            graph_encoder.get_output_dim(),
+            vocab.get_vocab_size(role_label_namespace),
+            scorer_lemma_embedder,
+            role_dim,
         )
         self._role_f1 = SemanticRoleF1(vocab, label_namespace=role_label_namespace, null_label=null_role)
 
@@ -275,7 +282,9 @@ class GcnSemanticRoleLabeler(Model):
             ]
         return output_dict
 
-    def _prediction(self, tags: List[str], probabilities: List[float], metadata: Dict[str, Any]) -> Dict[str, Any]:
+    def _prediction(
+        self, tags: List[str], probabilities: List[float], metadata: Dict[str, Any]
+    ) -> Dict[str, Any]:
         words = metadata["tokens"]
         predicate = metadata["predicate_index"]
         arguments = []

@@ -91,8 +91,8 @@ InterventionType = TypeVar("InterventionType", bound=Intervention)
 # A context variable and not an attribute of the encoder: an intervention is often a `torch.nn.Module`, which an attribute
 # would make a sub-module of the encoder (in its state dict, in its optimizer). A context variable is also restored after
 # an exception or Ctrl-C, and other threads do not see it.
-_active_interventions: contextvars.ContextVar[Tuple[Tuple["GraphEncoder", Intervention], ...]] = contextvars.ContextVar(
-    "active_interventions", default=()
+_active_interventions: contextvars.ContextVar[Tuple[Tuple["GraphEncoder", Intervention], ...]] = (
+    contextvars.ContextVar("active_interventions", default=())
 )
 
 

@@ -1,5 +1,6 @@
 """Every config builds its reader, model, trainer and data on the fixtures."""
 
+import gzip
 import lzma
 import shutil
 from pathlib import Path
@@ -38,8 +39,6 @@ def environment(tmp_path_factory) -> dict:
     # AllenNLP reads vectors from plain files, too, whatever the name says, so this one is really compressed.
     plain = data / "vectors" / "plain.txt"
     vectors_of(plain, 50)
-    import gzip
-
     (data / "vectors" / "glove.6B.50d.subset.txt.gz").write_bytes(gzip.compress(plain.read_bytes()))
     return {
         "GRAPHMASK_DATA": str(data),
@@ -57,7 +56,9 @@ def overrides_for(name: str) -> str:
     return ""
 
 
-def build(config: Path, folder: Path, overrides: str, monkeypatch: pytest.MonkeyPatch, environment: dict) -> TrainModel:
+def build(
+    config: Path, folder: Path, overrides: str, monkeypatch: pytest.MonkeyPatch, environment: dict
+) -> TrainModel:
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.chdir(REPOSITORY)  # the demo's paths are relative
@@ -77,8 +78,10 @@ def test_config_and_its_graphmask_config_build(name, tmp_path, monkeypatch, envi
     target_folder, masker_folder = tmp_path / "target", tmp_path / "graphmask"
     target_folder.mkdir()
     masker_folder.mkdir()
-    training = build(CONFIGS / f"{name}.jsonnet", target_folder, overrides_for(name), monkeypatch, environment)
-    assert next(iter(training.data_loader))["roles"].numel() > 0
+    training = build(
+        CONFIGS / f"{name}.jsonnet", target_folder, overrides_for(name), monkeypatch, environment
+    )
+    assert next(iter(training.trainer.data_loader))["roles"].numel() > 0
     training.model.vocab.save_to_files(str(target_folder / "vocabulary"))
     save(training.model.state_dict(), str(target_folder / "best.th"))
     archive_model(str(target_folder))
@@ -95,11 +98,13 @@ def test_config_and_its_graphmask_config_build(name, tmp_path, monkeypatch, envi
     )
     model = masking.model
     assert isinstance(model, GraphMask)
-    batch = next(iter(masking.data_loader))
+    batch = next(iter(masking.trainer.data_loader))
     loss = model.eval()(**batch)["loss"]
     assert bool(loss.isfinite())
     multiplier_groups = [
-        group for group in masking.trainer.optimizer.param_groups if any(p is model.lagrangian.multiplier for p in group["params"])
+        group
+        for group in masking.trainer.optimizer.param_groups
+        if any(p is model.lagrangian.multiplier for p in group["params"])
     ]
     assert len(multiplier_groups) == 1 and len(multiplier_groups[0]["params"]) == 1
 
@@ -114,7 +119,9 @@ def test_paper_sizes(tmp_path, monkeypatch, environment):
     assert "seq2seq_encoder" not in gcn_only and gcn_only["graph_encoder"]["num_layers"] == 2
     for model in (lstm, gcn_only):
         embedders = model["text_field_embedder"]["token_embedders"]
-        assert embedders["tokens"]["embedding_dim"] == 100 and embedders["part_of_speech"]["embedding_dim"] == 16
+        assert (
+            embedders["tokens"]["embedding_dim"] == 100 and embedders["part_of_speech"]["embedding_dim"] == 16
+        )
         assert model["role_dim"] == 128
         assert model["scorer_lemma_embedder"]["token_embedders"]["lemmas"]["embedding_dim"] == 128
 

@@ -51,7 +51,9 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
         namespace: str = "edge_labels",
     ) -> None:
         if len(edges) != len(labels):
-            raise ConfigurationError(f"A graph needs one label for each edge: got {len(edges)} edges and {len(labels)} labels.")
+            raise ConfigurationError(
+                f"A graph needs one label for each edge: got {len(edges)} edges and {len(labels)} labels."
+            )
         if not namespace.endswith(("labels", "tags")):
             raise ConfigurationError(
                 f"The edge label namespace '{namespace}' must end in 'labels' or 'tags': in other namespaces AllenNLP "

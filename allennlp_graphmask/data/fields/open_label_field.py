@@ -36,7 +36,9 @@ class OpenSequenceLabelField(SequenceLabelField):
     #: How many labels were unseen, per (namespace, label).
     unseen_label_counts: Counter = Counter()
 
-    def __init__(self, labels: List[str], sequence_field: SequenceField, label_namespace: str = "labels") -> None:
+    def __init__(
+        self, labels: List[str], sequence_field: SequenceField, label_namespace: str = "labels"
+    ) -> None:
         if not label_namespace.endswith(("labels", "tags")):
             raise ConfigurationError(
                 f"The label namespace '{label_namespace}' must end in 'labels' or 'tags', so that it has no padding and no "

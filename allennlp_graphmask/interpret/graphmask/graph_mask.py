@@ -157,7 +157,10 @@ class GraphMask(Model):
             node_dims=graph_encoder.get_node_dims(), message_dims=graph_encoder.get_message_dims()
         )
         self.lagrangian = Lagrangian(
-            allowance, start=multiplier_start, bounds=(multiplier_bounds[0], multiplier_bounds[1]), two_sided=two_sided
+            allowance,
+            start=multiplier_start,
+            bounds=(multiplier_bounds[0], multiplier_bounds[1]),
+            two_sided=two_sided,
         )
         self.divergence = divergence or SaturatingKl()
         self.gate_distribution = gate_distribution or HardConcrete()
@@ -208,7 +211,9 @@ class GraphMask(Model):
     def schedule_layers(self, epochs_completed: int) -> None:
         """Sets how many layers are enabled when training goes on after so many epochs."""
         if self.epochs_per_layer:
-            self.enabled_layers_next.fill_(min(self.num_layers, 1 + epochs_completed // self.epochs_per_layer))
+            self.enabled_layers_next.fill_(
+                min(self.num_layers, 1 + epochs_completed // self.epochs_per_layer)
+            )
 
     # --- Saving and loading
 
@@ -286,7 +291,9 @@ class GraphMask(Model):
 
         # Dropout below the graph encoder needs a pass of its own through there.
         masked_inputs = batch if use_dropout else shared
-        masked = self.passes.masked(masked_inputs, self.with_baselines(gates), "masked", with_dropout=use_dropout)
+        masked = self.passes.masked(
+            masked_inputs, self.with_baselines(gates), "masked", with_dropout=use_dropout
+        )
         divergence = self.passes.divergence(self.divergence, original, masked)
         changed = self.passes.changed(original, masked)
 
@@ -316,14 +323,19 @@ class GraphMask(Model):
         """Sampled gates in training, boolean ones in evaluation. Shape of each: `(num_edges,)`."""
         if not self.training:
             return [None if location is None else location > self.threshold for location in locations]
-        gates = [None if location is None else self.gate_distribution.sample(location) for location in locations]
+        gates = [
+            None if location is None else self.gate_distribution.sample(location) for location in locations
+        ]
         if self._straight_through:
             return [None if gate is None else straight_through(gate) for gate in gates]
         return gates
 
     def with_baselines(self, gates: Sequence[Optional[torch.Tensor]]) -> List[Optional[Gate]]:
         """Gates that replace what they close by the baselines. Shape of each: `(num_edges,)`."""
-        return [None if gate is None else Gate(gate, baseline) for gate, baseline in zip(gates, self.masker.baselines)]
+        return [
+            None if gate is None else Gate(gate, baseline)
+            for gate, baseline in zip(gates, self.masker.baselines)
+        ]
 
     def _loss(
         self, locations: List[Optional[torch.Tensor]], divergence: torch.Tensor, changed: torch.Tensor

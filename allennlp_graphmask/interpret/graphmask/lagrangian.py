@@ -36,10 +36,14 @@ class Lagrangian(torch.nn.Module):
         multiplier can grow but never fall.
     """
 
-    def __init__(self, allowance: float, *, start: float, bounds: Tuple[float, float], two_sided: bool) -> None:
+    def __init__(
+        self, allowance: float, *, start: float, bounds: Tuple[float, float], two_sided: bool
+    ) -> None:
         super().__init__()
         if not bounds[0] <= start <= bounds[1]:
-            raise ConfigurationError(f"multiplier_start is {start}, outside of multiplier_bounds {tuple(bounds)}.")
+            raise ConfigurationError(
+                f"multiplier_start is {start}, outside of multiplier_bounds {tuple(bounds)}."
+            )
         if allowance < 0:
             raise ConfigurationError(f"allowance must not be negative, got {allowance}.")
         self.allowance = allowance
@@ -56,7 +60,10 @@ class Lagrangian(torch.nn.Module):
         return bool(self.multiplier.detach() >= self.bounds[1])
 
     def forward(
-        self, objective: torch.Tensor, violation: torch.Tensor, measured_violation: Optional[torch.Tensor] = None
+        self,
+        objective: torch.Tensor,
+        violation: torch.Tensor,
+        measured_violation: Optional[torch.Tensor] = None,
     ) -> torch.Tensor:
         """
         # Parameters

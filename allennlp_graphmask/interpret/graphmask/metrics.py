@@ -22,7 +22,15 @@ class GraphMaskMetrics:
         For how many of the most frequent edge types the kept share is reported.
     """
 
-    _SCALARS = ("instances", "divergence", "changed", "floor", "floor_instances", "control_changed", "control_instances")
+    _SCALARS = (
+        "instances",
+        "divergence",
+        "changed",
+        "floor",
+        "floor_instances",
+        "control_changed",
+        "control_instances",
+    )
 
     def __init__(self, num_layers: int, relation_names: Sequence[str], reported_edge_types: int) -> None:
         self._num_layers = num_layers
@@ -120,7 +128,9 @@ class GraphMaskMetrics:
         if bool(edges[inverse].any()):
             metrics["_kept_direct"] = _share(kept[:, ~inverse], edges[~inverse], self._num_layers)
             metrics["_kept_inverse"] = _share(kept[:, inverse], edges[inverse], self._num_layers)
-        most_frequent: List[int] = edges.argsort(descending=True, stable=True).tolist()[: self._reported_edge_types]
+        most_frequent: List[int] = edges.argsort(descending=True, stable=True).tolist()[
+            : self._reported_edge_types
+        ]
         for edge_type in most_frequent:
             if edges[edge_type] > 0:
                 name = self._relation_names[edge_type]

@@ -78,7 +78,12 @@ class TargetPasses:
         return UnmaskedPass(output, recorder.layers, inputs)
 
     def masked(
-        self, inputs: Dict[str, Any], gates: Sequence[Optional[Gate]], metric_set: str, *, with_dropout: bool = False
+        self,
+        inputs: Dict[str, Any],
+        gates: Sequence[Optional[Gate]],
+        metric_set: str,
+        *,
+        with_dropout: bool = False,
     ) -> Dict[str, Any]:
         """The target's output when the messages of each layer are gated; `None` leaves a layer open."""
         with intervening(self.encoder, LayerGates(gates)), self.metric_sets.using(metric_set):
@@ -87,7 +92,9 @@ class TargetPasses:
                     return self.target(**inputs)
             return self.target(**inputs)
 
-    def divergence(self, divergence: Divergence, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
+    def divergence(
+        self, divergence: Divergence, original: Dict[str, Any], masked: Dict[str, Any]
+    ) -> torch.Tensor:
         """
         From the output of an unmasked pass to that of a masked one. Shape: `(batch_size,)`.
 
@@ -104,4 +111,6 @@ class TargetPasses:
 
     def changed(self, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
         """Whether any prediction of each instance differs. Shape: `(batch_size,)`, `torch.bool`."""
-        return changed_predictions(original[self._distribution], masked[self._distribution], original.get(self._mask))
+        return changed_predictions(
+            original[self._distribution], masked[self._distribution], original.get(self._mask)
+        )

@@ -28,7 +28,9 @@ class SelectionCriterion:
 
     def __init__(self, kind: str, bound: float, score_metric: Optional[str] = None) -> None:
         if kind not in CONSTRAINT_KINDS:
-            raise ConfigurationError(f"constraint must be one of {', '.join(CONSTRAINT_KINDS)}, got {kind!r}.")
+            raise ConfigurationError(
+                f"constraint must be one of {', '.join(CONSTRAINT_KINDS)}, got {kind!r}."
+            )
         if (kind == "score") != (score_metric is not None):
             raise ConfigurationError(
                 'The constraint "score" needs "score_metric", the name of a metric of the model to explain; other constraints '
@@ -45,7 +47,9 @@ class SelectionCriterion:
         original_name, masked_name = f"original_{self._score_metric}", f"masked_{self._score_metric}"
         if original_name not in metrics:
             known = sorted(name[len("original_") :] for name in metrics if name.startswith("original_"))
-            raise ConfigurationError(f"The model to explain has no metric '{self._score_metric}'; it has {known}.")
+            raise ConfigurationError(
+                f"The model to explain has no metric '{self._score_metric}'; it has {known}."
+            )
         original, masked = metrics[original_name], metrics[masked_name]
         return (original - masked) / original if original else 0.0
 

@@ -48,7 +48,9 @@ def resolve_target_config(config: Dict[str, Any]) -> Dict[str, Any]:
     while config.get("type") == "from_archive":
         archive_file = str(config["archive_file"])
         if archive_file in seen:
-            raise ConfigurationError(f"The archive '{archive_file}' names itself as the archive that its model comes from.")
+            raise ConfigurationError(
+                f"The archive '{archive_file}' names itself as the archive that its model comes from."
+            )
         seen.append(archive_file)
         config = archived_model_config(archive_file)
     return config
@@ -95,7 +97,8 @@ def check_same_vocabulary(vocab: Vocabulary, target_vocab: Vocabulary, archive_f
     differing = sorted(
         namespace
         for namespace in namespaces
-        if vocab.get_index_to_token_vocabulary(namespace) != target_vocab.get_index_to_token_vocabulary(namespace)
+        if vocab.get_index_to_token_vocabulary(namespace)
+        != target_vocab.get_index_to_token_vocabulary(namespace)
     )
     if differing:
         raise ConfigurationError(
@@ -156,7 +159,9 @@ class MetricSets:
             # The vocabulary is shared and not copied: metrics often hold it. A metric known under two names (an attribute and
             # an entry of a dict, say) stays one metric, because all copies of one set are made with one memo.
             memo = {id(model.vocab): model.vocab}
-            self._copies[name] = [copy.deepcopy(vars(module)[attribute], memo) for module, attribute in self._holders]
+            self._copies[name] = [
+                copy.deepcopy(vars(module)[attribute], memo) for module, attribute in self._holders
+            ]
 
     @contextlib.contextmanager
     def using(self, name: str) -> Iterator[None]:

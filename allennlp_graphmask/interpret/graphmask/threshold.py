@@ -51,7 +51,9 @@ def masked_at_thresholds(
     return torch.as_tensor(kept), torch.stack(changed), num_edges * model.num_layers
 
 
-def threshold_curve(model: GraphMask, batches: Iterable[Any], thresholds: Sequence[float]) -> List[ThresholdPoint]:
+def threshold_curve(
+    model: GraphMask, batches: Iterable[Any], thresholds: Sequence[float]
+) -> List[ThresholdPoint]:
     """
     # Parameters
 
@@ -111,7 +113,9 @@ def choose_threshold(
         open is chosen.
     """
     if not 0 <= changed <= 1:
-        raise ConfigurationError(f"The promised share of changed predictions must be in 0 .. 1, got {changed}.")
+        raise ConfigurationError(
+            f"The promised share of changed predictions must be in 0 .. 1, got {changed}."
+        )
     device = model._get_prediction_device()
     per_batch = [gate_locations(model, move_to_device(batch, device)).cpu() for batch in data_loader]
     locations = torch.cat([torch.zeros(0), *per_batch]).double()

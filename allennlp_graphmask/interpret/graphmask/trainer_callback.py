@@ -39,7 +39,9 @@ class GraphMaskCallback(TrainerCallback):
     def __init__(self, serialization_dir: str, threshold_for_changed: Optional[float] = None) -> None:
         super().__init__(serialization_dir)
         if threshold_for_changed is not None and not 0 <= threshold_for_changed <= 1:
-            raise ConfigurationError(f"threshold_for_changed is a share, in 0 .. 1; got {threshold_for_changed}.")
+            raise ConfigurationError(
+                f"threshold_for_changed is a share, in 0 .. 1; got {threshold_for_changed}."
+            )
         self._threshold_for_changed = threshold_for_changed
         self._epochs_open: List[int] = []
 
@@ -51,7 +53,9 @@ class GraphMaskCallback(TrainerCallback):
             self._epochs_open = [0] * model.num_layers
         if self._threshold_for_changed is not None:
             if trainer._validation_data_loader is None:
-                raise ConfigurationError("threshold_for_changed needs validation data: set validation_data_path.")
+                raise ConfigurationError(
+                    "threshold_for_changed needs validation data: set validation_data_path."
+                )
             if trainer._distributed:
                 raise ConfigurationError(
                     "threshold_for_changed is not available in distributed training, where each worker sees a part of the "
@@ -168,7 +172,9 @@ class GraphMaskCallback(TrainerCallback):
         model.training_summary["threshold_choice"] = {"promised_changed": promised, **chosen._asdict()}
         curve = {"chosen": chosen._asdict(), "points": [point._asdict() for point in points]}
         assert self.serialization_dir is not None
-        _write_whole(os.path.join(self.serialization_dir, "threshold_curve.json"), json.dumps(curve, indent=2).encode())
+        _write_whole(
+            os.path.join(self.serialization_dir, "threshold_curve.json"), json.dumps(curve, indent=2).encode()
+        )
         best = trainer.get_best_weights_path()
         if best is not None:
             # best.th is a hard link to a checkpoint: the new file takes its place and leaves the checkpoint alone.
@@ -177,7 +183,10 @@ class GraphMaskCallback(TrainerCallback):
             os.replace(temporary, best)
 
     def state_dict(self) -> Dict[str, Any]:
-        state: Dict[str, Any] = {"random_state": torch.get_rng_state(), "epochs_open": list(self._epochs_open)}
+        state: Dict[str, Any] = {
+            "random_state": torch.get_rng_state(),
+            "epochs_open": list(self._epochs_open),
+        }
         if torch.cuda.is_available():
             state["cuda_random_state"] = torch.cuda.get_rng_state_all()
         return state

@@ -32,7 +32,9 @@ class EdgewiseGate(nn.Module):
     def forward(self, messages: Messages) -> torch.Tensor:
         # A node is the source and target of several edges: it is projected once, then copied to its edges.
         sources = self.source_norm(self.source_projection(messages.node_states))
-        targets = self.target_norm(self.target_projection(messages.node_states))  # Shape: (num_nodes, hidden_dim)
+        targets = self.target_norm(
+            self.target_projection(messages.node_states)
+        )  # Shape: (num_nodes, hidden_dim)
         hidden = (
             sources.index_select(0, messages.graph.sources)
             + self.message_norm(self.message_projection(messages.values))

@@ -46,7 +46,9 @@ class SyntacticGcnLayer(nn.Module):
         for name in ("relation_bias", "relation_gate_bias"):
             bias = getattr(self, name)
             added = bias.new_zeros(is_inverse.numel() - bias.size(0), bias.size(1))
-            setattr(self, name, nn.Parameter(torch.cat([bias.detach(), added]), requires_grad=bias.requires_grad))
+            setattr(
+                self, name, nn.Parameter(torch.cat([bias.detach(), added]), requires_grad=bias.requires_grad)
+            )
         self.direction = is_inverse.long().to(self.direction.device)
 
     def edge_messages(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
@@ -56,13 +58,19 @@ class SyntacticGcnLayer(nn.Module):
         gates = nn.functional.linear(node_states, self.gate_projection.weight[:2])
         row = 2 * graph.sources + self.direction.index_select(0, graph.edge_type)  # Shape: (num_edges,)
         content = projected.view(-1, self.output_dim).index_select(0, row)
-        content = content + self.relation_bias.index_select(0, graph.edge_type)  # Shape: (num_edges, output_dim)
-        gate = gates.view(-1, 1).index_select(0, row) + self.relation_gate_bias.index_select(0, graph.edge_type)
+        content = content + self.relation_bias.index_select(
+            0, graph.edge_type
+        )  # Shape: (num_edges, output_dim)
+        gate = gates.view(-1, 1).index_select(0, row) + self.relation_gate_bias.index_select(
+            0, graph.edge_type
+        )
         return torch.sigmoid(gate) * content
 
     def self_messages(self, node_states: torch.Tensor) -> torch.Tensor:
         """The gated message of every node to itself. Shape: `(num_nodes, output_dim)`."""
-        content = nn.functional.linear(node_states, self.projection.weight[2 * self.output_dim :], self.self_bias)
+        content = nn.functional.linear(
+            node_states, self.projection.weight[2 * self.output_dim :], self.self_bias
+        )
         gate = nn.functional.linear(node_states, self.gate_projection.weight[2:], self.self_gate_bias)
         return torch.sigmoid(gate) * content
 
@@ -106,7 +114,9 @@ class SyntacticGcn(GraphEncoder):
     ) -> None:
         super().__init__()
         if num_layers < 1:
-            raise ConfigurationError(f"A syntactic_gcn needs at least one layer, got num_layers = {num_layers}.")
+            raise ConfigurationError(
+                f"A syntactic_gcn needs at least one layer, got num_layers = {num_layers}."
+            )
         self.num_layers = num_layers
         self._input_dim = input_dim
         self._hidden_dim = hidden_dim
@@ -146,7 +156,9 @@ class SyntacticGcn(GraphEncoder):
     def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
         for number, layer in enumerate(self.layers):
             states = self.dropout(node_states)
-            messages = self.intervened_messages(number, states, graph, partial(layer.edge_messages, states, graph))
+            messages = self.intervened_messages(
+                number, states, graph, partial(layer.edge_messages, states, graph)
+            )
             # Shape: (num_nodes, hidden_dim)
             node_states = torch.relu(layer.self_messages(states).index_add(0, graph.targets, messages))
         return node_states

@@ -65,7 +65,9 @@ def read_conll2009(path: str, syntax: str = "gold") -> Iterator[DependencySenten
             "again."
         ) from error
     if num_sentences == 0:
-        raise ConfigurationError(f"{path} has no sentence: expected lines of tab-separated CoNLL-2009 columns.")
+        raise ConfigurationError(
+            f"{path} has no sentence: expected lines of tab-separated CoNLL-2009 columns."
+        )
 
 
 def _decoded(file: Iterable[bytes], path: str) -> Iterator[str]:
@@ -134,7 +136,9 @@ class _RoleColumns:
         raise ConfigurationError(message)
 
 
-def _sentence(rows: List[Row], source: str, syntax: str, sentence_id: str, role_columns: _RoleColumns) -> DependencySentence:
+def _sentence(
+    rows: List[Row], source: str, syntax: str, sentence_id: str, role_columns: _RoleColumns
+) -> DependencySentence:
     shift = 0 if syntax == "gold" else 1
     first_line = rows[0][0]
     width = len(rows[0][1])
@@ -183,7 +187,9 @@ def _head(text: str, length: int, where: str, column: str) -> int:
         )
     # str.isdigit alone also accepts digits that int() refuses.
     if not (text.isascii() and text.isdigit()):
-        raise ConfigurationError(f"{where}: the {column} is {text!r}, expected a number from 0 (root) to {length}.")
+        raise ConfigurationError(
+            f"{where}: the {column} is {text!r}, expected a number from 0 (root) to {length}."
+        )
     # The number of digits comes first: int() refuses thousands of them.
     if len(text.lstrip("0")) > len(str(length)) or int(text) > length:
         raise ConfigurationError(f"{where}: the {column} is {text}, but the sentence has {length} tokens.")
@@ -198,7 +204,9 @@ def _predicates(rows: List[Row], source: str, role_columns: _RoleColumns) -> Tup
     indices = []
     for position, (line, row) in enumerate(rows):
         if row[_IS_PREDICATE] not in ("Y", _NOTHING):
-            raise ConfigurationError(f"{source}, line {line}: FILLPRED is {row[_IS_PREDICATE]!r}, expected 'Y' or '_'.")
+            raise ConfigurationError(
+                f"{source}, line {line}: FILLPRED is {row[_IS_PREDICATE]!r}, expected 'Y' or '_'."
+            )
         if row[_IS_PREDICATE] == "Y":
             indices.append(position)
     num_role_columns = max(0, width - _FIRST_ROLE)

@@ -68,7 +68,9 @@ class Conll2009SrlReader(DatasetReader):
         self.syntax = syntax
         self._only_with_arguments = predicates == "with_arguments"
         self._token_indexers = token_indexers or {"tokens": SingleIdTokenIndexer(lowercase_tokens=True)}
-        self._lemma_indexers = lemma_indexers or {"lemmas": SingleIdTokenIndexer("lemmas", feature_name="lemma_")}
+        self._lemma_indexers = lemma_indexers or {
+            "lemmas": SingleIdTokenIndexer("lemmas", feature_name="lemma_")
+        }
         self._max_sentence_length = max_sentence_length
 
     def _read(self, file_path: Any) -> Iterable[Instance]:
@@ -84,14 +86,21 @@ class Conll2009SrlReader(DatasetReader):
 
         # Workers share sentences and not instances, so that no worker makes instances for the others.
         for sentence in self.shard_iterable(sentences()):
-            check_scheme(sentence.dependency_labels, self.dependency_scheme, f"{path}, sentence {sentence.sentence_id}")
+            check_scheme(
+                sentence.dependency_labels, self.dependency_scheme, f"{path}, sentence {sentence.sentence_id}"
+            )
             if self._max_sentence_length is not None and len(sentence) > self._max_sentence_length:
                 num_too_long += 1
                 continue
             for predicate in self._chosen_predicates(sentence):
                 yield self.text_to_instance(sentence, predicate)
         if num_too_long:
-            logger.warning("%s: left out %d sentences of more than %d tokens.", path, num_too_long, self._max_sentence_length)
+            logger.warning(
+                "%s: left out %d sentences of more than %d tokens.",
+                path,
+                num_too_long,
+                self._max_sentence_length,
+            )
         if not num_predicates:
             logger.warning(
                 "%s: no instance: no sentence has a predicate%s (FILLPRED = Y).",

@@ -57,7 +57,8 @@ def guess_scheme(labels: Iterable[str]) -> Optional[str]:
     if not total:
         return None
     covered = {
-        scheme: sum(count for label, count in counts.items() if belongs_to(label, scheme)) for scheme in DEPENDENCY_SCHEMES
+        scheme: sum(count for label, count in counts.items() if belongs_to(label, scheme))
+        for scheme in DEPENDENCY_SCHEMES
     }
     (best, most), (_, second) = sorted(covered.items(), key=lambda item: -item[1])[:2]
     return best if most >= 0.9 * total and most > second else None
@@ -81,13 +82,20 @@ def check_scheme(labels: Iterable[str], declared: str, where: str) -> None:
     """
     if declared not in DEPENDENCY_SCHEMES:
         return
-    for label in set(labels):
-        if belongs_to(label, declared):
-            continue
-        others = [scheme for scheme in DEPENDENCY_SCHEMES if belongs_to(label, scheme)]
-        if others:
-            raise ConfigurationError(
-                f"{where}: the dependency label '{label}' does not exist in the scheme '{declared}', in which the trees should be, "
-                f"but in '{others[0]}'. Choose the other columns (syntax: 'gold' or 'predicted'), parse the text in "
-                f"'{declared}', or train a model on '{others[0]}' (dependency_scheme)."
-            )
+    distinct = list(dict.fromkeys(labels))
+    foreign = {
+        scheme: [label for label in distinct if belongs_to(label, scheme) and not belongs_to(label, declared)]
+        for scheme in DEPENDENCY_SCHEMES
+    }
+    if not any(foreign.values()):
+        return
+    # Schemes share labels, so the trees are most likely in the one that has the most of the sentence's.
+    likely = max(
+        (scheme for scheme in DEPENDENCY_SCHEMES if foreign[scheme]),
+        key=lambda scheme: sum(belongs_to(label, scheme) for label in distinct),
+    )
+    raise ConfigurationError(
+        f"{where}: the dependency label '{foreign[likely][0]}' does not exist in the scheme '{declared}', in which the trees "
+        f"should be, but in '{likely}'. Choose the other columns (syntax: 'gold' or 'predicted'), parse the text in "
+        f"'{declared}', or train a model on '{likely}' (dependency_scheme)."
+    )

@@ -1,0 +1,93 @@
+"""What the plugin adds to AllenNLP, and what it must not do to it."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+SNAPSHOT = {
+    "DatasetReader": ["conll2009_srl"],
+    "Divergence": ["kl", "margin_hinge", "prediction_nll", "saturating_kl"],
+    "GraphEncoder": ["syntactic_gcn"],
+    "Masker": ["edgewise"],
+    "Metric": ["propbank_role_f1"],
+    "Model": ["gcn_srl", "graphmask"],
+    "Predictor": ["graph_srl", "graphmask"],
+    "Subcommand": ["graphmask-init"],
+    "TrainerCallback": ["graphmask"],
+}
+
+REGISTERED = """
+import json
+from allennlp.common import Registrable
+from allennlp.common.util import import_module_and_submodules
+import allennlp.commands
+import_module_and_submodules("allennlp", exclude={"allennlp.sanity_checks", "allennlp.tools"})
+
+def names():
+    return {
+        base.__name__: {name: f"{value[0].__module__}" for name, value in registry.items()}
+        for base, registry in Registrable._registry.items()
+    }
+
+before = names()
+from allennlp.common.plugins import import_plugins
+import_plugins()
+after = names()
+ours, clashes = {}, []
+for base, registry in after.items():
+    for name, module in registry.items():
+        if module.startswith("allennlp_graphmask"):
+            ours.setdefault(base, []).append(name)
+            if name in before.get(base, {}):
+                clashes.append(name)
+    if any(before.get(base, {}).get(name, module) != module for name, module in registry.items()):
+        clashes.append(base)
+print(json.dumps({"ours": {base: sorted(found) for base, found in ours.items()}, "clashes": clashes}))
+"""
+
+# Names that allennlp_models registers and that are near to what we do.
+NAMES_OF_ALLENNLP_MODELS = {
+    "qangaroo",
+    "srl",
+    "srl_bert",
+    "semantic_role_labeling",
+    "graph_parser",
+    "srl-eval",
+}
+
+IMPORTED = """
+import json, sys
+import allennlp.commands
+from allennlp.common.plugins import import_plugins
+from allennlp.common.util import import_module_and_submodules
+# What import_plugins does before it comes to any plugin.
+import_module_and_submodules("allennlp", exclude={"allennlp.sanity_checks", "allennlp.tools"})
+before = set(sys.modules)
+import_plugins()
+assert "allennlp_graphmask.interpret.graphmask.graph_mask" in sys.modules
+added = {name.split(".")[0] for name in set(sys.modules) - before}
+print(json.dumps(sorted(added - set(sys.stdlib_module_names))))
+"""
+
+
+def output_of(program: str, tmp_path: Any) -> Any:
+    """What a program prints last, as JSON, run in an empty folder."""
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_registered_names(tmp_path):
+    found = output_of(REGISTERED, tmp_path)
+    assert found["clashes"] == []
+    assert found["ours"] == SNAPSHOT
+    assert not NAMES_OF_ALLENNLP_MODELS & {name for names in found["ours"].values() for name in names}
+
+
+def test_importing_the_plugin_imports_no_other_library(tmp_path):
+    """An `allennlp` command of somebody who does not use the plugin must not get slower, or fail, by it."""
+    added = output_of(IMPORTED, tmp_path)
+    assert [name for name in added if not name.startswith("allennlp")] == []
