@@ -6,6 +6,7 @@ a file.
 import argparse
 import itertools
 import json
+import os
 import sys
 import textwrap
 import unicodedata
@@ -257,6 +258,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     try:
         for text in _rendered(itertools.islice(read_explanations(options.file), options.max), options.width):
             print(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`). What is left in the buffer goes nowhere, else Python complains at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ExplanationFormatError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -164,3 +164,19 @@ def test_runs_as_a_module_without_a_warning(explanation_file):
     )
     assert result.returncode == 0, result.stderr
     assert "layer 1, top" in result.stdout
+
+
+def test_the_reader_may_have_seen_enough(tmp_path):
+    """`... | head` ends without a traceback."""
+    path = tmp_path / "many.jsonl"
+    write_explanations(path, [role_explanation()] * 500)
+    with subprocess.Popen(
+        [sys.executable, "-m", "allennlp_graphmask.render.text", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as command:
+        assert command.stdout and command.stderr
+        command.stdout.readline()
+        command.stdout.close()
+        assert command.stderr.read() == b""
+    assert command.returncode == 0

@@ -441,6 +441,7 @@ class GraphMask(Model):
                 continue
             own = self.passes.metric_sets.get_metrics(name, reset=True)
             metrics.update({f"{name}_{key}": value for key, value in own.items() if not key.startswith("_")})
+        self.passes.metric_sets.get_metrics("unreported", reset=True)
         metrics.update(self.selection.judge(metrics, comparable=self.all_layers_enabled()))
         if self.in_training_run and not self.training:
             self.training_summary = {

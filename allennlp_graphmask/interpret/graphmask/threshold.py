@@ -126,7 +126,8 @@ def choose_threshold(
     def at_share_dropped(shares: torch.Tensor) -> List[float]:
         return ordered[(shares * (len(ordered) - 1)).long()].unique().tolist()
 
-    coarse_shares = torch.linspace(0.02, 0.98, steps, dtype=torch.float64)
+    # The last closes all gates: some models need none of their messages.
+    coarse_shares = torch.linspace(0.02, 1.0, steps, dtype=torch.float64)
     everything_open = float(ordered[0]) - 1.0
     points = threshold_curve(model, data_loader, [everything_open, *at_share_dropped(coarse_shares)])
     best = _best(points, changed)

@@ -85,14 +85,14 @@ class TestChoice:
         points = brute_force(model, batches)
         num_gates = sum(2 * batch["graph"].num_edges for batch in batches)
         # The last threshold before the promise is broken for the first time: a grid cannot promise to find what may lie
-        # beyond it. The first search has cells of 0.96 / (steps - 1), the second cuts one into steps + 1 parts, and
+        # beyond it. The first search has cells of 0.98 / (steps - 1), the second cuts one into steps + 1 parts, and
         # quantiles are rounded to gates.
         safe = points[0].kept
         for point in points:
             if point.changed > promised:
                 break
             safe = point.kept
-        assert chosen.kept <= safe + 0.96 / (STEPS - 1) / (STEPS + 1) + 2 / num_gates
+        assert chosen.kept <= safe + 0.98 / (STEPS - 1) / (STEPS + 1) + 2 / num_gates
         # And nothing that keeps the promise is missed that could not exist.
         assert chosen.kept >= min(point.kept for point in points if point.changed <= promised)
 
@@ -101,6 +101,11 @@ class TestChoice:
         thresholds = [point.threshold for point in points[1:]]
         assert thresholds == sorted(thresholds) and len(points) > STEPS
         assert all(point.kept >= points[0].kept for point in points if point.changed <= promised)
+
+
+@pytest.mark.parametrize("kind", ["tagger", "classifier"])
+def test_where_everything_may_change_nothing_is_kept(kind, vocab, batches):
+    assert choose_threshold(toy_graphmask(kind, vocab, batches[0]), batches, 1.0)[0].kept == 0
 
 
 class TestErrors:
