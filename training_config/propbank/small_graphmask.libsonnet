@@ -16,6 +16,8 @@ function(model_config) {
     validation_metric: '-selection',
     optimizer: srl.graphmask_optimizer(1e-3, 2e-2),
     learning_rate_scheduler: { type: 'linear_with_warmup', warmup_steps: 0 },
-    callbacks: [{ type: 'graphmask' }],
+    // The masker fits the training data better than others, so gates at their own threshold change a little more there than
+    // the allowance. The threshold is therefore moved, on the validation data, to where it is kept.
+    callbacks: [{ type: 'graphmask', threshold_for_changed: 0.05 }],
   },
 }
