@@ -1,3 +1,4 @@
 from allennlp_graphmask.models.gcn_srl import GcnSemanticRoleLabeler
+from allennlp_graphmask.models.graph_qa import GraphQuestionAnswering
 
-__all__ = ["GcnSemanticRoleLabeler"]
+__all__ = ["GcnSemanticRoleLabeler", "GraphQuestionAnswering"]

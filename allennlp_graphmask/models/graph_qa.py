@@ -1,0 +1,331 @@
+from typing import Any, Dict, List, Optional, Tuple
+
+import torch
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import TextFieldTensors, Vocabulary
+from allennlp.models import Model
+from allennlp.modules import FeedForward, Seq2SeqEncoder, Seq2VecEncoder, TextFieldEmbedder
+from allennlp.nn import util
+from allennlp.training.metrics import Average
+from torch import nn
+
+from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.modules.graph_encoders import GraphEncoder
+
+#: The index of an answer that is not known, or is none of the candidates.
+NO_ANSWER = -1
+
+
+@Model.register("graph_qa")
+class GraphQuestionAnswering(Model):
+    """
+    Answers a question by choosing among candidates, with a graph encoder over the places in supporting texts where the
+    candidates and the question's subject are mentioned ([De Cao, Aziz and Titov,
+    2019](https://arxiv.org/abs/1808.09920), sections 2.2 to 2.4).
+
+    A mention is the mean of its tokens' embeddings, together with the encoded question; the graph encoder passes messages
+    between mentions; each mention gets a score from its last state and the question; and a candidate's score is the highest
+    of its mentions' scores. A candidate that is mentioned nowhere is ruled out: it is no class of the distribution.
+
+    Registered as a `Model` with name "graph_qa".
+
+    # Parameters
+
+    vocab : `Vocabulary`
+    text_field_embedder : `TextFieldEmbedder`
+        Embeds the tokens of the supports and of the question.
+    query_encoder : `Seq2VecEncoder`
+        From the question's tokens to one vector.
+    graph_encoder : `GraphEncoder`
+    scorer : `FeedForward`
+        From `[state; question]` of a mention to its score.
+    query_seq2seq_encoder : `Seq2SeqEncoder`, optional (default = `None`)
+        Below `query_encoder`.
+    mention_encoder : `FeedForward`, optional (default = `None`)
+        From a mention's mean embedding (and the subject flag) to the vector that the question is put beside.
+    node_encoder : `FeedForward`, optional (default = `None`)
+        From `[mention; question]` to the graph encoder's input.
+    subject_flag : `bool`, optional (default = `True`)
+        Whether a mention's embedding gets one more number that says whether it mentions the question's subject.
+    dropout : `float`, optional (default = `0.0`)
+        On embeddings, on the graph encoder's input and on the scorer's.
+    """
+
+    default_predictor = "graph_qa"
+
+    def __init__(
+        self,
+        vocab: Vocabulary,
+        text_field_embedder: TextFieldEmbedder,
+        query_encoder: Seq2VecEncoder,
+        graph_encoder: GraphEncoder,
+        scorer: FeedForward,
+        *,
+        query_seq2seq_encoder: Optional[Seq2SeqEncoder] = None,
+        mention_encoder: Optional[FeedForward] = None,
+        node_encoder: Optional[FeedForward] = None,
+        subject_flag: bool = True,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(vocab, **kwargs)
+        self.text_field_embedder = text_field_embedder
+        self.query_encoder = query_encoder
+        self.query_seq2seq_encoder = query_seq2seq_encoder
+        self.mention_encoder = mention_encoder
+        self.node_encoder = node_encoder
+        self.graph_encoder = graph_encoder
+        self.scorer = scorer
+        self.dropout = nn.Dropout(dropout)
+        self._subject_flag = subject_flag
+
+        embedding_dim = text_field_embedder.get_output_dim()
+        query_input_dim = embedding_dim
+        if query_seq2seq_encoder is not None:
+            _check_dim(
+                "query_seq2seq_encoder", query_seq2seq_encoder.get_input_dim(), embedding_dim, "embeddings"
+            )
+            query_input_dim = query_seq2seq_encoder.get_output_dim()
+        _check_dim("query_encoder", query_encoder.get_input_dim(), query_input_dim, "the question's tokens")
+        query_dim = query_encoder.get_output_dim()
+        node_dim = embedding_dim + int(subject_flag)
+        if mention_encoder is not None:
+            flag = " and 1 for subject_flag" if subject_flag else ""
+            _check_dim("mention_encoder", mention_encoder.get_input_dim(), node_dim, f"embeddings{flag}")
+            node_dim = mention_encoder.get_output_dim()
+        node_dim += query_dim
+        if node_encoder is not None:
+            _check_dim("node_encoder", node_encoder.get_input_dim(), node_dim, "a mention and the question")
+            node_dim = node_encoder.get_output_dim()
+        _check_dim("graph_encoder", graph_encoder.get_input_dim(), node_dim, "a mention and the question")
+        _check_dim(
+            "scorer",
+            scorer.get_input_dim(),
+            graph_encoder.get_output_dim() + query_dim,
+            "a mention's state and the question",
+        )
+        if scorer.get_output_dim() != 1:
+            raise ConfigurationError(
+                f"scorer gives {scorer.get_output_dim()} numbers for a mention, expected 1: its score."
+            )
+        self._accuracy = Average()
+        self._mentioned_accuracy = Average()
+
+    def encode_query(self, query: TextFieldTensors) -> torch.Tensor:
+        """The question. Shape: `(batch_size, query_dim)`."""
+        mask = util.get_text_field_mask(query)
+        states = self.dropout(self.text_field_embedder(query))
+        if self.query_seq2seq_encoder is not None:
+            states = self.query_seq2seq_encoder(states, mask)
+        return self.query_encoder(states, mask)
+
+    def encode_nodes(
+        self,
+        query: TextFieldTensors,
+        supports: TextFieldTensors,
+        mention_spans: torch.Tensor,
+        mention_is_subject: torch.Tensor,
+        graph: Graph,
+        **_: Any,
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        """
+        What lies below the graph encoder. Several passes with different interventions can share it: give the result to
+        `forward` as `node_states`.
+
+        # Returns
+
+        The encoded question, shape `(batch_size, query_dim)`, and the mentions, shape
+        `(num_nodes, graph_encoder.get_input_dim())`.
+        """
+        encoded_query = self.encode_query(query)
+        embedded = self.text_field_embedder(supports, num_wrapping_dims=1)
+        mentions = self.dropout(
+            mean_of_spans(embedded, mention_spans, graph)
+        )  # Shape: (num_nodes, embedding_dim)
+        if self._subject_flag:
+            flag = graph.flatten_nodes(mention_is_subject).unsqueeze(-1).to(mentions.dtype)
+            mentions = torch.cat([mentions, flag], dim=-1)
+        if self.mention_encoder is not None:
+            mentions = self.mention_encoder(mentions)
+        nodes = torch.cat([mentions, _for_each_node(encoded_query, graph)], dim=-1)
+        if self.node_encoder is not None:
+            nodes = self.node_encoder(nodes)
+        return encoded_query, self.dropout(nodes)
+
+    def forward(  # type: ignore[override]
+        self,
+        query: TextFieldTensors,
+        supports: TextFieldTensors,
+        mention_spans: torch.Tensor,
+        mention_candidates: torch.Tensor,
+        mention_is_subject: torch.Tensor,
+        candidate_mask: torch.Tensor,
+        graph: Graph,
+        answer: Optional[torch.Tensor] = None,
+        metadata: Optional[List[Dict[str, Any]]] = None,
+        node_states: Optional[Tuple[torch.Tensor, torch.Tensor]] = None,
+    ) -> Dict[str, Any]:
+        """
+        # Parameters
+
+        query : `TextFieldTensors`
+        supports : `TextFieldTensors`
+            From a `ListField`.
+        mention_spans : `torch.Tensor`
+            For each mention the support, its first and its last token (inclusive). Shape: `(batch_size, num_mentions, 3)`.
+        mention_candidates : `torch.Tensor`
+            The candidate that is mentioned, -1 for none. Shape: `(batch_size, num_mentions)`.
+        mention_is_subject : `torch.Tensor`
+            Shape: `(batch_size, num_mentions)`.
+        candidate_mask : `torch.Tensor`
+            Shape: `(batch_size, num_candidates)`.
+        graph : `Graph`
+            Its nodes are the mentions.
+        answer : `torch.Tensor`, optional
+            The right candidate, -1 if it is not known or is no candidate. Shape: `(batch_size,)`.
+        metadata : `List[Dict[str, Any]]`, optional
+        node_states : `Tuple[torch.Tensor, torch.Tensor]`, optional
+            The result of `encode_nodes`, if it has been computed already.
+
+        # Returns
+
+        A dictionary with `logits` and `mask`, the candidates that are mentioned, both of shape
+        `(batch_size, num_candidates)`; `mention_scores`, shape `(batch_size, num_mentions)`; `metadata` if given; and with
+        `answer` the `loss`: cross-entropy, the mean over the questions whose answer is mentioned.
+        """
+        if node_states is None:
+            node_states = self.encode_nodes(query, supports, mention_spans, mention_is_subject, graph)
+        encoded_query, nodes = node_states
+        states = self.dropout(self.graph_encoder(nodes, graph))
+        scores = self.scorer(torch.cat([states, _for_each_node(encoded_query, graph)], dim=-1)).squeeze(-1)
+        mention_scores = graph.pad_nodes(scores, mention_spans.size(1))  # Shape: (batch_size, num_mentions)
+
+        batch_size, num_candidates = candidate_mask.shape
+        # What mentions no candidate goes into a column of its own, which is cut off.
+        column = mention_candidates.masked_fill(mention_candidates < 0, num_candidates)
+        lowest = torch.finfo(mention_scores.dtype).min
+        logits = mention_scores.new_full((batch_size, num_candidates + 1), lowest).scatter_reduce(
+            1, column, mention_scores, "amax", include_self=True
+        )[:, :num_candidates]
+        mentioned = torch.zeros(
+            batch_size, num_candidates + 1, dtype=torch.bool, device=column.device
+        ).scatter(1, column, True)[:, :num_candidates]
+        mask = mentioned & candidate_mask.bool()
+        output: Dict[str, Any] = {"logits": logits, "mask": mask, "mention_scores": mention_scores}
+        if metadata is not None:
+            output["metadata"] = metadata
+        if answer is not None:
+            output["loss"] = self._loss(logits, mask, answer)
+        return output
+
+    def _loss(self, logits: torch.Tensor, mask: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
+        known = answer != NO_ANSWER
+        safe_answer = answer.clamp(min=0)
+        is_mentioned = mask.gather(1, safe_answer.unsqueeze(-1)).squeeze(-1) & known
+        right = (logits.argmax(-1) == answer) & is_mentioned
+        for is_right in right[known].tolist():
+            self._accuracy(float(is_right))
+        for is_right in right[is_mentioned].tolist():
+            self._mentioned_accuracy(float(is_right))
+        if not bool(is_mentioned.any()):
+            # Nothing to learn from this batch; the sum keeps the way for gradients (of zero) that training expects.
+            return logits.masked_fill(~mask, 0).sum() * 0
+        return nn.functional.cross_entropy(
+            logits.masked_fill(~mask, torch.finfo(logits.dtype).min)[is_mentioned], answer[is_mentioned]
+        )
+
+    def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
+        """
+        Adds for each instance, if there are metadata, `prediction`: the `answer` (`None` if no candidate is mentioned) and
+        the `ranking`, all candidates with `candidate`, `text`, `probability` and `score` (`None` where not mentioned), and
+        `mentions`, the nodes of its mentions, the highest scored first.
+        """
+        if "metadata" not in output_dict:
+            return output_dict
+        mask = output_dict["mask"]
+        logits = output_dict["logits"].masked_fill(~mask, float("-inf"))
+        # A question without any mention has no distribution.
+        probabilities = logits.softmax(-1).nan_to_num(0.0).tolist()
+        rows = zip(
+            output_dict["metadata"],
+            output_dict["logits"].tolist(),
+            mask.tolist(),
+            probabilities,
+            output_dict["mention_scores"].tolist(),
+        )
+        output_dict["prediction"] = [_prediction(*row) for row in rows]
+        return output_dict
+
+    def get_metrics(self, reset: bool = False) -> Dict[str, float]:
+        """
+        `accuracy`, over the questions whose answer is known, and `mentioned_accuracy`, over those whose answer is mentioned.
+        """
+        return {
+            "accuracy": self._accuracy.get_metric(reset),
+            "mentioned_accuracy": self._mentioned_accuracy.get_metric(reset),
+        }
+
+
+def mean_of_spans(embedded: torch.Tensor, spans: torch.Tensor, graph: Graph) -> torch.Tensor:
+    """
+    # Parameters
+
+    embedded : `torch.Tensor`
+        Shape: `(batch_size, num_supports, num_tokens, embedding_dim)`.
+    spans : `torch.Tensor`
+        Support, first and last token (inclusive) of each mention. Shape: `(batch_size, num_mentions, 3)`.
+    graph : `Graph`
+        Tells how many mentions there are.
+
+    # Returns
+
+    `torch.Tensor`
+        The mean of each mention's tokens. Shape: `(num_nodes, embedding_dim)`.
+    """
+    batch_size, num_supports, num_tokens, _ = embedded.shape
+    instance = torch.arange(batch_size, device=spans.device).view(-1, 1, 1).expand(-1, spans.size(1), 1)
+    flat = graph.flatten_nodes(torch.cat([instance, spans], dim=-1))  # Shape: (num_nodes, 4)
+    row, support, first, last = flat.unbind(-1)
+    lengths = last - first + 1
+    offsets = torch.arange(int(lengths.max()) if len(lengths) else 0, device=spans.device)
+    inside = offsets < lengths.unsqueeze(-1)  # Shape: (num_nodes, longest)
+    start = (row * num_supports + support) * num_tokens + first
+    places = (start.unsqueeze(-1) + offsets * inside).flatten()
+    tokens = embedded.flatten(0, 2).index_select(0, places).unflatten(0, inside.shape)
+    return (tokens * inside.unsqueeze(-1)).sum(1) / lengths.unsqueeze(-1).to(tokens.dtype)
+
+
+def _for_each_node(per_graph: torch.Tensor, graph: Graph) -> torch.Tensor:
+    """From one row for each graph to one for each node. Shape: `(num_nodes, ...)`."""
+    return per_graph.repeat_interleave(graph.nodes_per_graph, dim=0, output_size=graph.num_nodes)
+
+
+def _check_dim(name: str, dim: int, expected: int, what: str) -> None:
+    if dim != expected:
+        raise ConfigurationError(f"{name} reads vectors of size {dim}, but {what} have size {expected}.")
+
+
+def _prediction(
+    metadata: Dict[str, Any],
+    logits: List[float],
+    mentioned: List[bool],
+    probabilities: List[float],
+    mention_scores: List[float],
+) -> Dict[str, Any]:
+    mentions: Dict[int, List[int]] = {}
+    for node, mention in enumerate(metadata["nodes"]):
+        if mention["candidate"] != NO_ANSWER:
+            mentions.setdefault(mention["candidate"], []).append(node)
+    ranking = [
+        {
+            "candidate": candidate,
+            "text": text,
+            "probability": probabilities[candidate],
+            "score": logits[candidate] if mentioned[candidate] else None,
+            "mentions": sorted(mentions.get(candidate, []), key=lambda node: -mention_scores[node]),
+        }
+        for candidate, text in enumerate(metadata["candidates"])
+    ]
+    ranking.sort(key=lambda entry: (entry["score"] is None, -(entry["score"] or 0.0)))
+    best = ranking[0] if ranking and ranking[0]["score"] is not None else None
+    return {"answer": best["text"] if best else None, "ranking": ranking}
