@@ -1,3 +1,4 @@
+from allennlp_graphmask.data.dataset_readers.multihop_qa import HotpotQaGraphReader, WikiHopReader
 from allennlp_graphmask.data.dataset_readers.propbank_srl import Conll2009SrlReader
 
-__all__ = ["Conll2009SrlReader"]
+__all__ = ["Conll2009SrlReader", "HotpotQaGraphReader", "WikiHopReader"]

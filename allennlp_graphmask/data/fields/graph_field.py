@@ -1,7 +1,9 @@
 import logging
 from collections import Counter
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple, Union
 
+import numpy as np
+import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data.fields import Field
 from allennlp.data.vocabulary import Vocabulary
@@ -9,6 +11,10 @@ from allennlp.data.vocabulary import Vocabulary
 from allennlp_graphmask.graph import NUM_RESERVED_RELATIONS, Graph, relation_index
 
 logger = logging.getLogger(__name__)
+
+# Larger graphs are turned into tensors (32 bytes an edge) each time they are in a batch: a graph of 250,000 edges in 1 ms, while
+# to keep the tensors of all such graphs of a data set would take its memory.
+_MOST_EDGES_KEPT_AS_TENSORS = 4096
 
 
 class GraphField(Field[Graph]):  # type: ignore[type-var]
@@ -22,21 +28,33 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
     # Parameters
 
     num_nodes : `int`
-    edges : `Sequence[Tuple[int, int]]`
-        (source, target) pairs of node numbers, in `0 .. num_nodes - 1`.
-    labels : `Sequence[str]`
-        The label of each edge.
+    edges : `Union[Sequence[Tuple[int, int]], numpy.ndarray]`
+        (source, target) pairs of node numbers, in `0 .. num_nodes - 1`. Shape of an array: `(num_edges, 2)`, integers.
+    labels : `Union[Sequence[str], numpy.ndarray]`
+        The label of each edge; with `label_names` an array of integers, the numbers of the labels in `label_names`: a graph of
+        hundreds of thousands of edges is then made, counted and indexed without a loop over them.
+        Shape of an array: `(num_edges,)`.
     namespace : `str`, optional (default = `"edge_labels"`)
         The namespace of the labels. It must be one without padding and unknown entries, which AllenNLP's default
         vocabulary has for names that end in `labels` or `tags`.
+    label_names : `Sequence[str]`, optional (default = `None`)
+        The names that `labels` gives the numbers of. Names may be unused, but not repeated.
 
     # Raises
 
-    `ConfigurationError` if an edge leaves the graph, if there are not as many labels as edges, or if the namespace's
-    name does not end in `labels` or `tags`.
+    `ConfigurationError` if an edge leaves the graph, if there are not as many labels as edges, if a label has no name, or if
+    the namespace's name does not end in `labels` or `tags`.
     """
 
-    __slots__ = ["num_nodes", "edges", "labels", "_namespace", "_edge_types", "_graph"]
+    __slots__ = [
+        "num_nodes",
+        "_edges",
+        "_label_ids",
+        "_label_names",
+        "_namespace",
+        "_edge_types",
+        "_graph",
+    ]
 
     # Labels already warned about, per namespace: one warning for a label, not one for each edge.
     _warned_labels: Set[Tuple[str, str]] = set()
@@ -46,9 +64,11 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
     def __init__(
         self,
         num_nodes: int,
-        edges: Sequence[Tuple[int, int]],
-        labels: Sequence[str],
+        edges: Union[Sequence[Tuple[int, int]], np.ndarray],
+        labels: Union[Sequence[str], np.ndarray],
         namespace: str = "edge_labels",
+        *,
+        label_names: Optional[Sequence[str]] = None,
     ) -> None:
         if len(edges) != len(labels):
             raise ConfigurationError(
@@ -59,33 +79,50 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
                 f"The edge label namespace '{namespace}' must end in 'labels' or 'tags': in other namespaces AllenNLP "
                 "reserves indices for padding and unknown tokens, and edge types would be shifted."
             )
-        for source, target in edges:
-            if not (0 <= source < num_nodes and 0 <= target < num_nodes):
-                raise ConfigurationError(
-                    f"Edge ({source}, {target}) leaves the graph: its {num_nodes} nodes are numbered 0 to {num_nodes - 1}."
-                )
         self.num_nodes = num_nodes
-        self.edges: List[Tuple[int, int]] = [(source, target) for source, target in edges]
-        self.labels: List[str] = list(labels)
+        # Stored in the smallest integers that hold them: a data set of dense graphs has billions of edges.
+        # Shape: (num_edges, 2)
+        self._edges = _checked_edges(edges, num_nodes)
+        # Shape: (num_edges,)
+        self._label_ids, self._label_names = _numbered_labels(labels, label_names)
         self._namespace = namespace
-        self._edge_types: Optional[List[int]] = None
-        # The tensors are made once and shared by every epoch's batches: collating only concatenates.
+        # The edge type of each label name. Shape: (num_label_names,)
+        self._edge_types: Optional[np.ndarray] = None
+        # The tensors of small graphs are made once and shared by every epoch's batches: collating only concatenates.
         self._graph: Optional[Graph] = None
 
+    @property
+    def edges(self) -> List[Tuple[int, int]]:
+        """The (source, target) pairs; a new list each time."""
+        return [(source, target) for source, target in self._edges.tolist()]
+
+    @property
+    def labels(self) -> List[str]:
+        """The label of each edge; a new list each time."""
+        return [self._label_names[label] for label in self._label_ids.tolist()]
+
+    def _label_counts(self) -> np.ndarray:
+        return np.bincount(self._label_ids, minlength=len(self._label_names))
+
     def count_vocab_items(self, counter: Dict[str, Dict[str, int]]) -> None:
-        for label in self.labels:
-            counter[self._namespace][label] += 1
+        for label, count in zip(self._label_names, self._label_counts().tolist()):
+            if count:
+                counter[self._namespace][label] += count
 
     def index(self, vocab: Vocabulary) -> None:
-        self._edge_types = [relation_index(vocab, label, self._namespace) for label in self.labels]
+        self._edge_types = np.array(
+            [relation_index(vocab, label, self._namespace) for label in self._label_names], dtype=np.int64
+        )
         self._graph = None
-        for label, edge_type in zip(self.labels, self._edge_types):
-            if edge_type < NUM_RESERVED_RELATIONS:
-                self._note_unseen_label(label)
+        for label, edge_type, count in zip(
+            self._label_names, self._edge_types.tolist(), self._label_counts().tolist()
+        ):
+            if count and edge_type < NUM_RESERVED_RELATIONS:
+                self._note_unseen_label(label, count)
 
-    def _note_unseen_label(self, label: str) -> None:
+    def _note_unseen_label(self, label: str, num_edges: int) -> None:
         key = (self._namespace, label)
-        GraphField.unseen_label_counts[key] += 1
+        GraphField.unseen_label_counts[key] += num_edges
         if key not in GraphField._warned_labels:
             GraphField._warned_labels.add(key)
             logger.warning(
@@ -97,25 +134,37 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
 
     def get_padding_lengths(self) -> Dict[str, int]:
         # Nothing is padded. The lengths let samplers put graphs of a size together ("graph___num_nodes").
-        return {"num_nodes": self.num_nodes, "num_edges": len(self.edges)}
+        return {"num_nodes": self.num_nodes, "num_edges": len(self._edges)}
 
     def as_tensor(self, padding_lengths: Dict[str, int]) -> Graph:
         if self._edge_types is None:
             raise ConfigurationError("You must call .index(vocabulary) on a GraphField before .as_tensor()")
-        if self._graph is None:
-            self._graph = Graph.from_edges(self.num_nodes, self.edges, self._edge_types)
-        return self._graph
+        if self._graph is not None:
+            return self._graph
+        num_edges = len(self._edges)
+        # Shape: (2, num_edges)
+        edge_index = torch.from_numpy(np.ascontiguousarray(self._edges.T, dtype=np.int64))
+        graph = Graph(
+            edge_index=edge_index,
+            edge_type=torch.from_numpy(self._edge_types[self._label_ids]),
+            edge_graph=torch.zeros(num_edges, dtype=torch.long),
+            nodes_per_graph=torch.tensor([self.num_nodes]),
+            num_nodes=self.num_nodes,
+        )
+        if num_edges <= _MOST_EDGES_KEPT_AS_TENSORS:
+            self._graph = graph
+        return graph
 
     def batch_tensors(self, tensor_list: List[Graph]) -> Graph:
         return Graph.disjoint_union(tensor_list)
 
     def empty_field(self) -> "GraphField":
         field = GraphField(0, [], [], self._namespace)
-        field._edge_types = []
+        field._edge_types = np.zeros(0, dtype=np.int64)
         return field
 
     def human_readable_repr(self) -> Dict[str, Any]:
-        return {"num_nodes": self.num_nodes, "edges": list(self.edges), "labels": list(self.labels)}
+        return {"num_nodes": self.num_nodes, "edges": self.edges, "labels": self.labels}
 
     def __len__(self) -> int:
         return self.num_nodes
@@ -124,12 +173,65 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
         # Field.__eq__ compares all slots; comparing cached tensors has no truth value.
         if not isinstance(other, GraphField):
             return NotImplemented
-        return (self.num_nodes, self.edges, self.labels, self._namespace) == (
-            other.num_nodes,
-            other.edges,
-            other.labels,
-            other._namespace,
-        )
+        if (self.num_nodes, self._namespace) != (other.num_nodes, other._namespace):
+            return False
+        if not np.array_equal(self._edges, other._edges):
+            return False
+        if self._label_names == other._label_names:
+            return np.array_equal(self._label_ids, other._label_ids)
+        return self.labels == other.labels
 
     def __str__(self) -> str:
-        return f"GraphField with {self.num_nodes} nodes and {len(self.edges)} edges in namespace '{self._namespace}'."
+        return f"GraphField with {self.num_nodes} nodes and {len(self._edges)} edges in namespace '{self._namespace}'."
+
+
+def _smallest_integers(numbers: np.ndarray, largest: int) -> np.ndarray:
+    """A copy, in the smallest unsigned integers that hold `largest`."""
+    for kind in (np.uint8, np.uint16, np.uint32):
+        if largest <= np.iinfo(kind).max:
+            return numbers.astype(kind)
+    return numbers.astype(np.int64)
+
+
+def _checked_edges(edges: Union[Sequence[Tuple[int, int]], np.ndarray], num_nodes: int) -> np.ndarray:
+    array = np.asarray(edges)
+    if array.size == 0:
+        array = np.zeros((0, 2), dtype=np.int64)
+    if array.ndim != 2 or array.shape[1] != 2 or not np.issubdtype(array.dtype, np.integer):
+        raise ConfigurationError(
+            f"The edges of a graph must be pairs of node numbers, an integer array of shape (num_edges, 2): got an array of "
+            f"{array.dtype} and shape {array.shape}."
+        )
+    outside = ((array < 0) | (array >= num_nodes)).any(axis=1)
+    if outside.any():
+        source, target = array[outside.argmax()].tolist()
+        raise ConfigurationError(
+            f"Edge ({source}, {target}) leaves the graph: its {num_nodes} nodes are numbered 0 to {num_nodes - 1}."
+        )
+    return _smallest_integers(array, num_nodes)
+
+
+def _numbered_labels(
+    labels: Union[Sequence[str], np.ndarray], label_names: Optional[Sequence[str]]
+) -> Tuple[np.ndarray, List[str]]:
+    """The number of each edge's label, and the names that they number."""
+    if label_names is None:
+        numbers: Dict[str, int] = {}
+        ids = np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)
+        return _smallest_integers(ids, len(numbers)), list(numbers)
+    array = np.asarray(labels)
+    if array.size == 0:
+        array = np.zeros(0, dtype=np.int64)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+        raise ConfigurationError(
+            "With label_names, the labels of a graph must be their numbers, an integer array of shape (num_edges,): got an array "
+            f"of {array.dtype} and shape {array.shape}."
+        )
+    if len(set(label_names)) != len(label_names):
+        raise ConfigurationError(f"label_names must differ from each other, got {list(label_names)}.")
+    if array.size and not 0 <= array.min() <= array.max() < len(label_names):
+        wrong = array.min() if array.min() < 0 else array.max()
+        raise ConfigurationError(
+            f"Label {wrong} has no name: label_names has {len(label_names)}, numbered 0 to {len(label_names) - 1}."
+        )
+    return _smallest_integers(array, len(label_names)), list(label_names)

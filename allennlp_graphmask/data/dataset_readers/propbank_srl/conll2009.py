@@ -7,16 +7,16 @@ separated by tabs, one token a line, an empty line after each sentence. There is
 Files for prediction may end after PDEPREL, FILLPRED or PRED.
 """
 
-import gzip
 import lzma
 import os
 import zlib
-from typing import IO, Iterable, Iterator, List, Optional, Tuple
+from typing import Iterable, Iterator, List, Optional, Tuple
 
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT, find_cycle
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate
+from allennlp_graphmask.data.files import open_text
 
 #: The first of each pair of columns is gold, the second predicted.
 _LEMMA, _PART_OF_SPEECH, _HEAD, _LABEL = 2, 4, 8, 10
@@ -25,15 +25,6 @@ _FEWEST_COLUMNS = 12
 _NOTHING = "_"
 
 Row = Tuple[int, List[str]]
-
-
-def open_text(path: str) -> IO[bytes]:
-    """Opens a plain, gzip (.gz) or xz (.xz) file for reading bytes."""
-    if path.endswith(".gz"):
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    if path.endswith(".xz"):
-        return lzma.open(path, "rb")
-    return open(path, "rb")
 
 
 def read_conll2009(path: str, syntax: str = "gold") -> Iterator[DependencySentence]:

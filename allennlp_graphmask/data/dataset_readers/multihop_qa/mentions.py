@@ -1,0 +1,183 @@
+"""Finding the mentions that are the nodes of a question's graph."""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from allennlp_graphmask.data.coreference import Cluster
+
+#: The candidate of a mention that stands for none.
+NO_CANDIDATE = -1
+#: The entity of a mention that was not found by its words.
+NO_ENTITY = -1
+
+Phrase = Tuple[str, ...]
+#: First and last token, both included.
+TokenSpan = Tuple[int, int]
+
+
+class Mention(NamedTuple):
+    """
+    A part of a support that stands for a candidate, for a subject of the query, or for both.
+
+    `entity` is the same number for mentions of the same words (candidates come first, then subjects), `NO_ENTITY` for one that
+    was only found by coreference.
+    """
+
+    support: int
+    first_token: int
+    last_token: int
+    candidate: int
+    is_subject: bool
+    entity: int
+
+    @property
+    def kind(self) -> str:
+        """`"coreferent"`, `"candidate"` or `"subject"`: what it was found as; a candidate may be a subject too."""
+        if self.entity == NO_ENTITY:
+            return "coreferent"
+        return "subject" if self.candidate == NO_CANDIDATE else "candidate"
+
+
+class PhraseFinder:
+    """
+    Finds phrases in texts, all given as words.
+
+    Every occurrence counts but those within a longer one: where "new york" and "new york city" are looked for, "new york city"
+    has one. Occurrences that overlap otherwise all count.
+
+    # Parameters
+
+    phrases : `Sequence[Phrase]`
+        All different. Empty ones are never found.
+    """
+
+    def __init__(self, phrases: Sequence[Phrase]) -> None:
+        self._by_first_word: Dict[str, List[Tuple[Phrase, int]]] = defaultdict(list)
+        for number, phrase in enumerate(phrases):
+            if phrase:
+                self._by_first_word[phrase[0]].append((phrase, number))
+        for same_start in self._by_first_word.values():
+            same_start.sort(key=lambda phrase: -len(phrase[0]))
+
+    def find(self, words: Sequence[str]) -> Dict[TokenSpan, int]:
+        """The number of the phrase at each place where there is one, in the order of the text."""
+        found: Dict[TokenSpan, int] = {}
+        words = tuple(words)
+        covered = 0  # the end of the occurrence so far that ends last; all of them start earlier or here
+        for start, word in enumerate(words):
+            for phrase, number in self._by_first_word.get(word, ()):
+                end = start + len(phrase)
+                # Shorter phrases at this place lie within the first one that fits.
+                if words[start:end] == phrase:
+                    if end > covered:
+                        found[start, end - 1] = number
+                        covered = end
+                    break
+        return found
+
+
+class QuestionMentions(NamedTuple):
+    """
+    The mentions of a question in the order of the text, and which of them are coreferent: `clusters` holds their numbers.
+    """
+
+    mentions: List[Mention]
+    clusters: List[List[int]]
+
+
+def find_mentions(
+    supports: Sequence[Sequence[str]],
+    candidates: Sequence[Phrase],
+    subjects: Sequence[Phrase],
+    clusters: Optional[Sequence[Sequence[Iterable[TokenSpan]]]] = None,
+) -> QuestionMentions:
+    """
+    Finds the mentions of candidates and subjects, by their words and by coreference.
+
+    Among candidates, an occurrence within a longer one is no mention, and so among subjects. A candidate within a subject is
+    one: the subject "Hanging Gardens of Mumbai" hides no mention of "Mumbai".
+
+    A cluster that holds a mention of a candidate or a subject, by exactly its tokens, makes all of its spans mentions. They
+    stand for the candidate that most of the cluster's own mentions stand for (the first in the text, if several do), unless
+    they stand for one by their words, and for the subject if one of the cluster does. Other clusters are ignored. A span of
+    several clusters is one mention; the first of them that has a candidate counts.
+
+    # Parameters
+
+    supports : `Sequence[Sequence[str]]`
+        The words of each support, in lower case.
+    candidates, subjects : `Sequence[Phrase]`
+        In lower case; all candidates different, and so all subjects.
+    clusters : `Sequence[Sequence[Iterable[TokenSpan]]]`, optional (default = `None`)
+        The coreferent spans of each support.
+    """
+    candidate_finder, subject_finder = PhraseFinder(candidates), PhraseFinder(subjects)
+    mentions: List[Mention] = []
+    linked: List[List[int]] = []
+    for support, words in enumerate(supports):
+        by_candidate, by_subject = candidate_finder.find(words), subject_finder.find(words)
+        found: Dict[TokenSpan, Mention] = {}
+        for span, number in by_subject.items():
+            found[span] = Mention(support, *span, NO_CANDIDATE, True, len(candidates) + number)
+        for span, number in by_candidate.items():
+            found[span] = Mention(support, *span, number, span in by_subject, number)
+        in_clusters = _add_coreferent(support, found, clusters[support] if clusters else ())
+        number_of_span = {}
+        for span in sorted(found):
+            number_of_span[span] = len(mentions)
+            mentions.append(found[span])
+        linked += [[number_of_span[span] for span in sorted(spans)] for spans in in_clusters]
+    return QuestionMentions(mentions, linked)
+
+
+def _add_coreferent(
+    support: int, found: Dict[TokenSpan, Mention], clusters: Sequence[Iterable[TokenSpan]]
+) -> List[Set[TokenSpan]]:
+    """Adds the coreferent mentions of a support to `found`; returns the clusters that were used."""
+    by_words = dict(found)
+    used = []
+    for cluster in clusters:
+        spans = set(cluster)
+        own = [by_words[span] for span in sorted(spans) if span in by_words]
+        if not own:
+            continue
+        used.append(spans)
+        counts = Counter(mention.candidate for mention in own if mention.candidate != NO_CANDIDATE)
+        # `most_common` keeps the order of the text among equals.
+        candidate = counts.most_common(1)[0][0] if counts else NO_CANDIDATE
+        is_subject = any(mention.is_subject for mention in own)
+        for span in spans:
+            mention = found.get(span, Mention(support, *span, NO_CANDIDATE, False, NO_ENTITY))
+            found[span] = mention._replace(
+                candidate=candidate if mention.candidate == NO_CANDIDATE else mention.candidate,
+                is_subject=mention.is_subject or is_subject,
+            )
+    return used
+
+
+def cluster_tokens(
+    clusters: Sequence[Cluster], token_starts: Sequence[int], token_ends: Sequence[int]
+) -> List[Set[TokenSpan]]:
+    """
+    # Parameters
+
+    clusters : `Sequence[Cluster]`
+        Spans `[start_char, end_char)` of one text.
+    token_starts, token_ends : `Sequence[int]`
+        Where its tokens start, and end (exclusive).
+
+    # Returns
+
+    `List[Set[TokenSpan]]`
+        All the tokens that have a character in common with each span; spans of white space only have none and are left out.
+    """
+    result = []
+    for cluster in clusters:
+        spans = set()
+        for start, end in cluster:
+            first, last = bisect_right(token_ends, start), bisect_left(token_starts, end) - 1
+            if first <= last:
+                spans.add((first, last))
+        result.append(spans)
+    return result

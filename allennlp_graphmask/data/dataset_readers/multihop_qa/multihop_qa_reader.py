@@ -1,0 +1,401 @@
+import logging
+from collections import Counter
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import DatasetReader, Instance, Token, TokenIndexer
+from allennlp.data.fields import Field, ListField, MetadataField, TensorField, TextField
+from allennlp.data.token_indexers import SingleIdTokenIndexer
+from allennlp.data.tokenizers import Tokenizer
+
+from allennlp_graphmask.data.coreference import CoreferenceResolver, NoCoreference, check_clusters
+from allennlp_graphmask.data.dataset_readers.multihop_qa.json_objects import read_json_objects
+from allennlp_graphmask.data.dataset_readers.multihop_qa.mention_graph import (
+    MENTION_RELATIONS,
+    link_mentions,
+)
+from allennlp_graphmask.data.dataset_readers.multihop_qa.mentions import (
+    Mention,
+    Phrase,
+    cluster_tokens,
+    find_mentions,
+)
+from allennlp_graphmask.data.dataset_readers.multihop_qa.question import MultihopQuestion
+from allennlp_graphmask.data.fields import GraphField
+from allennlp_graphmask.data.tokenizers import PlainWordsTokenizer
+
+logger = logging.getLogger(__name__)
+
+#: The index of an answer that is not known, the candidate of a mention of none, and the padding of spans.
+UNKNOWN = -1
+
+
+class _Candidates(NamedTuple):
+    """The candidates that are kept, what is looked for in the supports for each, and the answer among them."""
+
+    texts: List[str]
+    phrases: List[Phrase]
+    answer: int
+
+
+class MultihopQaReader(DatasetReader):
+    """
+    The base of readers for multi-hop question answering over mentions: one instance for each question, whose graph has as
+    nodes the mentions in its supports of the candidates and of the query's subject.
+
+    A mention is an exact, case-insensitive match of tokens; `find_mentions` says what is done where matches nest and with
+    coreferent spans, `link_mentions` which relations there are. Each link is two edges with the same label, one in each
+    direction.
+
+    The fields of an instance (N mentions, C candidates):
+
+    - `query`: a text.
+    - `supports`: a list of texts, those in which there is a mention, in order; one without tokens if there is none.
+    - `mention_spans`: row in `supports`, first and last token (inclusive). Shape: (N, 3), padding -1.
+    - `mention_candidates`: the candidate that the mention stands for, -1 if it only stands for the subject. Shape: (N,),
+      padding -1; `mention_spans` tells what is padding.
+    - `mention_is_subject`: Shape: (N,), bool.
+    - `candidate_mask`: Shape: (C,), bool.
+    - `answer`: an index of candidates, -1 where it is not known. Shape: ().
+    - `graph`: a `GraphField` whose nodes are the mentions, in order.
+    - `metadata`: `id`, `query`, `relation`, `subject`, `subjects`, `candidates` (those kept), `answer` (text), `supports`
+      (all texts), `support_rows` (which of them each row of `supports` is), and for explanations `tokens` (of the rows, one
+      after the other) and `nodes`, for each mention `text`, `support` (its number among all texts), `start_char` and `end_char`
+      (exclusive) there, `start` and `end` (exclusive) in `tokens`, `candidate` (index or -1), `is_subject` and `kind`
+      (`"candidate"`, `"subject"` or `"coreferent"`). `mentions` is the same list: explanations keep it whole.
+
+    Legal are: an answer that is never mentioned, a support without mentions, no mention at all, candidates given twice (they
+    are one), empty supports, no support, no answer. What is wrong stops the reading with a `ConfigurationError` that names the
+    file and the question. What is left out because of the limits below is counted and logged once for each file.
+
+    # Parameters
+
+    tokenizer : `Tokenizer`, optional (default = `PlainWordsTokenizer()`)
+        It must tell where its tokens are in the text (`idx`). For a transformer keep words as tokens and use indexers for
+        mismatched tokens (`pretrained_transformer_mismatched`).
+    token_indexers : `Dict[str, TokenIndexer]`, optional
+        For query and supports. Default is `{"tokens": SingleIdTokenIndexer(lowercase_tokens=True)}`.
+    coreference : `CoreferenceResolver`, optional (default = `NoCoreference()`)
+    relations : `List[str]`, optional (default = `["DOC-BASED", "MATCH", "COREF", "COMPLEMENT"]`)
+        The relations that there are links for. COMPLEMENT links what no other relation of the list does.
+    match_within_supports : `bool`, optional (default = `False`)
+        Whether MATCH also links mentions in the same support.
+    max_nodes : `int`, optional (default = `500`)
+        Further mentions, in the order of the text, are left out.
+    max_query_tokens : `int`, optional
+        Further tokens are left out.
+    max_candidates : `int`, optional
+        Further candidates are left out, and their mentions are not looked for.
+    keep_answer : `bool`, optional (default = `True`)
+        If the answer is known and beyond `max_candidates`, it takes the place of the last candidate kept. That is for training;
+        set it to `False` for data that the model is evaluated on, where such a question then has no known answer.
+    only_supports_with_mentions : `bool`, optional (default = `True`)
+        Whether texts without a mention are left out of `supports`: no node depends on them.
+    """
+
+    #: Whether a known answer that is no candidate is an error, or is counted and becomes an unknown one.
+    answer_must_be_candidate = True
+
+    def __init__(
+        self,
+        tokenizer: Optional[Tokenizer] = None,
+        token_indexers: Optional[Dict[str, TokenIndexer]] = None,
+        coreference: Optional[CoreferenceResolver] = None,
+        relations: Optional[List[str]] = None,
+        match_within_supports: bool = False,
+        max_nodes: int = 500,
+        max_query_tokens: int = 25,
+        max_candidates: int = 80,
+        keep_answer: bool = True,
+        only_supports_with_mentions: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
+        for name, limit in (
+            ("max_nodes", max_nodes),
+            ("max_query_tokens", max_query_tokens),
+            ("max_candidates", max_candidates),
+        ):
+            if limit < 1:
+                raise ConfigurationError(f"{name} must be at least 1, got {limit}.")
+        for relation in relations or ():
+            if relation not in MENTION_RELATIONS:
+                raise ConfigurationError(
+                    f"relations has {relation!r}, expected some of {', '.join(MENTION_RELATIONS)}."
+                )
+        self._tokenizer = tokenizer or PlainWordsTokenizer()
+        self._token_indexers = token_indexers or {"tokens": SingleIdTokenIndexer(lowercase_tokens=True)}
+        self._coreference = coreference or NoCoreference()
+        self._relations = MENTION_RELATIONS if relations is None else tuple(relations)
+        self._match_within_supports = match_within_supports
+        self._max_nodes = max_nodes
+        self._max_query_tokens = max_query_tokens
+        self._max_candidates = max_candidates
+        self._keep_answer = keep_answer
+        self._only_supports_with_mentions = only_supports_with_mentions
+
+    def question_from_json(self, content: Dict[str, Any]) -> MultihopQuestion:
+        """
+        The question that an object of the data set's JSON holds.
+
+        # Raises
+
+        `ConfigurationError` if a key is missing or has a value of the wrong type.
+        """
+        raise NotImplementedError
+
+    #: The keys that may hold a question's id.
+    id_keys: Tuple[str, ...] = ("id",)
+
+    def _read(self, file_path: Any) -> Iterable[Instance]:
+        path = str(file_path)
+        counts: Counter = Counter()
+        num_objects = 0
+
+        def objects() -> Iterable[Any]:
+            # Counted before they are shared out: a worker's share of a file may be empty.
+            nonlocal num_objects
+            for found in read_json_objects(path):
+                num_objects = found.number
+                yield found
+
+        # Workers share questions and not instances, so that no worker makes instances for the others.
+        for found in self.shard_iterable(objects()):
+            try:
+                instance = self._instance(self.question_from_json(found.content), counts)
+            except ConfigurationError as error:
+                name = next((found.content[key] for key in self.id_keys if key in found.content), None)
+                which = "without an id" if name is None else repr(name)
+                raise ConfigurationError(
+                    f"{path}, question {which} (number {found.number}, byte {found.offset}): {error.message}"
+                ) from error
+            yield instance
+        self._log(path, counts)
+        if not num_objects:
+            logger.warning("%s: no instance: the list of questions is empty.", path)
+
+    def _log(self, path: str, counts: Counter) -> None:
+        """Says what was read and what was left out."""
+        num_known = counts["answer known"]
+        logger.info(
+            "%s: %d questions, %d with an answer, which is among the candidates of %d and mentioned in %d; %d mentions, %d "
+            "questions without any.",
+            path,
+            counts["questions"],
+            num_known,
+            counts["answer among candidates"],
+            counts["answer mentioned"],
+            counts["mentions"],
+            counts["without mention"],
+        )
+        left_out = [
+            (counts["queries cut"], f"queries were cut to {self._max_query_tokens} tokens"),
+            (counts["candidates cut"], f"candidates beyond {self._max_candidates} a question were left out"),
+            (counts["answers moved"], "answers beyond that limit were kept in place of another candidate"),
+            (counts["answers cut"], "answers beyond that limit were left out and count as unknown"),
+            (
+                num_known - counts["answer among candidates"],
+                f"of {num_known} answers are not among the candidates and count as unknown",
+            ),
+            (counts["nodes cut"], f"mentions beyond {self._max_nodes} a question were left out"),
+            (counts["candidates merged"], "candidates were given twice and merged"),
+        ]
+        parts = [f"{number} {what}" for number, what in left_out if number]
+        if parts:
+            logger.warning("%s: %s.", path, "; ".join(parts))
+
+    def text_to_instance(self, question: MultihopQuestion) -> Instance:  # type: ignore[override]
+        """
+        # Parameters
+
+        question : `MultihopQuestion`
+            `question_from_json` makes one of the data set's JSON. Without an answer the instance is one for prediction.
+        """
+        return self._instance(question, Counter())
+
+    def _instance(self, question: MultihopQuestion, counts: Counter) -> Instance:
+        counts["questions"] += 1
+        query = self._query_tokens(question)
+        counts["queries cut"] += len(query) > self._max_query_tokens
+        candidates = self._candidates(question, counts)
+        subjects = [phrase for phrase in dict.fromkeys(map(self._phrase, question.subjects)) if phrase]
+        texts = self._tokenizer.batch_tokenize(list(question.supports))
+        places = [[self._place(token) for token in tokens] for tokens in texts]
+        words = [[token.ensure_text().lower() for token in tokens] for tokens in texts]
+        clusters = None
+        if not isinstance(self._coreference, NoCoreference):
+            resolved = check_clusters(
+                self._coreference.clusters(question.supports, question.coreference), question.supports
+            )
+            clusters = [
+                cluster_tokens(of_text, [start for start, _ in place], [end for _, end in place])
+                for of_text, place in zip(resolved, places)
+            ]
+        found = find_mentions(words, candidates.phrases, subjects, clusters)
+        counts["nodes cut"] += max(0, len(found.mentions) - self._max_nodes)
+        mentions = found.mentions[: self._max_nodes]
+        linked = [[number for number in cluster if number < len(mentions)] for cluster in found.clusters]
+        counts["mentions"] += len(mentions)
+        counts["without mention"] += not mentions
+        if candidates.answer != UNKNOWN:
+            counts["answer mentioned"] += any(mention.candidate == candidates.answer for mention in mentions)
+
+        rows = (
+            sorted({mention.support for mention in mentions})
+            if self._only_supports_with_mentions
+            else list(range(len(texts)))
+        )
+        row_of_support = {support: row for row, support in enumerate(rows)}
+        edges, labels = link_mentions(
+            [mention.support for mention in mentions],
+            [mention.entity for mention in mentions],
+            linked,
+            self._relations,
+            match_within_supports=self._match_within_supports,
+        )
+        # Shape: (num_mentions, 3)
+        spans = np.array(
+            [(row_of_support[mention.support], *mention[1:3]) for mention in mentions], dtype=np.int64
+        ).reshape(-1, 3)
+        # The indexers come in `apply_token_indexers`: workers of a data loader must not send them along.
+        fields: Dict[str, Field] = {
+            "query": TextField(query[: self._max_query_tokens]),
+            "supports": ListField([TextField(texts[support]) for support in rows] or [TextField([])]),
+            "mention_spans": TensorField(torch.from_numpy(spans), padding_value=UNKNOWN),
+            "mention_candidates": TensorField(
+                torch.tensor([mention.candidate for mention in mentions], dtype=torch.long),
+                padding_value=UNKNOWN,
+            ),
+            "mention_is_subject": TensorField(
+                torch.tensor([mention.is_subject for mention in mentions], dtype=torch.bool),
+                padding_value=False,
+            ),
+            "candidate_mask": TensorField(
+                torch.ones(len(candidates.texts), dtype=torch.bool), padding_value=False
+            ),
+            "answer": TensorField(torch.tensor(candidates.answer), padding_value=UNKNOWN),
+            "graph": GraphField(len(mentions), edges, labels, label_names=MENTION_RELATIONS),
+        }
+        nodes = _described(question.supports, mentions, rows, texts, places)
+        fields["metadata"] = MetadataField(
+            {
+                "id": question.question_id,
+                "query": question.query,
+                "relation": question.relation,
+                "subject": question.subjects[0] if len(question.subjects) == 1 else None,
+                "subjects": list(question.subjects),
+                "candidates": candidates.texts,
+                "answer": question.answer,
+                "supports": list(question.supports),
+                "support_rows": rows,
+                "tokens": [token.ensure_text() for support in rows for token in texts[support]],
+                "nodes": nodes,
+                "mentions": nodes,
+            }
+        )
+        return Instance(fields)
+
+    def _query_tokens(self, question: MultihopQuestion) -> List[Token]:
+        text = question.query
+        if question.relation and text.startswith(question.relation):
+            # As long as before, so that the tokens' places are those in the query.
+            text = question.relation.replace("_", " ") + text[len(question.relation) :]
+        tokens = self._tokenizer.tokenize(text)
+        if not tokens:
+            raise ConfigurationError(f"the query {question.query!r} has no token.")
+        return tokens
+
+    def _phrase(self, text: str) -> Phrase:
+        return tuple(token.ensure_text().lower() for token in self._tokenizer.tokenize(text))
+
+    def _candidates(self, question: MultihopQuestion, counts: Counter) -> _Candidates:
+        # The first spelling of each candidate, and where it is.
+        index_of_phrase: Dict[Phrase, int] = {}
+        texts: List[str] = []
+        phrases: List[Phrase] = []
+        for text in question.candidates:
+            phrase = self._phrase(text)
+            if phrase in index_of_phrase:
+                counts["candidates merged"] += 1
+                continue
+            index_of_phrase[phrase] = len(texts)
+            texts.append(text)
+            phrases.append(() if text in question.not_mentioned else phrase)
+        answer = UNKNOWN
+        if question.answer is not None:
+            counts["answer known"] += 1
+            answer = index_of_phrase.get(self._phrase(question.answer), UNKNOWN)
+            if answer == UNKNOWN and self.answer_must_be_candidate:
+                raise ConfigurationError(
+                    f"the answer {question.answer!r} is not among the candidates {texts!r:.300}. Leave 'answer' out where it is "
+                    "not known."
+                )
+            counts["answer among candidates"] += answer != UNKNOWN
+        limit = self._max_candidates
+        if len(texts) > limit:
+            counts["candidates cut"] += len(texts) - limit
+            kept = list(range(limit))
+            if answer >= limit:
+                if self._keep_answer:
+                    counts["answers moved"] += 1
+                    kept[-1] = answer
+                    answer = limit - 1
+                else:
+                    counts["answers cut"] += 1
+                    answer = UNKNOWN
+            texts, phrases = [texts[index] for index in kept], [phrases[index] for index in kept]
+        return _Candidates(texts, phrases, answer)
+
+    def _place(self, token: Token) -> Tuple[int, int]:
+        """Where a token starts and ends (exclusive) in its text."""
+        if token.idx is None:
+            raise ConfigurationError(
+                f"The tokenizer {type(self._tokenizer).__name__} does not tell where the token {str(token)!r} is in its text "
+                "('idx'). Use one that does, such as 'plain_words'; a transformer can have words as tokens with the indexer "
+                "'pretrained_transformer_mismatched'."
+            )
+        end = getattr(token, "idx_end", None)
+        return token.idx, token.idx + len(token.ensure_text()) if end is None else end
+
+    def apply_token_indexers(self, instance: Instance) -> None:
+        query, supports = instance.fields["query"], instance.fields["supports"]
+        assert isinstance(query, TextField) and isinstance(supports, ListField)
+        for field in (query, *supports.field_list):
+            assert isinstance(field, TextField)
+            field.token_indexers = self._token_indexers
+
+
+def _described(
+    supports: Sequence[str],
+    mentions: Sequence[Mention],
+    rows: Sequence[int],
+    texts: Sequence[Sequence[Token]],
+    places: Sequence[Sequence[Tuple[int, int]]],
+) -> List[Dict[str, Any]]:
+    """The mentions as the metadata tell of them."""
+    first_token_of_support = {}
+    num_tokens = 0
+    for support in rows:
+        first_token_of_support[support] = num_tokens
+        num_tokens += len(texts[support])
+    nodes = []
+    for mention in mentions:
+        start = places[mention.support][mention.first_token][0]
+        end = places[mention.support][mention.last_token][1]
+        first_token = first_token_of_support[mention.support]
+        nodes.append(
+            {
+                "text": supports[mention.support][start:end],
+                "support": mention.support,
+                "start_char": start,
+                "end_char": end,
+                "start": first_token + mention.first_token,
+                "end": first_token + mention.last_token + 1,
+                "candidate": mention.candidate,
+                "is_subject": mention.is_subject,
+                "kind": mention.kind,
+            }
+        )
+    return nodes
