@@ -1,0 +1,137 @@
+from typing import Iterable, List, Optional
+
+import torch
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import Vocabulary
+from allennlp.nn import Activation
+from torch import nn
+
+from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.modules.graph_encoders.graph_encoder import GraphEncoder
+from allennlp_graphmask.modules.graph_encoders.relational_graph_encoder import RelationalGraphEncoder
+from allennlp_graphmask.modules.relation_layout import RelationLayout
+from allennlp_graphmask.modules.relation_transform import RelationTransform
+
+
+class RgcnLayer(nn.Module):
+    """
+    The parameters of one layer of `Rgcn`.
+
+    # Parameters
+
+    input_dim, output_dim : `int`
+    num_relations : `int`
+    num_bases, num_blocks : `int`, optional
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        num_relations: int,
+        num_bases: Optional[int],
+        num_blocks: Optional[int],
+    ) -> None:
+        super().__init__()
+        self.relation_transform = RelationTransform(
+            num_relations, input_dim, output_dim, num_bases=num_bases, num_blocks=num_blocks, bias=False
+        )
+        self.self_transform = nn.Linear(input_dim, output_dim)
+        nn.init.xavier_uniform_(self.self_transform.weight)
+        nn.init.zeros_(self.self_transform.bias)
+
+
+@GraphEncoder.register("rgcn")
+class Rgcn(RelationalGraphEncoder):
+    """
+    The relational graph convolutional network of [Schlichtkrull et al. (2018)](https://arxiv.org/abs/1703.06103), equation 2,
+    with a bias. For every node v
+
+    `h'_v = ReLU(sum_r 1/|N_v^r| sum_{u in N_v^r} W_r h_u + W_0 h_v + b)`
+
+    where N_v^r are the edges of type r into v, each counted. Masking messages changes none of the counts. The node's own
+    `W_0 h_v` is no edge and is never masked. A relation that training never saw has `W_r = 0`: its edges are there to be
+    explained, and say nothing.
+
+    The layers aggregate edge by edge or as a matrix product, see `RelationalGraphEncoder`.
+
+    Registered as a `GraphEncoder` with name "rgcn".
+
+    # Parameters
+
+    vocab : `Vocabulary`
+        Given by AllenNLP. Tells the relations.
+    input_dim : `int`
+    hidden_dim : `int`
+        The size of messages and of the states that every layer gives.
+    num_layers : `int`, optional (default = `2`)
+    num_bases : `int`, optional (default = `None`)
+        Basis decomposition of the W_r, see `RelationTransform`.
+    num_blocks : `int`, optional (default = `None`)
+        Block-diagonal decomposition of the W_r. Without either, each relation has a matrix of its own.
+    normalise : `bool`, optional (default = `True`)
+        Whether there is the factor `1/|N_v^r|`. Without it nodes can count their neighbours.
+    activation : `Activation`, optional (default = `relu`)
+    dropout : `float`, optional (default = `0.0`)
+        Probability of dropping an element of the states that a layer reads.
+    aggregation : `str`, optional (default = `"auto"`)
+        `"dense"`, `"edge_list"`, or `"auto"`: what is estimated to be cheaper.
+    edge_label_namespace : `str`, optional (default = `"edge_labels"`)
+    """
+
+    def __init__(
+        self,
+        vocab: Vocabulary,
+        input_dim: int,
+        hidden_dim: int,
+        *,
+        num_layers: int = 2,
+        num_bases: Optional[int] = None,
+        num_blocks: Optional[int] = None,
+        normalise: bool = True,
+        activation: Optional[Activation] = None,
+        dropout: float = 0.0,
+        aggregation: str = "auto",
+        edge_label_namespace: str = "edge_labels",
+    ) -> None:
+        super().__init__(vocab, aggregation=aggregation, edge_label_namespace=edge_label_namespace)
+        if num_layers < 1:
+            raise ConfigurationError(f"An rgcn needs at least one layer, got num_layers = {num_layers}.")
+        self.num_layers = num_layers
+        self._input_dim = input_dim
+        self._hidden_dim = hidden_dim
+        self._normalise = normalise
+        # A ModuleList does not tell type checkers what it holds.
+        self.layers: Iterable[RgcnLayer] = nn.ModuleList(  # type: ignore[assignment]
+            RgcnLayer(node_dim, hidden_dim, self._num_relations, num_bases, num_blocks)
+            for node_dim in self.get_node_dims()
+        )
+        self.activation = activation or nn.ReLU()
+        self.dropout = nn.Dropout(dropout)
+
+    def get_input_dim(self) -> int:
+        return self._input_dim
+
+    def get_output_dim(self) -> int:
+        return self._hidden_dim
+
+    def get_node_dims(self) -> List[int]:
+        return [self._input_dim] + [self._hidden_dim] * (self.num_layers - 1)
+
+    def get_message_dims(self) -> List[int]:
+        return [self._hidden_dim] * self.num_layers
+
+    def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
+        layout = RelationLayout(graph)
+        # Shape: (num_edges,)
+        edge_weights = node_states.new_ones(graph.num_edges)
+        if self._normalise:
+            edge_weights = edge_weights / layout.relation_degrees()
+        for number, layer in enumerate(self.layers):
+            states = self.dropout(node_states)
+            aggregated = self.aggregated_messages(
+                number, layer.relation_transform, states, layout, edge_weights
+            )
+            # Shape: (num_nodes, hidden_dim)
+            node_states = self.activation(layer.self_transform(states) + aggregated)
+        return node_states

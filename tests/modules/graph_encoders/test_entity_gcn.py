@@ -1,0 +1,127 @@
+import pytest
+import torch
+from allennlp.common import Params
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import Vocabulary
+
+from allennlp_graphmask.graph import Graph, num_relations
+from allennlp_graphmask.modules import EntityGcn, GraphEncoder
+from allennlp_graphmask.testing import assert_is_graph_encoder, example_graphs, example_states
+
+VOCABULARY = Vocabulary(counter={"edge_labels": {"DOC": 4, "MATCH": 3, "COREF": 2}})
+NUM_RELATIONS = num_relations(VOCABULARY)
+
+
+def loop_reference(encoder: EntityGcn, states: torch.Tensor, graph: Graph) -> torch.Tensor:
+    """The docstring's formula, one edge and one number after another."""
+    if encoder.input_projection is not None:
+        states = torch.stack(
+            [*(encoder.input_projection.weight @ state + encoder.input_projection.bias for state in states)]
+            or [states.new_zeros(encoder.get_output_dim())]
+        )[: graph.num_nodes]
+    edges = list(zip(*graph.edge_index.tolist(), graph.edge_type.tolist()))
+    layers = list(encoder.layers)
+    for number in range(encoder.num_layers):
+        layer = layers[0] if len(layers) == 1 else layers[number]
+        new_states = []
+        for node in range(graph.num_nodes):
+            update = layer.self_transform.weight @ states[node] + layer.self_transform.bias
+            for relation in range(NUM_RELATIONS):
+                sources = [u for u, v, r in edges if v == node and r == relation]
+                for source in sources:
+                    message = layer.relation_transform.weight[relation, 0] @ states[source]
+                    message = message + layer.relation_transform.bias[relation]
+                    update = update + message / len(sources)
+            gate = layer.gate.weight @ torch.cat([update, states[node]]) + layer.gate.bias
+            gate = 1 / (1 + torch.exp(-gate))
+            new_states.append(gate * torch.tanh(update) + (1 - gate) * states[node])
+        states = torch.stack(new_states) if new_states else states
+    return states
+
+
+@pytest.mark.parametrize("aggregation", ["auto", "dense", "edge_list"])
+@pytest.mark.parametrize("hidden_dim, share_weights", [(None, True), (4, False)])
+def test_it_is_a_graph_encoder(aggregation: str, hidden_dim, share_weights: bool) -> None:
+    torch.manual_seed(0)
+    encoder = EntityGcn(
+        VOCABULARY,
+        5,
+        hidden_dim,
+        num_layers=2,
+        share_weights=share_weights,
+        dropout=0.3,
+        aggregation=aggregation,
+    )
+    assert_is_graph_encoder(
+        encoder,
+        NUM_RELATIONS,
+        reference=loop_reference,
+        factorised=aggregation != "edge_list",
+        isolates_infinite_messages=True,
+    )
+
+
+def test_dimensions() -> None:
+    encoder = EntityGcn(VOCABULARY, 5, 7, num_layers=3)
+    assert (encoder.get_input_dim(), encoder.get_output_dim(), encoder.num_layers) == (5, 7, 3)
+    assert encoder.get_node_dims() == encoder.get_message_dims() == [7, 7, 7]
+    same = EntityGcn(VOCABULARY, 5)
+    assert same.input_projection is None and same.get_node_dims() == [5, 5, 5]
+
+
+def test_shared_weights_are_those_of_one_layer() -> None:
+    def number(**options) -> int:
+        return sum(parameter.numel() for parameter in EntityGcn(VOCABULARY, 5, **options).parameters())
+
+    assert number(num_layers=1) == number(num_layers=3)
+    assert number(num_layers=3, share_weights=False) == 3 * number(num_layers=1)
+
+
+def test_shared_weights_equal_separate_ones_of_the_same_numbers() -> None:
+    shared = EntityGcn(VOCABULARY, 5).eval()
+    separate = EntityGcn(VOCABULARY, 5, share_weights=False).eval()
+    for layer in separate.layers:
+        layer.load_state_dict(next(iter(shared.layers)).state_dict())
+    graph = Graph.disjoint_union(example_graphs(NUM_RELATIONS))
+    states = example_states(shared, graph)
+    assert torch.equal(shared(states, graph), separate(states, graph))
+
+
+def test_relations_are_normalised_one_by_one() -> None:
+    """An edge of another type changes nothing about the weight of a message; one of the same type halves it."""
+    encoder = EntityGcn(VOCABULARY, 4, num_layers=1).eval()
+    layer = next(iter(encoder.layers))
+    torch.nn.init.zeros_(layer.relation_transform.weight[3])
+    states = torch.randn(3, 4)
+
+    def output(edges, types) -> torch.Tensor:
+        return encoder(states, Graph.from_edges(3, edges, types))[2]
+
+    alone = output([(0, 2)], [2])
+    assert torch.allclose(output([(0, 2), (1, 2)], [2, 3]), alone, atol=1e-6)
+    assert torch.allclose(output([(0, 2), (0, 2)], [2, 2]), alone, atol=1e-6)
+    assert not torch.allclose(output([(0, 2), (1, 2)], [2, 2]), alone, atol=1e-3)
+
+
+def test_dropout_leaves_what_is_kept_whole() -> None:
+    encoder = EntityGcn(VOCABULARY, 4, num_layers=1, dropout=0.5)
+    for layer in encoder.layers:
+        torch.nn.init.constant_(layer.gate.bias, -1e4)  # everything is kept
+    graph = example_graphs(NUM_RELATIONS)[0]
+    states = example_states(encoder, graph)
+    assert torch.equal(encoder(states, graph), states)
+    for layer in encoder.layers:
+        torch.nn.init.zeros_(layer.gate.bias)
+    assert not torch.equal(encoder(states, graph), encoder(states, graph))
+
+
+def test_from_params() -> None:
+    params = {"type": "entity_gcn", "input_dim": 3, "hidden_dim": 4, "num_layers": 2, "aggregation": "dense"}
+    encoder = GraphEncoder.from_params(Params(params), vocab=VOCABULARY)
+    assert isinstance(encoder, EntityGcn) and encoder.aggregation == "dense"
+    assert next(iter(encoder.layers)).relation_transform.weight.shape == (NUM_RELATIONS, 1, 4, 4)
+
+
+def test_no_layers_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="at least one layer, got num_layers = 0"):
+        EntityGcn(VOCABULARY, 3, num_layers=0)

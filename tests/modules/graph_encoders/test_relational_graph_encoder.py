@@ -1,0 +1,297 @@
+"""The two ways of aggregating are twins: the same numbers and gradients, whatever the graph and the gates."""
+
+import copy
+from typing import List, Optional, Tuple
+
+import pytest
+import torch
+from allennlp.data import Vocabulary
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from allennlp_graphmask.graph import UNSEEN_INVERSE_RELATION, UNSEEN_RELATION, Graph, num_relations
+from allennlp_graphmask.modules import EntityGcn, Gate, Messages, Rgcn, intervening
+from allennlp_graphmask.modules.graph_encoders import RelationalGraphEncoder
+from allennlp_graphmask.testing import example_graphs, example_states
+
+VOCABULARY = Vocabulary(counter={"edge_labels": {"a": 4, "b": 3, "c": 2}})
+NUM_RELATIONS = num_relations(VOCABULARY)
+TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}
+
+MAKERS = {
+    "entity_gcn": lambda **options: EntityGcn(VOCABULARY, 4, num_layers=2, **options),
+    "entity_gcn_separate": lambda **options: EntityGcn(
+        VOCABULARY, 4, 3, num_layers=2, share_weights=False, **options
+    ),
+    "rgcn": lambda **options: Rgcn(VOCABULARY, 4, 6, **options),
+    "rgcn_bases": lambda **options: Rgcn(VOCABULARY, 4, 6, num_bases=2, **options),
+    "rgcn_blocks": lambda **options: Rgcn(VOCABULARY, 4, 6, num_blocks=2, **options),
+    "rgcn_sum": lambda **options: Rgcn(VOCABULARY, 4, 6, normalise=False, **options),
+}
+
+
+def randomised(name: str, dtype: torch.dtype, **options) -> RelationalGraphEncoder:
+    torch.manual_seed(0)
+    encoder = MAKERS[name](**options).eval().to(dtype)
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return encoder
+
+
+def twins(name: str, dtype: torch.dtype) -> List[RelationalGraphEncoder]:
+    return [randomised(name, dtype, aggregation=aggregation) for aggregation in ("dense", "edge_list")]
+
+
+@st.composite
+def multigraphs(draw) -> Graph:
+    """Batches of graphs, some of them empty; edges repeat and are loops often."""
+    graphs = []
+    for _ in range(draw(st.integers(1, 3))):
+        num_nodes = draw(st.integers(0, 5))
+        node = st.integers(0, max(0, num_nodes - 1))
+        edges = draw(st.lists(st.tuples(node, node), max_size=12)) if num_nodes else []
+        types = draw(st.lists(st.integers(0, NUM_RELATIONS - 1), min_size=len(edges), max_size=len(edges)))
+        graphs.append(Graph.from_edges(num_nodes, edges, types))
+    return Graph.disjoint_union(graphs)
+
+
+def gates_of(
+    form: str, encoder: RelationalGraphEncoder, graph: Graph, dtype: torch.dtype, seed: int
+) -> Tuple[List[Optional[Gate]], List[torch.Tensor]]:
+    """A gate for each layer, and the tensors in them that have gradients."""
+    generator = torch.Generator().manual_seed(seed)
+    gates: List[Optional[Gate]] = []
+    leaves = []
+
+    def leaf(*shape: int) -> torch.Tensor:
+        leaves.append(torch.rand(*shape, generator=generator, dtype=torch.float64).to(dtype).requires_grad_())
+        return leaves[-1]
+
+    for dim in encoder.get_message_dims():
+        if form == "none":
+            gates.append(None)
+            continue
+        kind, replacement = form.split(", ")
+        scale = leaf(graph.num_edges) if kind == "soft" else torch.rand(graph.num_edges) > 0.5
+        shapes = {"zeros": None, "vector": (dim,), "relation": (NUM_RELATIONS, dim)}
+        shape = shapes.get(replacement, (graph.num_edges, dim))
+        gates.append(
+            Gate(scale, None if shape is None else leaf(*shape), per_relation=replacement == "relation")
+        )
+    return gates, leaves
+
+
+FORMS = ["none"] + [
+    f"{kind}, {replacement}"
+    for kind in ("soft", "boolean")
+    for replacement in ("zeros", "vector", "relation", "edge")
+]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    graph=multigraphs(),
+    name=st.sampled_from(sorted(MAKERS)),
+    form=st.sampled_from(FORMS),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+    seed=st.integers(0, 1000),
+)
+def test_both_ways_give_the_same_numbers_and_gradients(graph, name, form, dtype, seed) -> None:
+    results = []
+    for encoder in twins(name, dtype):
+        torch.manual_seed(seed)
+        gates, leaves = gates_of(form, encoder, graph, dtype, seed)
+        states = torch.randn(graph.num_nodes, 4, dtype=torch.float64).to(dtype).requires_grad_()
+        with intervening(encoder, lambda messages, gates=gates: gates[messages.layer]):
+            output = encoder(states, graph)
+        weight = torch.randn(output.shape, dtype=torch.float64).to(dtype)
+        inputs = [states, *leaves, *encoder.parameters()]
+        gradients = torch.autograd.grad((output * weight).sum(), inputs, allow_unused=True)
+        results.append([output, *gradients])
+    for dense, edge_list in zip(*results):
+        # A parameter that nothing depends on has no gradient or one of zero.
+        present = [tensor for tensor in (dense, edge_list) if tensor is not None]
+        if len(present) == 1:
+            assert not present[0].any()
+        elif present and present[0].numel():
+            allowed = TOLERANCES[dtype] * max(1.0, float(edge_list.detach().abs().max()))
+            assert torch.allclose(dense, edge_list, rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS))
+@pytest.mark.parametrize("per_relation", [False, True])
+def test_gradients_of_the_dense_way(name: str, per_relation: bool) -> None:
+    encoder = randomised(name, torch.float64, aggregation="dense")
+    if isinstance(encoder, Rgcn):
+        encoder.activation = torch.nn.Tanh()  # finite differences do not like kinks
+    graph = Graph.disjoint_union(
+        [
+            Graph.from_edges(3, [(0, 1), (1, 0), (0, 1), (2, 2)], [2, 3, 2, 0]),
+            Graph.from_edges(2, [(0, 1)], [4]),
+        ]
+    )
+    dim = encoder.get_message_dims()[0]
+    states = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    scale = torch.rand(2, 5, dtype=torch.float64, requires_grad=True)
+    shape = (2, NUM_RELATIONS, dim) if per_relation else (2, dim)
+    replacement = torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+
+    def masked(states, scale, replacement, *parameters):
+        def gates(messages: Messages) -> Gate:
+            return Gate(scale[messages.layer], replacement[messages.layer], per_relation)
+
+        with intervening(encoder, gates):
+            return encoder(states, graph)
+
+    # In random directions: there are hundreds of parameters.
+    inputs = (states, scale, replacement, *encoder.parameters())
+    assert torch.autograd.gradcheck(masked, inputs, fast_mode=True)
+
+
+class LargestTensor(torch.utils._python_dispatch.TorchDispatchMode):
+    """Notes the number of elements of the largest floating-point tensor that is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.largest = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, (list, tuple)) else [result]:
+            if isinstance(tensor, torch.Tensor) and tensor.is_floating_point():
+                self.largest = max(self.largest, tensor.numel())
+        return result
+
+
+def complete_graph(num_nodes: int) -> Graph:
+    edges = [(u, v) for u in range(num_nodes) for v in range(num_nodes) if u != v]
+    return Graph.from_edges(num_nodes, edges, [2 + (u + v) % 3 for u, v in edges])
+
+
+@pytest.mark.parametrize("per_relation", [False, True])
+@pytest.mark.parametrize("finite", [True, False])
+def test_the_dense_way_never_writes_out_a_vector_for_each_edge(per_relation: bool, finite: bool) -> None:
+    encoder = EntityGcn(VOCABULARY, 32, aggregation="dense")
+    graph = complete_graph(40)
+    states = torch.randn(40, 32)
+    states[0, 0] = 1.0 if finite else float("inf")
+    scale = torch.rand(graph.num_edges, requires_grad=True)
+    replacement = torch.randn(*((NUM_RELATIONS, 32) if per_relation else (32,)), requires_grad=True)
+    gate = Gate(scale, replacement, per_relation)
+    with LargestTensor() as measured, intervening(encoder, lambda messages: gate):
+        encoder(states, graph).sum().backward()
+    assert measured.largest < graph.num_edges * 32 / 4
+    encoder.aggregation = "edge_list"
+    with LargestTensor() as measured, intervening(encoder, lambda messages: gate):
+        encoder(states, graph)
+    assert measured.largest >= graph.num_edges * 32
+
+
+@pytest.mark.parametrize("aggregation", ["dense", "edge_list"])
+def test_messages_are_computed_only_when_asked_for(aggregation: str) -> None:
+    encoder = EntityGcn(VOCABULARY, 4, aggregation=aggregation)
+    graph = complete_graph(5)
+    shown: List[Messages] = []
+    with intervening(encoder, shown.append):
+        encoder(torch.randn(5, 4), graph)
+    assert [messages._values is None for messages in shown] == [aggregation == "dense"] * 3
+
+
+def test_messages_do_not_depend_on_the_way() -> None:
+    for name in MAKERS:
+        recorded: List[List[Messages]] = []
+        for encoder in twins(name, torch.float64):
+            graph = Graph.disjoint_union(example_graphs(NUM_RELATIONS))
+            recorded.append([])
+            with intervening(encoder, recorded[-1].append):
+                encoder(example_states(encoder, graph), graph)
+        for dense, edge_list in zip(*recorded):
+            assert torch.allclose(dense.values, edge_list.values, rtol=0, atol=1e-12)
+
+
+def test_the_choice_is_made_by_density_and_not_by_gates() -> None:
+    encoder = EntityGcn(VOCABULARY, 8, num_layers=1)
+    asked: List[str] = []
+
+    def way(graph: Graph, gate: Optional[Gate] = None) -> str:
+        def look(messages: Messages) -> Optional[Gate]:
+            asked.append("dense" if "rows" in str(messages._compute_values) else "edge_list")
+            return gate
+
+        with intervening(encoder, look):
+            encoder(torch.randn(graph.num_nodes, 8), graph)
+        return asked[-1]
+
+    dense = complete_graph(30)
+    chain = Graph.from_edges(400, [(i, i + 1) for i in range(399)], [2] * 399)
+    assert way(dense) == "dense" and way(chain) == "edge_list"
+    assert way(Graph.from_edges(3, [], [])) == "edge_list"
+    assert way(dense, Gate(torch.zeros(dense.num_edges, dtype=torch.bool))) == "dense"
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS))
+@pytest.mark.parametrize("poison", [float("inf"), float("nan")])
+def test_what_is_not_finite_reaches_its_targets_only(name: str, poison: float) -> None:
+    """A product of matrices would spread it over the whole graph."""
+    graph = Graph.from_edges(5, [(0, 1), (2, 3), (3, 4), (4, 3), (1, 1)], [2, 2, 3, 2, 4])
+    for encoder in twins(name, torch.float64):
+        one_layer = copy.deepcopy(encoder)
+        one_layer.num_layers = 1
+        if isinstance(one_layer, Rgcn):
+            one_layer.layers = torch.nn.ModuleList(list(one_layer.layers)[:1])
+        states = torch.randn(5, 4, dtype=torch.float64)
+        expected = one_layer(states, graph)
+        states[0] = poison
+        for scale in (None, torch.ones(5, dtype=torch.float64), torch.ones(5, dtype=torch.bool)):
+            gate = None if scale is None else Gate(scale)
+            with intervening(one_layer, lambda messages, gate=gate: gate):
+                output = one_layer(states, graph)
+            assert torch.allclose(output[2:], expected[2:], rtol=0, atol=1e-12)
+            if poison != poison:
+                assert output[1].isnan().all()
+        # Closed, it does not reach them either.
+        closed = Gate(torch.tensor([False, True, True, True, True]), states.new_zeros(()).expand(1))
+        with intervening(one_layer, lambda messages, closed=closed: closed):
+            assert one_layer(states, graph)[1:].isfinite().all()
+
+
+class TestUnseenRelations:
+    @pytest.mark.parametrize("name", sorted(MAKERS))
+    def test_they_say_nothing(self, name: str) -> None:
+        torch.manual_seed(0)
+        encoder = MAKERS[name]().eval()
+        states = torch.randn(2, 4)
+        unseen = Graph.from_edges(2, [(0, 1), (1, 0)], [UNSEEN_RELATION, UNSEEN_INVERSE_RELATION])
+        assert torch.equal(encoder(states, unseen), encoder(states, Graph.from_edges(2, [], [])))
+
+    @pytest.mark.parametrize("name", sorted(MAKERS))
+    def test_training_on_known_relations_leaves_them_so(self, name: str) -> None:
+        torch.manual_seed(0)
+        encoder = MAKERS[name]()
+        encoder(torch.randn(30, 4), complete_graph(30)).sum().backward()
+        for layer in encoder.layers:
+            transform = layer.relation_transform
+            by_relation = transform.weight if transform.coefficients is None else transform.coefficients
+            assert not by_relation.grad[:2].any() and by_relation.grad[2:].flatten(1).any(-1).all()
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_relations_of_an_extended_vocabulary(name: str) -> None:
+    """Fine-tuning a trained model on data with other labels, as `Model.from_archive` with a vocabulary does it."""
+    encoder = randomised(name, torch.float64)
+    graph = Graph.disjoint_union(example_graphs(NUM_RELATIONS))
+    states = example_states(encoder, graph)
+    expected = encoder(states, graph)
+    vocabulary = copy.deepcopy(VOCABULARY)
+    vocabulary.extend_from_vocab(Vocabulary(counter={"edge_labels": {"new": 1}}))
+    for parameter in encoder.parameters():
+        parameter.requires_grad_(False)
+    num_parameters = len(list(encoder.parameters()))
+    for _ in range(2):  # twice is once
+        encoder.extend_vocab(vocabulary, extension_pretrained_file=None, model_path="graph_encoder")
+        assert torch.equal(encoder(states, graph), expected)
+    parameters = list(encoder.parameters())
+    assert len(parameters) == num_parameters and not any(p.requires_grad for p in parameters)
+    new = Graph.from_edges(2, [(0, 1)], [NUM_RELATIONS])
+    assert torch.equal(encoder(states[:2], new), encoder(states[:2], Graph.from_edges(2, [], [])))

@@ -1,0 +1,96 @@
+import pytest
+import torch
+from allennlp.common import Params
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import Vocabulary
+
+from allennlp_graphmask.graph import Graph, num_relations
+from allennlp_graphmask.modules import GraphEncoder, Rgcn
+from allennlp_graphmask.testing import assert_is_graph_encoder, example_graphs, example_states
+
+VOCABULARY = Vocabulary(counter={"edge_labels": {"a": 5, "a^-1": 4, "b": 3, "c": 2}})
+NUM_RELATIONS = num_relations(VOCABULARY)
+
+
+def matrix_of(transform, relation: int) -> torch.Tensor:
+    """The whole matrix W_r, put together as the two decompositions define it."""
+    matrix = transform.weight.new_zeros(transform.output_dim, transform.input_dim)
+    if transform.coefficients is not None:
+        for basis in range(transform.weight.size(0)):
+            matrix = matrix + transform.coefficients[relation, basis] * transform.weight[basis, 0]
+        return matrix
+    _, num_blocks, height, width = transform.weight.shape
+    for block in range(num_blocks):
+        rows, columns = slice(block * height, (block + 1) * height), slice(block * width, (block + 1) * width)
+        matrix[rows, columns] = transform.weight[relation, block]
+    return matrix
+
+
+def loop_reference(encoder: Rgcn, states: torch.Tensor, graph: Graph) -> torch.Tensor:
+    """The docstring's formula, one edge after another."""
+    edges = list(zip(*graph.edge_index.tolist(), graph.edge_type.tolist()))
+    for layer in encoder.layers:
+        matrices = [matrix_of(layer.relation_transform, relation) for relation in range(NUM_RELATIONS)]
+        new_states = []
+        for node in range(graph.num_nodes):
+            total = layer.self_transform.weight @ states[node] + layer.self_transform.bias
+            for source, target, relation in edges:
+                if target == node:
+                    count = sum(v == node and r == relation for _, v, r in edges)
+                    total = total + matrices[relation] @ states[source] / (count if encoder._normalise else 1)
+            new_states.append(encoder.activation(total))
+        states = torch.stack(new_states) if new_states else states.new_zeros(0, encoder.get_output_dim())
+    return states
+
+
+@pytest.mark.parametrize("aggregation", ["dense", "edge_list"])
+@pytest.mark.parametrize("options", [{}, {"num_bases": 2}, {"num_blocks": 2}, {"normalise": False}])
+def test_it_is_a_graph_encoder(aggregation: str, options) -> None:
+    torch.manual_seed(0)
+    encoder = Rgcn(VOCABULARY, 4, 6, dropout=0.3, aggregation=aggregation, **options)
+    assert_is_graph_encoder(
+        encoder,
+        NUM_RELATIONS,
+        reference=loop_reference,
+        factorised=aggregation == "dense",
+        isolates_infinite_messages=True,
+    )
+
+
+def test_dimensions() -> None:
+    encoder = Rgcn(VOCABULARY, 5, 7, num_layers=3)
+    assert (encoder.get_input_dim(), encoder.get_output_dim(), encoder.num_layers) == (5, 7, 3)
+    assert encoder.get_node_dims() == [5, 7, 7]
+    assert encoder.get_message_dims() == [7, 7, 7]
+
+
+def test_without_normalisation_nodes_can_count() -> None:
+    graph = Graph.from_edges(4, [(1, 0), (2, 0), (3, 0)], [2, 2, 2])
+    states = torch.ones(4, 3)
+    for normalise, factor in ((True, 1), (False, 3)):
+        encoder = Rgcn(VOCABULARY, 3, 2, num_layers=1, normalise=normalise, activation=torch.nn.Identity())
+        layer = next(iter(encoder.layers))
+        own = layer.self_transform(states[0])
+        message = layer.relation_transform.weight[2, 0] @ states[1]
+        assert torch.allclose(encoder(states, graph)[0], own + factor * message, atol=1e-6)
+
+
+def test_from_params() -> None:
+    params = {"type": "rgcn", "input_dim": 3, "hidden_dim": 4, "num_bases": 2, "activation": "tanh"}
+    encoder = GraphEncoder.from_params(Params(params), vocab=VOCABULARY)
+    assert isinstance(encoder, Rgcn) and isinstance(encoder.activation, torch.nn.Tanh)
+    graph = example_graphs(NUM_RELATIONS)[0]
+    assert (encoder(10 * example_states(encoder, graph), graph) < 0).any()
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="at least one layer, got num_layers = 0"):
+        Rgcn(VOCABULARY, 3, 4, num_layers=0)
+    with pytest.raises(ConfigurationError, match="num_bases = 2 and num_blocks = 3"):
+        Rgcn(VOCABULARY, 3, 3, num_bases=2, num_blocks=3)
+    with pytest.raises(ConfigurationError, match="num_blocks = 3 for sizes 3 and 4"):
+        Rgcn(VOCABULARY, 3, 4, num_blocks=3)
+    with pytest.raises(ConfigurationError, match="num_bases must be at least 1, got 0"):
+        Rgcn(VOCABULARY, 3, 4, num_bases=0)
+    with pytest.raises(ConfigurationError, match="one of 'auto', 'dense', 'edge_list', got 'sparse'"):
+        Rgcn(VOCABULARY, 3, 4, aggregation="sparse")
