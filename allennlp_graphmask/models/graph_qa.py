@@ -36,9 +36,10 @@ class GraphQuestionAnswering(Model):
         Embeds the tokens of the supports and of the question.
     query_encoder : `Seq2VecEncoder`
         From the question's tokens to one vector.
-    graph_encoder : `GraphEncoder`
     scorer : `FeedForward`
         From `[state; question]` of a mention to its score.
+    graph_encoder : `GraphEncoder`, optional (default = `None`)
+        Without it no mention knows of another: what a graph is worth is measured against that.
     query_seq2seq_encoder : `Seq2SeqEncoder`, optional (default = `None`)
         Below `query_encoder`.
     mention_encoder : `FeedForward`, optional (default = `None`)
@@ -58,9 +59,9 @@ class GraphQuestionAnswering(Model):
         vocab: Vocabulary,
         text_field_embedder: TextFieldEmbedder,
         query_encoder: Seq2VecEncoder,
-        graph_encoder: GraphEncoder,
         scorer: FeedForward,
         *,
+        graph_encoder: Optional[GraphEncoder] = None,
         query_seq2seq_encoder: Optional[Seq2SeqEncoder] = None,
         mention_encoder: Optional[FeedForward] = None,
         node_encoder: Optional[FeedForward] = None,
@@ -97,12 +98,11 @@ class GraphQuestionAnswering(Model):
         if node_encoder is not None:
             _check_dim("node_encoder", node_encoder.get_input_dim(), node_dim, "a mention and the question")
             node_dim = node_encoder.get_output_dim()
-        _check_dim("graph_encoder", graph_encoder.get_input_dim(), node_dim, "a mention and the question")
+        if graph_encoder is not None:
+            _check_dim("graph_encoder", graph_encoder.get_input_dim(), node_dim, "a mention and the question")
+            node_dim = graph_encoder.get_output_dim()
         _check_dim(
-            "scorer",
-            scorer.get_input_dim(),
-            graph_encoder.get_output_dim() + query_dim,
-            "a mention's state and the question",
+            "scorer", scorer.get_input_dim(), node_dim + query_dim, "a mention's state and the question"
         )
         if scorer.get_output_dim() != 1:
             raise ConfigurationError(
@@ -134,8 +134,7 @@ class GraphQuestionAnswering(Model):
 
         # Returns
 
-        The encoded question, shape `(batch_size, query_dim)`, and the mentions, shape
-        `(num_nodes, graph_encoder.get_input_dim())`.
+        The encoded question, shape `(batch_size, query_dim)`, and the mentions, shape `(num_nodes, node_dim)`.
         """
         encoded_query = self.encode_query(query)
         embedded = self.text_field_embedder(supports, num_wrapping_dims=1)
@@ -196,7 +195,7 @@ class GraphQuestionAnswering(Model):
         if node_states is None:
             node_states = self.encode_nodes(query, supports, mention_spans, mention_is_subject, graph)
         encoded_query, nodes = node_states
-        states = self.dropout(self.graph_encoder(nodes, graph))
+        states = nodes if self.graph_encoder is None else self.dropout(self.graph_encoder(nodes, graph))
         scores = self.scorer(torch.cat([states, _for_each_node(encoded_query, graph)], dim=-1)).squeeze(-1)
         mention_scores = graph.pad_nodes(scores, mention_spans.size(1))  # Shape: (batch_size, num_mentions)
 

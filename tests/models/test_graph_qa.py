@@ -161,6 +161,17 @@ def test_node_states_may_be_given():
     )
 
 
+def test_without_a_graph_encoder_no_mention_knows_of_another():
+    scorer = FeedForward(3 * DIM + 1, 1, 1, Activation.by_name("linear")())
+    model = _model(graph_encoder=None, scorer=scorer)
+    batch = _batch([0, 1, 2])
+    before = model(**batch)["mention_scores"]
+    batch["mention_spans"][0, 0] = torch.tensor([1, 0, 0])
+    after = model(**batch)["mention_scores"]
+    assert before[0, 0] != after[0, 0]
+    assert torch.equal(before.flatten()[1:], after.flatten()[1:])
+
+
 def test_the_ranking():
     model = _model()
     output = model(**_batch([0, 1]))

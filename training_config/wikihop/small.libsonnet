@@ -13,7 +13,7 @@ local dim = 96;
   model: wikihop.model(
     vectors_path,
     50,
-    graph_encoder={ type: 'entity_gcn', input_dim: dim, hidden_dim: dim, num_layers: 3 },
+    graph_encoder={ type: 'entity_gcn', input_dim: dim, num_layers: 3 },
     query_seq2seq_encoder=null,
     query_encoder={ type: 'lstm', input_size: 50, hidden_size: dim / 2, bidirectional: true },
     query_dim=dim,

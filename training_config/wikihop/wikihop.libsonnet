@@ -52,7 +52,7 @@
     mention_encoder: feedforward(vectors_dim + flag_dim, [mention_dim]),
     node_encoder: feedforward(mention_dim + query_dim, node_hidden_dims + [graph_encoder.input_dim]),
     graph_encoder: graph_encoder,
-    scorer: feedforward(graph_encoder.hidden_dim + query_dim, scorer_hidden_dims + [1], last_is_linear=true),
+    scorer: feedforward(graph_encoder.input_dim + query_dim, scorer_hidden_dims + [1], last_is_linear=true),
     subject_flag: subject_flag,
     dropout: dropout,
   },
@@ -70,4 +70,11 @@
   } + settings,
 
   graphmask_vocabulary(target_archive):: { type: 'from_files', directory: target_archive },
+
+  // The multiplier's learning rate is its own, in the same optimizer.
+  graphmask_optimizer(learning_rate, multiplier_learning_rate, type='adam'):: {
+    type: type,
+    lr: learning_rate,
+    parameter_groups: [[['(^|\\.)multiplier$'], { lr: multiplier_learning_rate }]],
+  },
 }

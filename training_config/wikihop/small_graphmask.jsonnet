@@ -1,0 +1,25 @@
+// GraphMask on small.jsonnet, whose archive is GRAPHMASK_TARGET. Needs the environment variables of small.jsonnet, too.
+local wikihop = import 'wikihop.libsonnet';
+local model_config = import 'small.libsonnet';
+local target = std.extVar('GRAPHMASK_TARGET');
+
+{
+  dataset_reader: model_config.dataset_reader,
+  train_data_path: model_config.train_data_path,
+  validation_data_path: model_config.validation_data_path,
+  vocabulary: wikihop.graphmask_vocabulary(target),
+  model: wikihop.graphmask(target, {
+    masker: { type: 'bilinear' },
+    penalty_scaling: 0.2,
+    multiplier_start: 5.0,
+  }),
+  data_loader: wikihop.data_loader(32),
+  validation_data_loader: wikihop.validation_data_loader(32),
+  trainer: {
+    num_epochs: 8,
+    validation_metric: '-selection',
+    optimizer: wikihop.graphmask_optimizer(2e-3, 5e-2),
+    learning_rate_scheduler: { type: 'linear_with_warmup', warmup_steps: 0 },
+    callbacks: [{ type: 'graphmask' }],
+  },
+}
