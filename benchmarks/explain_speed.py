@@ -79,12 +79,11 @@ def main() -> None:
     median = rounds[len(rounds) // 2]
 
     predictor.explain_instances(instances[:10])  # the provenance, once
-    start = time.process_time()
+    start, wall_start = time.process_time(), time.perf_counter()
     num_bytes = 0
-    for first in range(0, len(instances), arguments.batch_size):
-        for explanation in predictor.explain_instances(instances[first : first + arguments.batch_size]):
-            num_bytes += len(explanation.to_json_line())
-    to_json = time.process_time() - start
+    for explanation in predictor.explain_instances(instances):
+        num_bytes += len(explanation.to_json_line())
+    to_json, wall = time.process_time() - start, time.perf_counter() - wall_start
 
     result = {
         "instances": len(instances),
@@ -95,6 +94,7 @@ def main() -> None:
         "explain_to_predict_ratio": round(median.explain / median.predict, 3),
         "explained_per_cpu_second": round(len(instances) / median.explain, 1),
         "json_lines_per_cpu_second": round(len(instances) / to_json, 1),
+        "json_lines_per_second": round(len(instances) / wall, 1),
         "json_megabytes": round(num_bytes / 1e6, 1),
     }
     sys.stdout.write(json.dumps(result) + "\n")

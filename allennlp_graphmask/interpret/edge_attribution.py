@@ -1,4 +1,4 @@
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import torch
 
@@ -91,29 +91,34 @@ class EdgeAttribution:
         """One attribution for each graph of the batch, with nodes numbered from 0."""
         cpu = torch.device("cpu")
         edge_graph = self.graph.edge_graph.to(cpu)
-        edge_index = self.graph.edge_index.to(cpu)
-        edge_type = self.graph.edge_type.to(cpu)
-        scores = [layer.to(cpu) for layer in self.scores]
-        kept = [layer.to(cpu) for layer in self.kept]
         # The edges of a batch usually stand graph by graph, but nothing promises that.
         order = torch.argsort(edge_graph, stable=True)
         counts = torch.bincount(edge_graph, minlength=self.graph.num_graphs).tolist()
+
+        def parts_of(tensor: torch.Tensor) -> Tuple[torch.Tensor, ...]:
+            return tensor.to(cpu).index_select(-1, order).split(counts, dim=-1)
+
+        # Shapes: (2, num_edges of the graph), and (num_edges of the graph,)
+        edge_indices, edge_types = parts_of(self.graph.edge_index), parts_of(self.graph.edge_type)
+        zeros = torch.zeros_like(edge_graph).split(counts)
+        scores = [parts_of(layer) for layer in self.scores]
+        kept = [parts_of(layer) for layer in self.kept]
         first_nodes = self.graph.first_node_of_graph().tolist()
         sizes = self.graph.nodes_per_graph.tolist()
         parts = []
-        for selection, first_node, size in zip(order.split(counts), first_nodes, sizes):
+        for number, (first_node, size) in enumerate(zip(first_nodes, sizes)):
             graph = Graph(
-                edge_index=edge_index[:, selection] - first_node,
-                edge_type=edge_type[selection],
-                edge_graph=torch.zeros_like(selection),
+                edge_index=edge_indices[number] - first_node,
+                edge_type=edge_types[number],
+                edge_graph=zeros[number],
                 nodes_per_graph=torch.tensor([size]),
                 num_nodes=size,
             )
             parts.append(
                 EdgeAttribution(
                     graph,
-                    [layer[selection] for layer in scores],
-                    [layer[selection] for layer in kept],
+                    [layer[number] for layer in scores],
+                    [layer[number] for layer in kept],
                     self.relation_names,
                 )
             )

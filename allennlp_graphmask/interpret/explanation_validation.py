@@ -9,6 +9,8 @@ import math
 import re
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from allennlp_graphmask.interpret.plain_json import holds_only_atoms
+
 #: Says what a JSON object is; the first thing that every reader looks at.
 SCHEMA_NAME = "allennlp_graphmask.explanation"
 #: Raised whenever a reader of the previous version would misread what a writer of the new one writes.
@@ -119,6 +121,8 @@ def _json_problem(value: Any) -> Optional[Tuple[str, str]]:
     if isinstance(value, float):
         return None if math.isfinite(value) else ("", f"is {value}, expected a finite number.")
     if isinstance(value, list):
+        if holds_only_atoms(value):
+            return None
         for position, item in enumerate(value):
             problem = _json_problem(item)
             if problem is not None:
@@ -190,8 +194,10 @@ def _is_plain_edge(edge: Any, num_nodes: int, num_layers: int) -> bool:
         and type(scores) is list
         and type(kept) is list
         and len(scores) == len(kept) == num_layers
-        and all(type(score) is float and math.isfinite(score) for score in scores)
-        and all(type(decision) is bool for decision in kept)
+        and [*map(type, scores)].count(float) == num_layers
+        and [*map(type, kept)].count(bool) == num_layers
+        # Of numbers that are finite, and not astronomical.
+        and math.isfinite(sum(scores))
     )
 
 

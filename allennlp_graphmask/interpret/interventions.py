@@ -36,10 +36,16 @@ class LayerGates:
 
     gates : `Sequence[Optional[Gate]]`
         One for each layer, from the bottom; `None` leaves a layer alone.
+    recorded : `Sequence[Messages]`, optional (default = `()`)
+        The messages of all layers of an earlier pass over the same input, in evaluation mode as this one. Layers below
+        which nothing is gated, the bottom one always, do not compute theirs again.
     """
 
-    def __init__(self, gates: Sequence[Optional[Gate]]) -> None:
+    def __init__(self, gates: Sequence[Optional[Gate]], recorded: Sequence[Messages] = ()) -> None:
         self.gates = list(gates)
+        self.recorded = list(recorded)
 
     def __call__(self, messages: Messages) -> Optional[Gate]:
+        if self.recorded:
+            messages.reuse(self.recorded[messages.layer])
         return self.gates[messages.layer]

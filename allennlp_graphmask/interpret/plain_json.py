@@ -8,6 +8,15 @@ import torch
 SIGNIFICANT_DIGITS = 6
 
 
+#: Lists of words and of numbers of words are most of what explanations hold. Their types are gone through at C's speed.
+_ATOMS = {str, int, bool, type(None)}
+
+
+def holds_only_atoms(values: Any) -> bool:
+    """Whether a list (or tuple) has only strings, integers, booleans and `None`, which are their own JSON form."""
+    return _ATOMS.issuperset(map(type, values))
+
+
 def round_number(value: float) -> float:
     """Rounds to `SIGNIFICANT_DIGITS` significant digits."""
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
@@ -18,7 +27,7 @@ def copy_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: copy_json(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [copy_json(item) for item in value]
+        return value.copy() if holds_only_atoms(value) else [copy_json(item) for item in value]
     return value
 
 
@@ -42,7 +51,7 @@ def to_plain_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): to_plain_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [to_plain_json(item) for item in value]
+        return list(value) if holds_only_atoms(value) else [to_plain_json(item) for item in value]
     if isinstance(value, torch.Tensor):
         return to_plain_json(value.detach().cpu().tolist())
     if isinstance(value, (numpy.ndarray, numpy.generic)):

@@ -7,8 +7,9 @@ function(model_config) {
   train_data_path: model_config.train_data_path,
   validation_data_path: model_config.validation_data_path,
   vocabulary: srl.graphmask_vocabulary(target),
-  // All numbers not given are the defaults of `graphmask`.
-  model: srl.graphmask(target, {}),
+  // All numbers not given are the defaults of `graphmask`. A small hidden layer overfits less than the default, which is as
+  // large as the messages, and makes explaining cheaper.
+  model: srl.graphmask(target, { masker: { type: 'edgewise', hidden_dim: 64 } }),
   data_loader: srl.data_loader(64),
   validation_data_loader: srl.validation_data_loader(64),
   trainer: {

@@ -17,7 +17,7 @@ from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
 from allennlp_graphmask.interpret.graphmask.metrics import GraphMaskMetrics
-from allennlp_graphmask.interpret.graphmask.passes import TargetPasses
+from allennlp_graphmask.interpret.graphmask.passes import TargetPasses, UnmaskedPass
 from allennlp_graphmask.interpret.graphmask.selection import SelectionCriterion
 from allennlp_graphmask.interpret.graphmask.target import WEIGHTS_FOLLOW, load_target, resolve_target_config
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
@@ -284,22 +284,17 @@ class GraphMask(Model):
                 "To explain with a model that has been trained, call its eval() first.)"
             )
         use_dropout = self.training and self.dropout_in_masked_pass
-        original, layers, shared = self.passes.unmasked(batch, "original")
-        graph = layers[0].graph
-        locations = self.locations(layers)
+        unmasked = self.passes.unmasked(batch, "original")
+        original, graph = unmasked.output, unmasked.layers[0].graph
+        locations = self.locations(unmasked.layers)
         gates = self._gates(locations)
-
-        # Dropout below the graph encoder needs a pass of its own through there.
-        masked_inputs = batch if use_dropout else shared
-        masked = self.passes.masked(
-            masked_inputs, self.with_baselines(gates), "masked", with_dropout=use_dropout
-        )
+        masked = self.passes.masked(unmasked, self.with_baselines(gates), "masked", with_dropout=use_dropout)
         divergence = self.passes.divergence(self.divergence, original, masked)
         changed = self.passes.changed(original, masked)
 
         self._metrics.count_pass(divergence, changed)
         self._metrics.count_gates(graph.edge_type, gates)
-        self._count_controls(masked_inputs, original, gates, graph)
+        self._count_controls(unmasked, gates, graph)
         output = {
             "loss": self._loss(locations, divergence, changed),
             "divergence": divergence,
@@ -357,11 +352,7 @@ class GraphMask(Model):
         return loss
 
     def _count_controls(
-        self,
-        inputs: Dict[str, Any],
-        original: Dict[str, Any],
-        gates: List[Optional[torch.Tensor]],
-        graph: Graph,
+        self, unmasked: UnmaskedPass, gates: List[Optional[torch.Tensor]], graph: Graph
     ) -> None:
         """The divergence with all gates open, on a few batches, and in evaluation the random control."""
         if not self.measures_controls:
@@ -372,14 +363,14 @@ class GraphMask(Model):
                 self._floor_batches_left -= 1
                 opened = [torch.ones(graph.num_edges, device=graph.edge_type.device)] * self.num_layers
                 floor = self.passes.masked(
-                    inputs, self.with_baselines(opened), "unreported", with_dropout=self.training
+                    unmasked, self.with_baselines(opened), "unreported", with_dropout=self.training
                 )
-                self._metrics.count_floor(self.passes.divergence(self.divergence, original, floor))
+                self._metrics.count_floor(self.passes.divergence(self.divergence, unmasked.output, floor))
             if not self.training:
                 for _ in range(self._random_control_draws):
                     random_gates = [None if gate is None else self._shuffled(gate) for gate in gates]
-                    control = self.passes.masked(inputs, self.with_baselines(random_gates), "random")
-                    self._metrics.count_control(self.passes.changed(original, control))
+                    control = self.passes.masked(unmasked, self.with_baselines(random_gates), "random")
+                    self._metrics.count_control(self.passes.changed(unmasked.output, control))
 
     def _shuffled(self, gate: torch.Tensor) -> torch.Tensor:
         """As many open gates at random places; a generator of its own leaves the global random state alone."""

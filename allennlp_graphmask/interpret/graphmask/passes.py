@@ -19,6 +19,8 @@ class UnmaskedPass(NamedTuple):
     """
     # Parameters
 
+    batch : `Dict[str, Any]`
+        The target's inputs.
     output : `Dict[str, Any]`
         The target's output.
     layers : `List[Messages]`
@@ -27,6 +29,7 @@ class UnmaskedPass(NamedTuple):
         The inputs for further passes: those of the batch and, where the target can take it, what lies below the graph encoder.
     """
 
+    batch: Dict[str, Any]
     output: Dict[str, Any]
     layers: List[Messages]
     inputs: Dict[str, Any]
@@ -75,22 +78,28 @@ class TargetPasses:
                 "the messages of every layer (assert_is_graph_encoder in allennlp_graphmask.testing checks it), and the model must "
                 "use it in every forward pass."
             )
-        return UnmaskedPass(output, recorder.layers, inputs)
+        return UnmaskedPass(batch, output, recorder.layers, inputs)
 
     def masked(
         self,
-        inputs: Dict[str, Any],
+        unmasked: UnmaskedPass,
         gates: Sequence[Optional[Gate]],
         metric_set: str,
         *,
         with_dropout: bool = False,
     ) -> Dict[str, Any]:
-        """The target's output when the messages of each layer are gated; `None` leaves a layer open."""
-        with intervening(self.encoder, LayerGates(gates)), self.metric_sets.using(metric_set):
-            if with_dropout:
+        """
+        The target's output for the same inputs when the messages of each layer are gated; `None` leaves a layer open. What
+        the unmasked pass has computed is not computed again where it cannot have changed.
+        """
+        if with_dropout:
+            # Nothing is what it was, from the embeddings on.
+            with intervening(self.encoder, LayerGates(gates)), self.metric_sets.using(metric_set):
                 with stochastic_layers_active(self.target):
-                    return self.target(**inputs)
-            return self.target(**inputs)
+                    return self.target(**unmasked.batch)
+        gating = LayerGates(gates, unmasked.layers)
+        with intervening(self.encoder, gating), self.metric_sets.using(metric_set):
+            return self.target(**unmasked.inputs)
 
     def divergence(
         self, divergence: Divergence, original: Dict[str, Any], masked: Dict[str, Any]

@@ -39,15 +39,15 @@ def masked_at_thresholds(
     For each threshold the number of kept messages, shape `(num_thresholds,)`, and whether each instance's predictions changed,
     shape `(num_thresholds, batch_size)`; and the number of messages.
     """
-    original, layers, inputs = model.passes.unmasked(batch, "unreported")
-    locations = model.locations(layers)
-    num_edges = layers[0].graph.num_edges
+    unmasked = model.passes.unmasked(batch, "unreported")
+    locations = model.locations(unmasked.layers)
+    num_edges = unmasked.layers[0].graph.num_edges
     kept, changed = [], []
     for threshold in thresholds:
         gates = [None if location is None else location > threshold for location in locations]
-        masked = model.passes.masked(inputs, model.with_baselines(gates), "unreported")
+        masked = model.passes.masked(unmasked, model.with_baselines(gates), "unreported")
         kept.append(sum(num_edges if gate is None else gate.sum() for gate in gates))
-        changed.append(model.passes.changed(original, masked))
+        changed.append(model.passes.changed(unmasked.output, masked))
     return torch.as_tensor(kept), torch.stack(changed), num_edges * model.num_layers
 
 

@@ -9,6 +9,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.divergences import changed_predictions
 from allennlp_graphmask.interpret.graphmask import GraphMask
+from allennlp_graphmask.interpret.interventions import LayerGates
 from allennlp_graphmask.modules import Gate, intervening
 from allennlp_graphmask.testing import assert_nothing_left_behind
 from tests.interpret.toy import (
@@ -320,3 +321,33 @@ class TestDegenerateBatches:
         assert metrics["kept"] == 1 and metrics["changed"] == 0
         if mode == "evaluation":
             assert output["attribution"].kept_share() == 1
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_messages_of_the_bottom_layer_are_computed_once(kind, training, vocab, batch, monkeypatch):
+    """Both passes have the same ones; those of higher layers depend on the gates below."""
+    model = toy_graphmask(kind, vocab, batch)
+    model.measures_controls = False
+    in_training(model) if training else model.eval()
+    counts = []
+    for layer in model.passes.encoder.layers:
+        compute = layer.edge_messages
+
+        def counting(*arguments, compute=compute, layer=layer):
+            counts.append(layer)
+            return compute(*arguments)
+
+        monkeypatch.setattr(layer, "edge_messages", counting)
+    model(**batch)
+    bottom, top = model.passes.encoder.layers
+    assert counts.count(bottom) == 1 and counts.count(top) == 2
+
+
+def test_recorded_messages_change_no_number(vocab, batch):
+    model = toy_graphmask("tagger", vocab, batch)
+    unmasked = model.passes.unmasked(batch, "original")
+    gates = model.with_baselines(model._gates(model.locations(unmasked.layers)))
+    with intervening(model.passes.encoder, LayerGates(gates)):
+        expected = model.target(**batch)["logits"]
+    assert torch.equal(model.passes.masked(unmasked, gates, "masked")["logits"], expected)
