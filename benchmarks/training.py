@@ -1,0 +1,66 @@
+"""What the benchmarks that train models have in common."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterable, Optional
+
+from allennlp.nn.util import move_to_device
+
+from allennlp_graphmask.interpret.graphmask import GraphMask
+
+
+def cpu_seconds_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def train(
+    config: str,
+    folder: Path,
+    seed: int,
+    environment: Dict[str, str],
+    overrides: Optional[Dict[str, Any]] = None,
+) -> float:
+    """Runs `allennlp train` with one thread and returns its CPU seconds, which a later run reads from the folder."""
+    record = folder / "cpu_seconds.json"
+    if (folder / "model.tar.gz").exists() and record.exists():
+        return float(json.loads(record.read_text()))
+    seeds = {"random_seed": seed, "numpy_seed": seed, "pytorch_seed": seed}
+    command = [
+        sys.executable,
+        "-m",
+        "allennlp",
+        "train",
+        config,
+        "-s",
+        str(folder),
+        "-f",
+        "-o",
+        json.dumps({**seeds, **(overrides or {})}),
+    ]
+    before = cpu_seconds_of_children()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_suffix(".log"), "w") as log:
+        subprocess.run(
+            command,
+            check=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+            stdout=log,
+            stderr=log,
+        )
+    seconds = cpu_seconds_of_children() - before
+    record.write_text(json.dumps(seconds))
+    return seconds
+
+
+def evaluate(model: GraphMask, batches: Iterable[Any], random_draws: int) -> Dict[str, float]:
+    """All metrics of the model, in evaluation mode."""
+    model._random_control_draws = random_draws
+    model.eval()
+    for batch in batches:
+        model(**move_to_device(batch, -1))
+    return model.get_metrics(reset=True)

@@ -1,0 +1,197 @@
+"""
+Trains the small question answering model, the same model without its graph encoder, and GraphMask, for several seeds, with
+`allennlp train`, and measures what `docs/results.md` reports. Needs the environment variable GRAPHMASK_DATA.
+
+    python -m benchmarks.wikihop --seeds 1 2 3 4 5 --output results/wikihop --json results/wikihop.jsonl
+
+Nothing is chosen on the development questions that the figures are for: epochs and thresholds are chosen on a tenth of the
+training questions, which are not trained on. A seed whose archives are in the output folder already is not trained again. One
+line of JSON is written for each seed, and one for all of them.
+"""
+
+import argparse
+import json
+import lzma
+import os
+import random
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Tuple
+
+import numpy
+import torch
+from allennlp.common.plugins import import_plugins
+from allennlp.data import Batch, Instance
+from allennlp.models import Model, load_archive
+
+from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold
+from benchmarks.training import evaluate, train
+
+CONFIGS = Path(__file__).parent.parent / "training_config" / "wikihop"
+
+
+def split_questions(source: Path, folder: Path) -> Tuple[Path, Path]:
+    """Writes nine tenths of the questions to a file to train on, and one tenth to choose on."""
+    paths = folder / "train.json", folder / "selection.json"
+    if not all(path.exists() for path in paths):
+        with lzma.open(source, "rt", encoding="utf-8") as file:
+            questions = json.load(file)
+        random.Random(0).shuffle(questions)
+        cut = len(questions) // 10
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, part in zip(paths, (questions[cut:], questions[:cut])):
+            temporary = path.with_suffix(".tmp")
+            temporary.write_text(json.dumps(part), encoding="utf-8")
+            temporary.replace(path)
+    return paths
+
+
+def batches_of(instances: List[Instance], model: Model, batch_size: int) -> List[Dict[str, Any]]:
+    """Collated batches of graphs of about the same size."""
+    ordered = sorted(instances, key=lambda instance: instance["graph"].num_nodes)  # type: ignore[attr-defined]
+    batches = []
+    for start in range(0, len(ordered), batch_size):
+        batch = Batch(ordered[start : start + batch_size])
+        batch.index_instances(model.vocab)
+        batches.append(batch.as_tensor_dict())
+    return batches
+
+
+@torch.no_grad()
+def right_answers(model: Model, batches: Iterable[Dict[str, Any]]) -> List[bool]:
+    """Whether each question is answered rightly."""
+    model.eval()
+    right: List[bool] = []
+    for batch in batches:
+        output = model(**batch)
+        chosen = output["logits"].argmax(-1)
+        right += ((chosen == batch["answer"]) & output["mask"].any(-1)).tolist()
+    return right
+
+
+@torch.no_grad()
+def kept_by_layer_and_relation(model: GraphMask, batches: Iterable[Dict[str, Any]]) -> Dict[str, List[float]]:
+    """The share of messages kept in each layer, from the bottom, for each relation."""
+    kept: Dict[str, numpy.ndarray] = defaultdict(lambda: numpy.zeros(model.num_layers))
+    total: Dict[str, int] = defaultdict(int)
+    for batch in batches:
+        attribution = model(**batch)["attribution"]
+        decisions = torch.stack(attribution.kept).numpy()  # Shape: (num_layers, num_edges)
+        edge_type = attribution.graph.edge_type.numpy()
+        for relation in numpy.unique(edge_type):
+            chosen = edge_type == relation
+            kept[attribution.relation_names[relation]] += decisions[:, chosen].sum(1)
+            total[attribution.relation_names[relation]] += int(chosen.sum())
+    return {name: (shares / total[name]).round(4).tolist() for name, shares in kept.items()}
+
+
+def measure(
+    folders: Dict[str, Path], selection_file: Path, dev_file: Path, batch_size: int, promises: List[float]
+) -> Tuple[Dict[str, Any], Dict[str, List[bool]]]:
+    """Everything that is reported of one seed, and which questions each model answers rightly."""
+    right: Dict[str, List[bool]] = {}
+    for name in ("graph", "no_graph"):
+        archive = load_archive(str(folders[name] / "model.tar.gz"))
+        instances = list(archive.validation_dataset_reader.read(str(dev_file)))
+        right[name] = right_answers(archive.model, batches_of(instances, archive.model, batch_size))
+    archive = load_archive(str(folders["graphmask"] / "model.tar.gz"))
+    model, reader = archive.model, archive.validation_dataset_reader
+    assert isinstance(model, GraphMask)
+    selection = batches_of(list(reader.read(str(selection_file))), model, batch_size)
+    dev = batches_of(list(reader.read(str(dev_file))), model, batch_size)
+    training = json.loads((folders["graphmask"] / "metrics.json").read_text())
+    results: Dict[str, Any] = {
+        "questions": len(instances),
+        "accuracy": {name: sum(answers) / len(answers) for name, answers in right.items()},
+        "training": {
+            key: training[key]
+            for key in ("best_epoch", "training_kept", "training_divergence", "training_changed")
+        },
+        "allowance": model.lagrangian.allowance,
+        "as_trained": {"threshold": float(model.threshold), **evaluate(model, dev, random_draws=5)},
+    }
+    for promised in promises:
+        chosen = choose_threshold(model, selection, promised)[0]
+        model.threshold.fill_(chosen.threshold)
+        results[f"threshold_for_{promised}"] = {
+            "chosen": chosen._asdict(),
+            "dev": evaluate(model, dev, random_draws=5),
+            "kept_by_layer_and_relation": kept_by_layer_and_relation(model, dev),
+        }
+    return results, right
+
+
+def paired_bootstrap(first: numpy.ndarray, second: numpy.ndarray, draws: int = 10000) -> Dict[str, float]:
+    """
+    The difference of two accuracies, with the interval that 95 % of it lies in when the questions are drawn again. Both arrays
+    say which model (row) answers which question (column) rightly; the mean over rows is compared.
+    """
+    differences = first.mean(0) - second.mean(0)
+    chosen = numpy.random.default_rng(0).integers(0, len(differences), (draws, len(differences)))
+    means = differences[chosen].mean(1)
+    return {
+        "difference": float(differences.mean()),
+        "lower": float(numpy.quantile(means, 0.025)),
+        "upper": float(numpy.quantile(means, 0.975)),
+        "share_of_draws_at_most_zero": float((means <= 0).mean()),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--output", type=Path, required=True, help="folder of the archives")
+    parser.add_argument(
+        "--json", type=Path, required=True, help="file that a line for each seed is appended to"
+    )
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--promises", type=float, nargs="+", default=[0.05, 0.1])
+    arguments = parser.parse_args()
+    import_plugins()
+    data = Path(os.environ["GRAPHMASK_DATA"]) / "qa_wikihop_format"
+    train_file, selection_file = split_questions(data / "redocred_train.json.xz", arguments.output)
+    environment = {"WIKIHOP_TRAIN": str(train_file), "WIKIHOP_DEV": str(selection_file)}
+    all_right: Dict[str, List[List[bool]]] = defaultdict(list)
+    for seed in arguments.seeds:
+        folders = {
+            name: arguments.output / f"small_{name}_{seed}" for name in ("graph", "no_graph", "graphmask")
+        }
+        config = str(CONFIGS / "small.jsonnet")
+        seconds = {
+            "graph": train(config, folders["graph"], seed, environment),
+            "no_graph": train(config, folders["no_graph"], seed, environment, {"model.graph_encoder": None}),
+            "graphmask": train(
+                str(CONFIGS / "small_graphmask.jsonnet"),
+                folders["graphmask"],
+                seed,
+                {**environment, "GRAPHMASK_TARGET": str(folders["graph"] / "model.tar.gz")},
+            ),
+        }
+        results, right = measure(
+            folders,
+            selection_file,
+            data / "redocred_dev.json.xz",
+            arguments.batch_size,
+            arguments.promises,
+        )
+        for name, answers in right.items():
+            all_right[name].append(answers)
+        _write(arguments.json, {"seed": seed, "train_cpu_seconds": seconds, **results})
+    graph, no_graph = (numpy.array(all_right[name], dtype=float) for name in ("graph", "no_graph"))
+    _write(
+        arguments.json,
+        {"seeds": arguments.seeds, "graph_against_no_graph": paired_bootstrap(graph, no_graph)},
+    )
+
+
+def _write(path: Path, line: Dict[str, Any]) -> None:
+    with open(path, "a") as file:
+        file.write(json.dumps(line) + "\n")
+    sys.stdout.write(json.dumps(line) + "\n")
+
+
+if __name__ == "__main__":
+    main()
