@@ -6,7 +6,8 @@ import sys
 from typing import Any
 
 SNAPSHOT = {
-    "DatasetReader": ["conll2009_srl"],
+    "CoreferenceResolver": ["annotated", "none"],
+    "DatasetReader": ["conll2009_srl", "hotpotqa_graph", "wikihop"],
     "Divergence": ["kl", "margin_hinge", "prediction_nll", "saturating_kl"],
     "GraphEncoder": ["syntactic_gcn"],
     "Masker": ["edgewise"],
@@ -14,6 +15,7 @@ SNAPSHOT = {
     "Model": ["gcn_srl", "graphmask"],
     "Predictor": ["graph_srl", "graphmask"],
     "Subcommand": ["graphmask-init"],
+    "Tokenizer": ["plain_words"],
     "TrainerCallback": ["graphmask"],
 }
 

@@ -4,6 +4,7 @@ import pickle
 from collections import Counter, defaultdict
 from typing import Dict, Iterable
 
+import numpy as np
 import pytest
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -96,6 +97,84 @@ def test_any_graph_goes_through_a_field(part) -> None:
     assert_same_graph(field.as_tensor({}), expected)
 
 
+@given(edge_lists())
+@settings(deadline=None, max_examples=50)
+def test_arrays_are_the_same_graph(part) -> None:
+    num_nodes, edges = part
+    names = ["unused", "0", "1", "2", "3"]
+    vocabulary = Vocabulary(counter={"edge_labels": {"0": 4, "1": 3, "2": 2}})
+    listed = GraphField(num_nodes, [edge[:2] for edge in edges], [str(edge[2]) for edge in edges])
+    compact = GraphField(
+        num_nodes,
+        np.array([edge[:2] for edge in edges], dtype=np.int32).reshape(-1, 2),
+        np.array([names.index(str(edge[2])) for edge in edges], dtype=np.int64),
+        label_names=names,
+    )
+    assert compact == listed and listed == compact
+    assert (compact.edges, compact.labels) == (listed.edges, listed.labels)
+    assert compact.human_readable_repr() == listed.human_readable_repr()
+    assert compact.get_padding_lengths() == listed.get_padding_lengths()
+    counters = []
+    for field in (listed, compact):
+        counters.append(defaultdict(Counter))
+        field.count_vocab_items(counters[-1])
+        field.index(vocabulary)
+    assert counters[0] == counters[1]
+    assert_same_graph(compact.as_tensor({}), listed.as_tensor({}))
+
+
+def test_the_callers_arrays_are_not_kept() -> None:
+    # Few nodes: the smallest integers are what is stored, so that a conversion alone would make no copy.
+    edges, labels = np.array([[0, 1]], dtype=np.uint8), np.array([0], dtype=np.uint8)
+    field = GraphField(2, edges, labels, label_names=["obj"])
+    edges[:] = 7
+    labels[:] = 7
+    assert field == GraphField(2, [(0, 1)], ["obj"])
+
+
+@pytest.mark.parametrize(
+    "edges, labels, message",
+    [
+        ([[0, 2]], [0], r"Edge \(0, 2\) leaves the graph"),
+        ([[0, 1], [-1, 0]], [0, 0], r"Edge \(-1, 0\) leaves the graph"),
+        ([[0, 1]], [1], "Label 1 has no name: label_names has 1"),
+        ([[0, 1]], [-1], "Label -1 has no name"),
+        ([[0, 1]], [0.0], "integer array of shape .num_edges,.: got an array of float64"),
+        ([[0.0, 1.0]], [0], "got an array of float64 and shape .1, 2."),
+        ([[0, 1, 1]], [0], "shape .1, 3."),
+        ([[0, 1]], [0, 0], "got 1 edges and 2 labels"),
+    ],
+)
+def test_wrong_arrays_are_refused(edges, labels, message) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        GraphField(2, np.array(edges), np.array(labels), label_names=["obj"])
+
+
+def test_a_name_given_twice_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="must differ"):
+        GraphField(2, np.array([[0, 1]]), np.array([0]), label_names=["obj", "obj"])
+
+
+@pytest.mark.parametrize("num_nodes", [255, 256, 257, 65536, 65537])
+def test_node_numbers_survive_their_storage(num_nodes: int, vocabulary: Vocabulary) -> None:
+    field = GraphField(num_nodes, [(num_nodes - 1, 0), (0, num_nodes - 1)], ["obj", "obj^-1"])
+    field.index(vocabulary)
+    assert field.as_tensor({}).edge_index.tolist() == [[num_nodes - 1, 0], [0, num_nodes - 1]]
+    assert field.edges == [(num_nodes - 1, 0), (0, num_nodes - 1)]
+
+
+def test_a_dense_graph_is_small_and_made_anew(vocabulary: Vocabulary) -> None:
+    """A data set of graphs with all pairs of nodes as edges must fit into memory."""
+    edges = np.argwhere(~np.eye(500, dtype=bool))
+    field = GraphField(500, edges, np.arange(len(edges)) % 4, label_names=LABELS)
+    field.index(vocabulary)
+    graph = field.as_tensor({})
+    assert graph.edge_index.T.tolist() == edges.tolist()
+    assert graph.edge_type[:4].tolist() == [relation_index(vocabulary, label) for label in LABELS]
+    assert field.as_tensor({}) is not graph
+    assert len(pickle.dumps(field)) < 5 * len(edges) + 2000
+
+
 def test_batch_is_the_disjoint_union(vocabulary: Vocabulary) -> None:
     fields = [sentence(), GraphField(0, [], []), GraphField(2, [(1, 0)], ["nsubj"])]
     batch = Batch([Instance({"graph": field}) for field in fields])
@@ -146,7 +225,7 @@ def test_copies_are_independent(vocabulary: Vocabulary) -> None:
     field.index(vocabulary)
     expected = field.as_tensor({})
     copies = (copy.deepcopy(field), pickle.loads(pickle.dumps(field)), field.duplicate())
-    field.edges.append((0, 0))
+    field._edges[:] = 0
     for copied in copies:
         assert copied == sentence()
         assert_same_graph(copied.as_tensor({}), expected)

@@ -36,7 +36,8 @@ class Mention(NamedTuple):
         """`"coreferent"`, `"candidate"` or `"subject"`: what it was found as; a candidate may be a subject too."""
         if self.entity == NO_ENTITY:
             return "coreferent"
-        return "subject" if self.candidate == NO_CANDIDATE else "candidate"
+        # A mention that was found as a subject may have got a candidate by coreference.
+        return "candidate" if self.candidate == self.entity else "subject"
 
 
 class PhraseFinder:

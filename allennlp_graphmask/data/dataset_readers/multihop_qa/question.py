@@ -51,7 +51,7 @@ class MultihopQuestion:
 
 
 _MISSING = object()
-_TYPE_NAMES = {str: "a string", list: "a list", dict: "an object"}
+_TYPE_NAMES: Dict[type, str] = {str: "a string", list: "a list", dict: "an object"}
 
 
 def value_of(content: Dict[str, Any], key: str, kind: type, default: Any = _MISSING) -> Any:

@@ -1,0 +1,106 @@
+"""The readers on real questions. Skipped unless GRAPHMASK_DATA says where they are."""
+
+import json
+import lzma
+import os
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+import spacy
+from allennlp.data import Instance
+
+from allennlp_graphmask.data.coreference import AnnotatedCoreference
+from allennlp_graphmask.data.dataset_readers import HotpotQaGraphReader, WikiHopReader
+
+DATA = os.environ.get("GRAPHMASK_DATA")
+pytestmark = pytest.mark.skipif(
+    not DATA, reason="the environment variable GRAPHMASK_DATA, the folder of the real data, is not set"
+)
+
+WIKIHOP_FORMAT = [
+    "wikihop_samples/wikihop_train_2.json",
+    "wikihop_samples/wikihop_dev_2.json",
+    "wikihop_samples/wikihop_dev_2.masked.json",
+    "wikihop_samples/medhop_train_1.json",
+    "wikihop_samples/medhop_dev_1.json",
+    "qa_wikihop_format/2wiki_train.json.xz",
+    "qa_wikihop_format/2wiki_dev.json.xz",
+    "qa_wikihop_format/redocred_dev.json.xz",
+    "qa_wikihop_format/redocred_train.json.xz",
+]
+HOTPOTQA_FORMAT = ["qa_real/hotpotqa_sample.json.xz", "qa_real/2wikimultihopqa_sample.json.xz"]
+
+
+def path_of(name: str) -> Path:
+    return Path(DATA or "") / name
+
+
+def content_of(name: str) -> List[Any]:
+    path = path_of(name)
+    opened = lzma.open(path, "rb") if name.endswith(".xz") else open(path, "rb")
+    with opened as file:
+        return json.load(file)
+
+
+def check(instance: Instance) -> None:
+    """Every node is a part of its support, in the order of the text, and stands for what it says."""
+    metadata = instance.fields["metadata"].metadata  # type: ignore[attr-defined]
+    nodes = metadata["nodes"]
+    assert len(nodes) == len(instance.fields["graph"])
+    spans = instance.fields["mention_spans"].tensor.tolist()  # type: ignore[attr-defined]
+    names = ["".join(candidate.lower().split()) for candidate in metadata["candidates"]]
+    for node, (row, first, last) in zip(nodes, spans):
+        text = metadata["supports"][node["support"]]
+        assert text[node["start_char"] : node["end_char"]] == node["text"] != ""
+        tokens = instance["supports"][row].tokens
+        assert (tokens[first].idx, tokens[last].idx_end) == (node["start_char"], node["end_char"])
+        bare = "".join(node["text"].lower().split())
+        if node["kind"] == "candidate":
+            assert bare == names[node["candidate"]]
+        elif node["kind"] == "subject":
+            assert bare in {"".join(subject.lower().split()) for subject in metadata["subjects"]}
+        assert node["candidate"] >= 0 or node["is_subject"]
+    order = [(node["support"], node["start_char"], node["end_char"]) for node in nodes]
+    assert order == sorted(order)
+    answer = instance.fields["answer"].tensor.item()  # type: ignore[attr-defined]
+    if answer >= 0:
+        assert "".join(metadata["answer"].lower().split()) == names[answer]
+
+
+@pytest.mark.parametrize("name", WIKIHOP_FORMAT)
+def test_wikihop_and_its_kin(name):
+    questions = content_of(name)
+    instances = WikiHopReader(coreference=AnnotatedCoreference()).read(str(path_of(name)))
+    num_instances = 0
+    for question, instance in zip(questions, instances):
+        num_instances += 1
+        assert instance.fields["metadata"].metadata["id"] == question["id"]
+        assert instance.fields["answer"].tensor.item() >= 0
+        check(instance)
+    assert num_instances == len(questions)
+
+
+def names_of_articles(questions: List[Any]) -> spacy.language.Language:
+    """Instead of a trained pipeline, which would have to be downloaded: it knows the titles of the paragraphs."""
+    language = spacy.blank("en")
+    ruler = language.add_pipe("entity_ruler", config={"phrase_matcher_attr": "LOWER"})
+    titles = {title.partition(" (")[0] for question in questions for title, _ in question["context"]}
+    ruler.add_patterns([{"label": "TITLE", "pattern": title} for title in sorted(titles)])  # type: ignore[attr-defined]
+    return language
+
+
+@pytest.mark.parametrize("name", HOTPOTQA_FORMAT)
+def test_hotpotqa_and_its_kin(name):
+    questions = content_of(name)
+    reader = HotpotQaGraphReader(pipeline=names_of_articles(questions), title_candidates=True)
+    num_instances = 0
+    for question, instance in zip(questions, reader.read(str(path_of(name)))):
+        num_instances += 1
+        metadata = instance.fields["metadata"].metadata
+        assert metadata["id"] == question["_id"]
+        assert len(metadata["supports"]) == len(question["context"])
+        # One question of the sample has no paragraph.
+        assert metadata["nodes"] or not question["context"]
+        check(instance)
+    assert num_instances == len(questions)
