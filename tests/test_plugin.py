@@ -8,8 +8,8 @@ from typing import Any
 SNAPSHOT = {
     "DatasetReader": ["conll2009_srl"],
     "Divergence": ["kl", "margin_hinge", "prediction_nll", "saturating_kl"],
-    "GraphEncoder": ["syntactic_gcn"],
-    "Masker": ["edgewise"],
+    "GraphEncoder": ["entity_gcn", "rgcn", "syntactic_gcn"],
+    "Masker": ["bilinear", "edgewise"],
     "Metric": ["propbank_role_f1"],
     "Model": ["gcn_srl", "graphmask"],
     "Predictor": ["graph_srl", "graphmask"],
