@@ -8,7 +8,7 @@ from allennlp_graphmask.graph import Graph
 #: What an edge costs in a computation edge by edge, in cells of the dense matrix, where each does one multiplication and
 #: addition of a matrix product: copying, weighting and adding up a vector is bound by memory. Measured on a CPU with
 #: `benchmarks/factorised_path.py`.
-_CELLS_PER_EDGE = 50
+_CELLS_PER_EDGE = 40
 
 
 class RelationLayout:

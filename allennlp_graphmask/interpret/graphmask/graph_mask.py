@@ -21,7 +21,7 @@ from allennlp_graphmask.interpret.graphmask.passes import TargetPasses, Unmasked
 from allennlp_graphmask.interpret.graphmask.selection import SelectionCriterion
 from allennlp_graphmask.interpret.graphmask.target import WEIGHTS_FOLLOW, load_target, resolve_target_config
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
-from allennlp_graphmask.interpret.maskers import EdgewiseMasker, Masker
+from allennlp_graphmask.interpret.maskers import EdgewiseMasker, Masker, construct_masker
 from allennlp_graphmask.modules.intervention import Gate, Messages
 
 logger = logging.getLogger(__name__)
@@ -153,9 +153,8 @@ class GraphMask(Model):
         self.passes = TargetPasses(self.target, encoder=encoder, distribution=distribution, mask=mask)
         graph_encoder = self.passes.encoder
         self.num_layers = graph_encoder.num_layers
-        self.masker = masker.construct(
-            node_dims=graph_encoder.get_node_dims(), message_dims=graph_encoder.get_message_dims()
-        )
+        self._relation_names = relation_names(vocab, edge_label_namespace)
+        self.masker = construct_masker(masker, graph_encoder, len(self._relation_names))
         self.lagrangian = Lagrangian(
             allowance,
             start=multiplier_start,
@@ -189,7 +188,6 @@ class GraphMask(Model):
         #: Whether evaluation also measures the floor and the random control, which explaining does not need.
         self.measures_controls = True
 
-        self._relation_names = relation_names(vocab, edge_label_namespace)
         self._random_control_draws = random_control_draws
         self._random_control_seed = random_control_seed
         self._metrics = GraphMaskMetrics(self.num_layers, self._relation_names, reported_edge_types)

@@ -1,4 +1,5 @@
+from allennlp_graphmask.interpret.maskers.bilinear_masker import BilinearMasker
 from allennlp_graphmask.interpret.maskers.edgewise_masker import EdgewiseMasker
-from allennlp_graphmask.interpret.maskers.masker import Masker
+from allennlp_graphmask.interpret.maskers.masker import Masker, construct_masker
 
-__all__ = ["EdgewiseMasker", "Masker"]
+__all__ = ["BilinearMasker", "EdgewiseMasker", "Masker", "construct_masker"]

@@ -1,8 +1,10 @@
 from typing import List, Sequence
 
 import torch
-from allennlp.common import Registrable
+from allennlp.common import Lazy, Registrable
+from allennlp.common.from_params import create_extras
 
+from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.intervention import Messages
 
 
@@ -12,7 +14,8 @@ class Masker(torch.nn.Module, Registrable):
     De Cao and Titov, 2021, equation 8), and holds the learnt vector b_k that replaces dropped messages of layer k (equation 4).
 
     A masker's constructor takes `node_dims` and `message_dims`, the sizes per layer that the graph encoder states, beside
-    what the config gives.
+    what the config gives. If it has an argument `num_relations`, it is given the number of edge types, the reserved ones
+    included.
 
     # Parameters
 
@@ -50,3 +53,17 @@ class Masker(torch.nn.Module, Registrable):
     def layer_parameters(self, layer: int) -> List[torch.nn.Parameter]:
         """The parameters that only this layer uses, its baseline among them."""
         raise NotImplementedError
+
+
+def construct_masker(masker: Lazy[Masker], encoder: GraphEncoder, num_relations: int) -> Masker:
+    """
+    Builds a masker for a graph encoder, with those of `node_dims`, `message_dims` and `num_relations` that its constructor
+    takes.
+    """
+    offered = {
+        "node_dims": encoder.get_node_dims(),
+        "message_dims": encoder.get_message_dims(),
+        "num_relations": num_relations,
+    }
+    # Of a class, AllenNLP passes on what its constructor takes; of a function, everything.
+    return masker.construct(**create_extras(masker.constructor, offered))  # type: ignore[arg-type]
