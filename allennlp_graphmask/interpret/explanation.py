@@ -230,7 +230,7 @@ def build_explanation(
         Its `metadata` field, if it has one, gives the `tokens` and may give `nodes`, a list of `{text, start,
         end}` with the tokens that each node stands for. Without `nodes` there must be one node for each
         token; without either the nodes are called by their numbers. All other metadata that have a JSON form
-        become part of the explanation.
+        become part of the explanation, and so does what else is told of the nodes, as its metadata `nodes`.
     output : `Dict[str, Any]`
         The interpreter's output for this instance: `attribution` (an `EdgeAttribution` of this instance
         alone) and, where the interpreter measures them, `original_prediction`, `masked_prediction`, `changed`
@@ -340,8 +340,15 @@ _warned_metadata: Set[str] = set()
 def _plain_metadata(metadata: Dict[str, Any]) -> Dict[str, Any]:
     plain = {}
     for key, value in metadata.items():
-        if key in ("tokens", "nodes"):
-            continue  # they have fields of their own
+        if key == "tokens":
+            continue  # they have a field of their own
+        if key == "nodes":
+            # And so has what every node is described by.
+            value = [
+                {name: node[name] for name in node if name not in ExplainedNode._fields} for node in value
+            ]
+            if not any(value):
+                continue
         try:
             plain[str(key)] = to_plain_json(value)
         except TypeError as error:

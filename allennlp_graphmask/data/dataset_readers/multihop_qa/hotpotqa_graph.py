@@ -1,16 +1,21 @@
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Union
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader
 from spacy.language import Language
 
+from allennlp_graphmask.data.dataset_readers.multihop_qa.entity_candidates import (
+    EntityCandidates,
+    Paragraph,
+    titled_paragraph,
+)
 from allennlp_graphmask.data.dataset_readers.multihop_qa.multihop_qa_reader import MultihopQaReader
 from allennlp_graphmask.data.dataset_readers.multihop_qa.question import (
     MultihopQuestion,
     check_strings,
     value_of,
 )
-from allennlp_graphmask.data.dataset_readers.multihop_qa.spacy_entities import SpacyEntities, bare_name
+from allennlp_graphmask.data.dataset_readers.multihop_qa.spacy_entities import bare_name
 
 _YES_AND_NO = ("yes", "no")
 
@@ -59,8 +64,7 @@ class HotpotQaGraphReader(MultihopQaReader):
         **kwargs: Any,
     ) -> None:
         super().__init__(max_query_tokens=max_query_tokens, max_candidates=max_candidates, **kwargs)
-        self._entities = SpacyEntities(pipeline, entity_labels)
-        self._title_candidates = title_candidates
+        self.entity_candidates = EntityCandidates(pipeline, entity_labels, title_candidates)
 
     def question_from_json(self, content: Dict[str, Any]) -> MultihopQuestion:
         query = value_of(content, "question", str).strip()
@@ -70,30 +74,21 @@ class HotpotQaGraphReader(MultihopQaReader):
         ]
         answer = value_of(content, "answer", str, default=None)
         question_id = value_of(content, "_id" if "_id" in content or "id" not in content else "id", str)
-        supports = tuple(text for _, text in paragraphs)
-        subjects, *entities = self._entities.names([query, *supports])
-        candidates: Dict[str, None] = dict.fromkeys(_YES_AND_NO)
-        for (title, _), names in zip(paragraphs, entities):
-            candidates.update(dict.fromkeys(names))
-            if self._title_candidates:
-                candidates[bare_name(title.partition(" (")[0]) or title] = None
-        # Entities that differ only in case are one candidate: not an oddity of the data that a log should speak of.
-        spellings: Dict[str, str] = {}
-        for candidate in candidates:
-            spellings.setdefault(candidate.lower(), candidate)
+        assert self.entity_candidates is not None
+        found = self.entity_candidates.find(query, paragraphs)
+        entities = (name for name in found.candidates if name.lower() not in _YES_AND_NO)
         return MultihopQuestion(
             question_id=question_id,
             query=query,
-            candidates=tuple(spellings.values()),
-            supports=supports,
+            candidates=(*_YES_AND_NO, *entities),
+            supports=tuple(paragraph.text for paragraph in paragraphs),
             answer=None if answer is None else bare_name(answer) or answer,
-            subjects=tuple(subjects),
+            subjects=found.subjects,
             not_mentioned=frozenset(_YES_AND_NO),
         )
 
 
-def _paragraph(paragraph: Any, name: str) -> Tuple[str, str]:
-    """The title and the text, which starts with the title."""
+def _paragraph(paragraph: Any, name: str) -> Paragraph:
     if not (
         isinstance(paragraph, list)
         and len(paragraph) == 2
@@ -105,8 +100,4 @@ def _paragraph(paragraph: Any, name: str) -> Tuple[str, str]:
         )
     title, sentences = paragraph
     check_strings(sentences, f"{name}[1]")
-    text = f"{title} ."
-    for sentence in sentences:
-        # HotpotQA's sentences start with the space before them, those of 2WikiMultihopQA do not.
-        text += sentence if sentence[:1].isspace() else f" {sentence}"
-    return title, text
+    return titled_paragraph(title, sentences)

@@ -11,6 +11,7 @@ from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.data.tokenizers import Tokenizer
 
 from allennlp_graphmask.data.coreference import CoreferenceResolver, NoCoreference, check_clusters
+from allennlp_graphmask.data.dataset_readers.multihop_qa.entity_candidates import EntityCandidates
 from allennlp_graphmask.data.dataset_readers.multihop_qa.json_objects import read_json_objects
 from allennlp_graphmask.data.dataset_readers.multihop_qa.mention_graph import (
     MENTION_RELATIONS,
@@ -64,7 +65,7 @@ class MultihopQaReader(DatasetReader):
       (all texts), `support_rows` (which of them each row of `supports` is), and for explanations `tokens` (of the rows, one
       after the other) and `nodes`, for each mention `text`, `support` (its number among all texts), `start_char` and `end_char`
       (exclusive) there, `start` and `end` (exclusive) in `tokens`, `candidate` (index or -1), `is_subject` and `kind`
-      (`"candidate"`, `"subject"` or `"coreferent"`). `mentions` is the same list: explanations keep it whole.
+      (`"candidate"`, `"subject"` or `"coreferent"`).
 
     Legal are: an answer that is never mentioned, a support without mentions, no mention at all, candidates given twice (they
     are one), empty supports, no support, no answer. What is wrong stops the reading with a `ConfigurationError` that names the
@@ -97,6 +98,8 @@ class MultihopQaReader(DatasetReader):
 
     #: Whether a known answer that is no candidate is an error, or is counted and becomes an unknown one.
     answer_must_be_candidate = True
+    #: Finds candidates and subjects in texts, for data sets that give none.
+    entity_candidates: Optional[EntityCandidates] = None
 
     def __init__(
         self,
@@ -278,7 +281,6 @@ class MultihopQaReader(DatasetReader):
             "answer": TensorField(torch.tensor(candidates.answer), padding_value=UNKNOWN),
             "graph": GraphField(len(mentions), edges, labels, label_names=MENTION_RELATIONS),
         }
-        nodes = _described(question.supports, mentions, rows, texts, places)
         fields["metadata"] = MetadataField(
             {
                 "id": question.question_id,
@@ -291,8 +293,7 @@ class MultihopQaReader(DatasetReader):
                 "supports": list(question.supports),
                 "support_rows": rows,
                 "tokens": [token.ensure_text() for support in rows for token in texts[support]],
-                "nodes": nodes,
-                "mentions": nodes,
+                "nodes": _described(question.supports, mentions, rows, texts, places),
             }
         )
         return Instance(fields)

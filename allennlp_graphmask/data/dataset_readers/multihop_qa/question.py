@@ -11,7 +11,8 @@ class MultihopQuestion:
 
     # Parameters
 
-    question_id : `str`
+    question_id : `str`, optional
+        `None` where it has none.
     query : `str`
     candidates : `Tuple[str, ...]`
         At least one. Those that differ only in case or white space are one candidate.
@@ -33,7 +34,7 @@ class MultihopQuestion:
     `ConfigurationError` if there is no candidate or the query is empty.
     """
 
-    question_id: str
+    question_id: Optional[str]
     query: str
     candidates: Tuple[str, ...]
     supports: Tuple[str, ...]

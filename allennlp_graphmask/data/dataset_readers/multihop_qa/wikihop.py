@@ -27,16 +27,31 @@ class WikiHopReader(MultihopQaReader):
     """
 
     def question_from_json(self, content: Dict[str, Any]) -> MultihopQuestion:
-        query = value_of(content, "query", str)
-        relation, _, subject = query.strip().partition(" ")
-        subject = subject.strip().removesuffix("?").rstrip()
-        return MultihopQuestion(
-            question_id=value_of(content, "id", str),
-            query=query.strip(),
-            candidates=strings_of(content, "candidates"),
-            supports=strings_of(content, "supports"),
-            answer=value_of(content, "answer", str, default=None),
-            subjects=(subject,) if subject else (),
-            relation=relation,
-            coreference=content.get("coreference"),
-        )
+        value_of(content, "id", str)
+        return question_of_wikihop(content)
+
+
+def question_of_wikihop(content: Dict[str, Any]) -> MultihopQuestion:
+    """
+    # Returns
+
+    `MultihopQuestion`
+        That of an object in WikiHop's format, whose `id`, `answer` and `coreference` may be absent.
+
+    # Raises
+
+    `ConfigurationError` if another key is missing or a value has the wrong type.
+    """
+    query = value_of(content, "query", str).strip()
+    relation, _, subject = query.partition(" ")
+    subject = subject.strip().removesuffix("?").rstrip()
+    return MultihopQuestion(
+        question_id=value_of(content, "id", str, default=None),
+        query=query,
+        candidates=strings_of(content, "candidates"),
+        supports=strings_of(content, "supports"),
+        answer=value_of(content, "answer", str, default=None),
+        subjects=(subject,) if subject else (),
+        relation=relation,
+        coreference=content.get("coreference"),
+    )
