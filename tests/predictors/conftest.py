@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+import spacy
 import torch
 from allennlp.common import Params
 from allennlp.common.util import prepare_environment
@@ -10,10 +11,10 @@ from allennlp.data import DatasetReader, Vocabulary
 from allennlp.models import Model, archive_model, load_archive
 
 # These imports register the names in the configs.
-import allennlp_graphmask.data.dataset_readers.propbank_srl
+import allennlp_graphmask.data.dataset_readers
 import allennlp_graphmask.interpret.graphmask
 import allennlp_graphmask.models  # noqa: F401
-from tests.predictors.inputs import CONLL
+from tests.predictors.inputs import CONLL, QUESTIONS_FILE
 from tests.predictors.stub_pipeline import CLEARNLP_LABELS, UNIVERSAL_LABELS, save_stub_pipeline
 
 
@@ -93,6 +94,70 @@ def graphmask_archive_file(tmp_path_factory, srl_archive_file) -> str:
     }
     vocabulary = load_archive(srl_archive_file).model.vocab
     return _save_archive(tmp_path_factory.mktemp("graphmask") / "run", config, vocabulary, _spread_gates)
+
+
+def _qa_config() -> Dict[str, Any]:
+    linear = {"num_layers": 1, "activations": "linear"}
+    return {
+        "dataset_reader": {"type": "wikihop", "coreference": {"type": "annotated"}},
+        "train_data_path": "questions.json",
+        "model": {
+            "type": "graph_qa",
+            "text_field_embedder": {"token_embedders": {"tokens": {"type": "embedding", "embedding_dim": 8}}},
+            "query_encoder": {"type": "bag_of_embeddings", "embedding_dim": 8, "averaged": True},
+            "node_encoder": {"input_dim": 17, "hidden_dims": 12, **linear},
+            "graph_encoder": {"type": "entity_gcn", "input_dim": 12, "num_layers": 2},
+            "scorer": {"input_dim": 20, "hidden_dims": 1, **linear},
+        },
+        "data_loader": {"batch_size": 4},
+        "trainer": {"num_epochs": 0},
+        "random_seed": 13370,
+    }
+
+
+@pytest.fixture(scope="session")
+def qa_archive_file(tmp_path_factory) -> str:
+    reader = DatasetReader.from_params(Params(_qa_config()["dataset_reader"]))
+    instances = list(reader.read(str(QUESTIONS_FILE)))
+    for instance in instances:
+        reader.apply_token_indexers(instance)
+    vocabulary = Vocabulary.from_instances(instances)
+    return _save_archive(tmp_path_factory.mktemp("qa") / "run", _qa_config(), vocabulary)
+
+
+@pytest.fixture(scope="session")
+def qa_graphmask_archive_file(tmp_path_factory, qa_archive_file) -> str:
+    config = _qa_config()
+    config["model"] = {
+        "type": "graphmask",
+        "target": {"type": "from_archive", "archive_file": qa_archive_file},
+        "masker": {"type": "edgewise"},
+    }
+    vocabulary = load_archive(qa_archive_file).model.vocab
+    return _save_archive(tmp_path_factory.mktemp("qa_graphmask") / "run", config, vocabulary, _spread_gates)
+
+
+@pytest.fixture(scope="session")
+def qa_archive(qa_archive_file):
+    return load_archive(qa_archive_file)
+
+
+@pytest.fixture(scope="session")
+def qa_graphmask_archive(qa_graphmask_archive_file):
+    return load_archive(qa_graphmask_archive_file)
+
+
+@pytest.fixture(scope="session")
+def entity_pipeline(tmp_path_factory) -> str:
+    """A spaCy pipeline that knows some names, instead of one that would have to be downloaded."""
+    pipeline = spacy.blank("en")
+    ruler = pipeline.add_pipe("entity_ruler")
+    ruler.add_patterns(
+        [{"label": "NAME", "pattern": name} for name in ("Ostby", "Norlund", "Tern Lighthouse")]
+    )
+    path = tmp_path_factory.mktemp("spacy") / "entities"
+    pipeline.to_disk(path)
+    return str(path)
 
 
 @pytest.fixture(scope="session")

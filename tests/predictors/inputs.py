@@ -1,6 +1,8 @@
 """Inputs for predictors in all their forms, and how to compare what they give."""
 
-from typing import Any, Dict
+import json
+from pathlib import Path
+from typing import Any, Dict, List
 
 import pytest
 
@@ -39,6 +41,24 @@ INPUTS = (
     TOKENS,
     {"conll": CONLL},
 )
+
+
+QUESTIONS_FILE = Path(__file__).parent.parent.parent / "fixtures" / "multihop_qa" / "questions.json"
+
+#: In the format of WikiHop, with all the oddities that it may have.
+QUERIES: List[Dict[str, Any]] = json.loads(QUESTIONS_FILE.read_text())
+
+#: A question in words.
+QUESTION: Dict[str, Any] = {
+    "question": "In which country is Tern Lighthouse?",
+    "paragraphs": [
+        "Tern Lighthouse stands above Ostby.",
+        {"title": "Ostby", "text": "Ostby is a village in Norlund."},
+        "Halvar and Norlund share a border.",
+    ],
+    "candidates": ["Halvar", "Norlund", "Ostby"],
+    "subjects": ["Tern Lighthouse"],
+}
 
 
 def assert_equal_up_to_rounding(first: Any, second: Any) -> None:
