@@ -9,15 +9,23 @@ import json
 import os
 import sys
 import textwrap
-import unicodedata
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
 from allennlp_graphmask.interpret.explanation import Explanation
 from allennlp_graphmask.interpret.explanation_file import read_explanations
 from allennlp_graphmask.interpret.explanation_validation import ExplanationFormatError
+from allennlp_graphmask.render.question_text import is_question, render_question
+from allennlp_graphmask.render.text_layout import (
+    display_width,
+    labelled_lines,
+    layer_heading,
+    pad,
+    printable,
+    result_rows,
+    shortened,
+)
 
-_LABEL_WIDTH = 12
 _MAX_TOKENS = 300
 
 
@@ -31,19 +39,23 @@ def render_text(explanation: Explanation, *, width: int = 88, max_edges: Optiona
     arc from head to dependent, with the direction of the kept messages: `down` from head to dependent, `up`
     from dependent to head.
 
+    An explanation of a multi-hop question, as its metadata tell, is shown as `render_question` says.
+
     # Parameters
 
     explanation : `Explanation`
     width : `int`, optional (default = `88`)
         In columns. Only a single very long word makes a line longer.
     max_edges : `int`, optional (default = `60`)
-        At most so many arcs of a layer are listed, those with the highest scores. `None` lists all.
+        At most so many arcs (for a question hops) of a layer are listed, those with the highest scores. `None` lists all.
 
     # Returns
 
     `str`
         Without a line end at its end.
     """
+    if is_question(explanation):
+        return render_question(explanation, width=width, max_edges=max_edges)
     lines = _sentence_lines(explanation, width)
     if lines:
         lines.append("")
@@ -58,7 +70,7 @@ def render_text(explanation: Explanation, *, width: int = 88, max_edges: Optiona
 
 
 def _sentence_lines(explanation: Explanation, width: int) -> List[str]:
-    words = [_printable(token) for token in explanation.tokens[:_MAX_TOKENS]]
+    words = [printable(token) for token in explanation.tokens[:_MAX_TOKENS]]
     predicate = explanation.metadata.get("predicate_index")
     if isinstance(predicate, int) and 0 <= predicate < len(words):
         words[predicate] = f"[[{words[predicate]}]]"
@@ -67,55 +79,17 @@ def _sentence_lines(explanation: Explanation, width: int) -> List[str]:
     return textwrap.wrap(" ".join(words), width, break_on_hyphens=False)
 
 
-def _printable(text: str) -> str:
-    """Without control characters, which could move the cursor or colour the terminal."""
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
-
-
 # --- The prediction
 
 
 def _prediction_lines(explanation: Explanation, width: int) -> List[str]:
-    original, masked = explanation.prediction["original"], explanation.prediction["masked"]
-    changed = explanation.prediction["changed"]
-    before, after = _prediction_text(original), _prediction_text(masked)
-    if changed is None and masked is None:
-        after = "not measured"
-    elif changed is False:
-        after = "unchanged" if masked is None or after == before else f"unchanged: {after}"
-    elif changed:
-        after = f"CHANGED: {after}"
-    rows = []
+    rows = result_rows(explanation, "prediction", _prediction_text)
+    original = explanation.prediction["original"]
     if _is_role_prediction(original):
         predicate = original["predicate"]
-        rows.append(
-            ("predicate", f"{predicate['text']} ({predicate.get('sense') or predicate.get('lemma') or '?'})")
-        )
-    rows.append(("prediction", before))
-    rows.append(("masked", after))
-    if explanation.divergence is not None:
-        rows.append(
-            ("divergence", f"{explanation.divergence['value']:.4g} ({explanation.divergence['name']})")
-        )
-    if explanation.constraint is not None:
-        rows.append(("constraint", _constraint_text(explanation.constraint)))
-    total = len(explanation.edges) * explanation.num_layers
-    kept = sum(sum(edge.kept) for edge in explanation.edges)
-    rows.append(("kept", f"{_count(kept, total)} ({explanation.interpreter['name']})"))
-    lines = []
-    for label, text in rows:
-        lines.extend(
-            textwrap.wrap(
-                _printable(text),
-                width,
-                initial_indent=label.ljust(_LABEL_WIDTH),
-                subsequent_indent=" " * _LABEL_WIDTH,
-                break_on_hyphens=False,
-            )
-        )
-    return lines
+        sense = predicate.get("sense") or predicate.get("lemma") or "?"
+        rows.insert(0, ("predicate", f"{predicate['text']} ({sense})"))
+    return labelled_lines(rows, width)
 
 
 def _is_role_prediction(prediction: Any) -> bool:
@@ -134,18 +108,6 @@ def _prediction_text(prediction: Any) -> str:
     if isinstance(prediction, str):
         return prediction
     return json.dumps(prediction, ensure_ascii=False)
-
-
-def _constraint_text(constraint: Dict[str, Any]) -> str:
-    answers = {True: "yes", False: "no", None: "not known"}
-    return (
-        f"{constraint['kind']} at most {constraint['bound']:g}; met here: {answers[constraint['met']]}, "
-        f"in training: {answers[constraint['met_in_training']]}"
-    )
-
-
-def _count(kept: int, total: int) -> str:
-    return f"{kept} of {total} messages" + (f", {100 * kept / total:.0f} %" if total else "")
 
 
 # --- The arcs
@@ -178,11 +140,7 @@ def _kept_arcs(explanation: Explanation, layer: int) -> List[_Arc]:
 
 
 def _layer_lines(explanation: Explanation, layer: int, width: int, max_edges: Optional[int]) -> List[str]:
-    place = ""
-    if explanation.num_layers > 1:
-        place = {0: ", bottom", explanation.num_layers - 1: ", top"}.get(layer, "")
-    kept = len(explanation.kept_edges(layer))
-    lines = [f"layer {layer}{place}: kept {_count(kept, len(explanation.edges))}"]
+    lines = [layer_heading(explanation, layer)]
     arcs = _kept_arcs(explanation, layer)
     hidden = 0
     if max_edges is not None and len(arcs) > max_edges:
@@ -191,18 +149,18 @@ def _layer_lines(explanation: Explanation, layer: int, width: int, max_edges: Op
     # In the order of the text, as the sentence is read.
     arcs.sort(key=lambda arc: (arc.target, arc.source))
     names = _node_names(explanation)
-    columns = [(names[arc.source], f"--{_printable(arc.relation)}-->", names[arc.target]) for arc in arcs]
-    widths = [max((_display_width(row[column]) for row in columns), default=0) for column in range(3)]
+    columns = [(names[arc.source], f"--{printable(arc.relation)}-->", names[arc.target]) for arc in arcs]
+    widths = [max((display_width(row[column]) for row in columns), default=0) for column in range(3)]
     for arc, row in zip(arcs, columns):
         # Messages of both directions in a fixed order, whatever the order of the edges.
         messages = ", ".join(f"{direction} {score:.2f}".strip() for direction, score in sorted(arc.messages))
         line = (
             "  "
-            + " ".join(_pad(cell, column_width) for cell, column_width in zip(row, widths))
+            + " ".join(pad(cell, column_width) for cell, column_width in zip(row, widths))
             + "  "
             + messages
         )
-        if _display_width(line) > width:
+        if display_width(line) > width:
             line = "  " + " ".join(row) + "  " + messages
         lines.append(line)
     if hidden:
@@ -211,36 +169,22 @@ def _layer_lines(explanation: Explanation, layer: int, width: int, max_edges: Op
 
 
 def _node_names(explanation: Explanation) -> List[str]:
-    texts = [_printable(node.text) for node in explanation.nodes]
+    texts = [printable(node.text) for node in explanation.nodes]
     numbered = {text for text in texts if texts.count(text) > 1} if len(texts) <= _MAX_TOKENS else set(texts)
     return [
-        _shortened(text) + (f"[{node.id}]" if text in numbered else "")
+        shortened(text) + (f"[{node.id}]" if text in numbered else "")
         for node, text in zip(explanation.nodes, texts)
     ]
-
-
-def _shortened(text: str, length: int = 30) -> str:
-    return text if len(text) <= length else text[: length - 3] + "..."
-
-
-def _display_width(text: str) -> int:
-    """In columns of a terminal: Chinese, Japanese and Korean characters take two, combining ones none."""
-    return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        for character in text
-    )
-
-
-def _pad(text: str, width: int) -> str:
-    return text + " " * (width - _display_width(text))
 
 
 # --- The command
 
 
-def _rendered(explanations: Iterator[Explanation], width: int) -> Iterator[str]:
+def _rendered(explanations: Iterator[Explanation], width: int, max_edges: Optional[int]) -> Iterator[str]:
     for number, explanation in enumerate(explanations):
-        yield ("" if number == 0 else "-" * width + "\n") + render_text(explanation, width=width)
+        yield ("" if number == 0 else "-" * width + "\n") + render_text(
+            explanation, width=width, max_edges=max_edges
+        )
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -251,12 +195,20 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     )
     parser.add_argument("file", help="explanations, as `allennlp predict` writes them")
     parser.add_argument("--max", type=int, default=None, metavar="N", help="print the first N only")
+    parser.add_argument(
+        "--max-edges",
+        type=int,
+        default=60,
+        metavar="N",
+        help="list the N highest scores of a layer (default: 60)",
+    )
     parser.add_argument("--width", type=int, default=88, help="columns (default: 88)")
     options = parser.parse_args(arguments)
     # A terminal that cannot show a character shows a question mark instead of ending the command.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        for text in _rendered(itertools.islice(read_explanations(options.file), options.max), options.width):
+        explanations = itertools.islice(read_explanations(options.file), options.max)
+        for text in _rendered(explanations, options.width, options.max_edges):
             print(text)
         sys.stdout.flush()
     except BrokenPipeError:

@@ -128,3 +128,70 @@ def entity_explanation() -> Explanation:
         "divergence": 0.5,
     }
     return build_explanation(instance, output, interpreter=INTERPRETER, provenance=PROVENANCE)
+
+
+def ranking(*entries: Tuple[str, Optional[float]]) -> Dict[str, Any]:
+    """A prediction as `graph_qa` makes it, from the candidates' texts and probabilities (`None`: not mentioned)."""
+    return {
+        "answer": entries[0][0] if entries and entries[0][1] is not None else None,
+        "ranking": [
+            {
+                "candidate": number,
+                "text": text,
+                "probability": probability or 0.0,
+                "score": None if probability is None else 1.0,
+                "mentions": [],
+            }
+            for number, (text, probability) in enumerate(entries)
+        ],
+    }
+
+
+def question_explanation(
+    supports: Sequence[str],
+    places: Sequence[Tuple[int, int, int]],
+    edges: Sequence[Tuple[int, int, str]] = (),
+    scores: Sequence[Sequence[float]] = ((),),
+    *,
+    query: str = "country hanging gardens",
+    original: Optional[Dict[str, Any]] = None,
+    masked: Optional[Dict[str, Any]] = None,
+    **metadata: Any,
+) -> Explanation:
+    """A question whose nodes are (support, start, end) in characters; its tokens are its supports."""
+    nodes = [
+        {
+            "text": supports[support][start:end],
+            "start": support,
+            "end": support + 1,
+            "support": support,
+            "start_char": start,
+            "end_char": end,
+        }
+        for support, start, end in places
+    ]
+    original = original or ranking(("India", 0.75), ("Iran", 0.25))
+    masked = masked or original
+    output = {
+        "attribution": attribution(len(places), edges, scores),
+        "original_prediction": original,
+        "masked_prediction": masked,
+        "changed": original["answer"] != masked["answer"],
+        "divergence": 0.25,
+    }
+    candidates = [entry["text"] for entry in original["ranking"]]
+    instance = Instance(
+        {
+            "metadata": MetadataField(
+                {
+                    "query": query,
+                    "candidates": candidates,
+                    "supports": list(supports),
+                    "tokens": list(supports),
+                    "nodes": nodes,
+                    **metadata,
+                }
+            )
+        }
+    )
+    return build_explanation(instance, output, interpreter=INTERPRETER, provenance=PROVENANCE)

@@ -28,6 +28,7 @@ from tests.interpret.explanations import (
     TOKENS,
     attribution,
     entity_explanation,
+    question_explanation,
     role_explanation,
 )
 
@@ -62,6 +63,12 @@ class TestBuildExplanation:
             ExplainedNode(1, "York", 4, 5),
             ExplainedNode(2, "query", None, None),
         )
+        assert "nodes" not in entity_explanation().metadata
+
+    def test_what_else_is_told_of_nodes_is_kept_in_the_metadata(self):
+        explanation = question_explanation(["In Mumbai."], [(0, 3, 9)])
+        assert explanation.nodes == (ExplainedNode(0, "Mumbai", 0, 1),)
+        assert explanation.metadata["nodes"] == [{"support": 0, "start_char": 3, "end_char": 9}]
 
     def test_a_graph_that_is_no_text_has_numbered_nodes(self):
         output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]]), "changed": False}

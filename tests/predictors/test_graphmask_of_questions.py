@@ -1,0 +1,170 @@
+"""The predictor `graphmask` on the predictor and model `graph_qa`."""
+
+import json
+import lzma
+import os
+from pathlib import Path
+from typing import Any, Dict, List
+
+import jsonschema
+import pytest
+import spacy
+from allennlp.predictors import Predictor
+
+from allennlp_graphmask.data.dataset_readers import HotpotQaGraphReader
+from allennlp_graphmask.interpret.explanation import Explanation, explanation_schema
+from allennlp_graphmask.predictors import GraphMaskPredictor, GraphQaPredictor
+from allennlp_graphmask.render import render_text
+from tests.predictors.inputs import QUERIES, QUESTION, QUESTIONS_FILE, assert_equal_up_to_rounding
+from tests.predictors.test_graph_qa import predict, without
+
+DATA = os.environ.get("GRAPHMASK_DATA")
+needs_data = pytest.mark.skipif(
+    not DATA, reason="the environment variable GRAPHMASK_DATA, the folder of the real data, is not set"
+)
+
+
+@pytest.fixture(scope="module")
+def predictor(qa_graphmask_archive) -> GraphMaskPredictor:
+    predictor = Predictor.from_archive(qa_graphmask_archive)
+    assert isinstance(predictor, GraphMaskPredictor)
+    assert isinstance(predictor.target_predictor, GraphQaPredictor)
+    return predictor
+
+
+def check(explanation: Explanation) -> None:
+    """Its nodes are parts of its supports, it fits the schema, and it can be read again and shown."""
+    metadata = explanation.metadata
+    details = metadata.get("nodes", [])
+    assert len(details) == len(explanation.nodes)
+    for node, detail in zip(explanation.nodes, details):
+        support = metadata["supports"][detail["support"]]
+        assert support[detail["start_char"] : detail["end_char"]] == node.text != ""
+        tokens = explanation.tokens[node.start : node.end]
+        assert "".join(tokens) == "".join(node.text.split())
+        assert list(detail) == ["support", "start_char", "end_char", "candidate", "is_subject", "kind"]
+    for prediction in (explanation.prediction["original"], explanation.prediction["masked"]):
+        assert [entry["candidate"] for entry in prediction["ranking"] if entry["mentions"]] == [
+            entry["candidate"] for entry in prediction["ranking"] if entry["score"] is not None
+        ]
+    jsonschema.validate(explanation.to_dict(), explanation_schema(), cls=jsonschema.Draft202012Validator)
+    assert Explanation.from_json_line(explanation.to_json_line()) == explanation
+    assert metadata["query"].split()[0] in render_text(explanation)
+
+
+def test_every_kind_of_question(predictor):
+    explanations = [predictor.explain_json(query) for query in QUERIES]
+    for query, [explanation] in zip(QUERIES, explanations):
+        check(explanation)
+        assert explanation.metadata["id"] == query["id"]
+        assert explanation.metadata["supports"] == query["supports"]
+        # Each of the nodes' properties is in one place.
+        assert not {"tokens", "mentions"} & set(explanation.metadata)
+    kept_share = explanations[0][0].kept_share()
+    assert 0 < kept_share < 1
+
+
+def test_no_mention(predictor):
+    [query] = [query for query in QUERIES if query["id"] == "no_mention"]
+    [explanation] = predictor.explain_json(query)
+    assert explanation.nodes == () and explanation.edges == () and explanation.tokens == ()
+    assert explanation.prediction["original"]["answer"] is None
+    assert explanation.prediction["changed"] is False
+    assert "nodes" not in explanation.metadata
+
+
+def test_a_natural_question_and_arguments_of_its_predictor(qa_graphmask_archive, entity_pipeline):
+    predictor = Predictor.from_archive(qa_graphmask_archive, extra_args={"spacy_model": entity_pipeline})
+    [explanation] = predictor.explain_json(without(QUESTION, "candidates", "subjects"))
+    check(explanation)
+    assert explanation.metadata["candidates"] == ["Tern Lighthouse", "Ostby", "Norlund"]
+    assert explanation.metadata["id"] is None
+
+
+def test_original_prediction_is_that_of_the_target(predictor, qa_archive):
+    for query in QUERIES:
+        expected = Predictor.from_archive(qa_archive).predict_json(query)
+        [explanation] = predictor.explain_json(query)
+        original = explanation.prediction["original"]
+        assert_equal_up_to_rounding(original, {key: expected[key] for key in ("answer", "ranking")})
+
+
+def test_single_and_batched_inputs_give_equal_results(predictor, qa_graphmask_archive):
+    inputs = [*QUERIES, QUESTION]
+    singles = [predictor.predict_json(one_input) for one_input in inputs]
+    assert_equal_up_to_rounding(predictor.predict_batch_json(inputs), singles)
+    one_by_one = Predictor.from_archive(qa_graphmask_archive, extra_args={"batch_size": 1})
+    assert_equal_up_to_rounding(one_by_one.predict_batch_json(inputs), singles)
+
+
+def test_allennlp_predict(predictor, qa_graphmask_archive_file, tmp_path):
+    instances = list(predictor._dataset_reader.read(str(QUESTIONS_FILE)))
+    expected = predictor.predict_batch_instance(instances)
+    output = predict(tmp_path, qa_graphmask_archive_file, str(QUESTIONS_FILE), "--use-dataset-reader")
+    assert_equal_up_to_rounding(output, expected)
+    assert [explanation["metadata"]["answer"] for explanation in output][:2] == [
+        "norlund",
+        "new harbour city",
+    ]
+
+
+# --- Real questions
+
+
+def questions_of(name: str) -> List[Dict[str, Any]]:
+    path = Path(DATA or "") / name
+    with lzma.open(path) if name.endswith(".xz") else open(path, "rb") as file:  # type: ignore[attr-defined]
+        return json.load(file)
+
+
+@needs_data
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wikihop_train_2.json",
+        "wikihop_dev_2.json",
+        "wikihop_dev_2.masked.json",
+        "medhop_train_1.json",
+        "medhop_dev_1.json",
+    ],
+)
+def test_real_wikihop_and_medhop(predictor, name):
+    questions = questions_of(f"wikihop_samples/{name}")
+    explanations = [explanation for question in questions for explanation in predictor.explain_json(question)]
+    assert [explanation.metadata["id"] for explanation in explanations] == [q["id"] for q in questions]
+    for explanation in explanations:
+        check(explanation)
+        assert explanation.nodes
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["hotpotqa_sample.json.xz", "2wikimultihopqa_sample.json.xz"])
+def test_real_natural_questions(predictor, name):
+    questions = questions_of(f"qa_real/{name}")
+    # A question of each sample without any paragraph, if there is one, and some others.
+    chosen = [*questions[:6], *(question for question in questions if not question["context"])]
+    pipeline = spacy.blank("en")
+    ruler = pipeline.add_pipe("entity_ruler", config={"phrase_matcher_attr": "LOWER"})
+    titles = {title.partition(" (")[0] for question in chosen for title, _ in question["context"]}
+    ruler.add_patterns([{"label": "TITLE", "pattern": title} for title in sorted(titles)])  # type: ignore[attr-defined]
+    reader = HotpotQaGraphReader(pipeline)
+    with_reader = GraphMaskPredictor(predictor._model, reader)
+    for question in chosen:
+        if not question["context"]:
+            # Without any text there is no entity: candidates must be given.
+            inputs = {"question": question["question"], "paragraphs": [], "candidates": ["yes", "no"]}
+        else:
+            paragraphs = [
+                {"title": title, "text": "".join(sentences).strip()}
+                for title, sentences in question["context"]
+            ]
+            inputs = {"question": question["question"], "paragraphs": paragraphs}
+        [explanation] = with_reader.explain_json(inputs)
+        check(explanation)
+        assert bool(explanation.nodes) == bool(question["context"])
+        [from_reader] = with_reader.explain_instances(
+            [reader.text_to_instance(reader.question_from_json(question))]
+        )
+        check(from_reader)
+        if "".join(question["context"][0][1] if question["context"] else []).startswith(" "):
+            assert len(from_reader.nodes) == len(explanation.nodes)
