@@ -5,6 +5,8 @@
   reader(settings={}):: {
     type: 'wikihop',
     token_indexers: { vectors: { type: 'single_id', namespace: 'vector_words', lowercase_tokens: true } },
+    // Of the files that say something of coreference; the official ones do not.
+    coreference: { type: 'annotated' },
   } + settings,
 
   // Every word of the file of vectors has its vector, whether the training data have it or not.

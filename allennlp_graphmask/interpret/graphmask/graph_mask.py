@@ -94,8 +94,8 @@ class GraphMask(Model):
     random_control_draws : `int`, optional (default = `1`)
         In evaluation, how often each batch is also masked at random with as many open gates in each layer.
     random_control_seed : `int`, optional (default = `0`)
-    reported_edge_types : `int`, optional (default = `15`)
-        For how many of the most frequent edge types the kept share is reported.
+    reported_edge_labels : `int`, optional (default = `15`)
+        For how many of the most frequent edge labels the kept share is reported, for each direction.
     """
 
     default_predictor = "graphmask"
@@ -130,7 +130,7 @@ class GraphMask(Model):
         edge_label_namespace: str = "edge_labels",
         random_control_draws: int = 1,
         random_control_seed: int = 0,
-        reported_edge_types: int = 15,
+        reported_edge_labels: int = 15,
         **kwargs: Any,
     ) -> None:
         super().__init__(vocab, **kwargs)
@@ -190,7 +190,7 @@ class GraphMask(Model):
 
         self._random_control_draws = random_control_draws
         self._random_control_seed = random_control_seed
-        self._metrics = GraphMaskMetrics(self.num_layers, self._relation_names, reported_edge_types)
+        self._metrics = GraphMaskMetrics(self.num_layers, self._relation_names, reported_edge_labels)
         self._start_counting()
 
     # --- The schedule and the modes

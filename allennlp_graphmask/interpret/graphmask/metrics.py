@@ -3,7 +3,7 @@ from typing import Dict, List, Optional, Sequence
 import torch
 from allennlp.common.util import is_distributed
 
-from allennlp_graphmask.graph import is_inverse_relation
+from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
 
 
 class GraphMaskMetrics:
@@ -18,8 +18,8 @@ class GraphMaskMetrics:
     num_layers : `int`
     relation_names : `Sequence[str]`
         The name of each edge type.
-    reported_edge_types : `int`
-        For how many of the most frequent edge types the kept share is reported.
+    reported_edge_labels : `int`
+        For how many of the most frequent edge labels the kept share is reported, for each direction.
     """
 
     _SCALARS = (
@@ -32,10 +32,10 @@ class GraphMaskMetrics:
         "control_instances",
     )
 
-    def __init__(self, num_layers: int, relation_names: Sequence[str], reported_edge_types: int) -> None:
+    def __init__(self, num_layers: int, relation_names: Sequence[str], reported_edge_labels: int) -> None:
         self._num_layers = num_layers
         self._relation_names = list(relation_names)
-        self._reported_edge_types = reported_edge_types
+        self._reported_edge_labels = reported_edge_labels
         self.reset()
 
     def reset(self) -> None:
@@ -128,11 +128,15 @@ class GraphMaskMetrics:
         if bool(edges[inverse].any()):
             metrics["_kept_direct"] = _share(kept[:, ~inverse], edges[~inverse], self._num_layers)
             metrics["_kept_inverse"] = _share(kept[:, inverse], edges[inverse], self._num_layers)
-        most_frequent: List[int] = edges.argsort(descending=True, stable=True).tolist()[
-            : self._reported_edge_types
-        ]
-        for edge_type in most_frequent:
+        # The two directions of a label are two types.
+        types_of_label: Dict[str, List[int]] = {}
+        for edge_type, name in enumerate(self._relation_names):
             if edges[edge_type] > 0:
+                label = inverse_relation(name) if is_inverse_relation(name) else name
+                types_of_label.setdefault(label, []).append(edge_type)
+        most_frequent = sorted(types_of_label.values(), key=lambda types: -int(edges[types].sum()))
+        for types in most_frequent[: self._reported_edge_labels]:
+            for edge_type in types:
                 name = self._relation_names[edge_type]
                 metrics[f"_kept_type/{name}"] = _share(kept[:, edge_type], edges[edge_type], self._num_layers)
         return metrics
