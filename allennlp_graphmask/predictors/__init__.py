@@ -1,5 +1,6 @@
+from allennlp_graphmask.predictors.graph_classifier import GraphClassifierPredictor
 from allennlp_graphmask.predictors.graph_srl import GraphSrlPredictor
 from allennlp_graphmask.predictors.graphmask import GraphMaskPredictor
 from allennlp_graphmask.predictors.spacy_parser import SpacyParser
 
-__all__ = ["GraphMaskPredictor", "GraphSrlPredictor", "SpacyParser"]
+__all__ = ["GraphClassifierPredictor", "GraphMaskPredictor", "GraphSrlPredictor", "SpacyParser"]
