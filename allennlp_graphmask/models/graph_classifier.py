@@ -177,8 +177,8 @@ class GraphClassifier(Model):
         is_known = mask & (targets >= 0)
         # A label that training did not see is one more that was missed for accuracy; F1 has no class for it. F1 gets
         # probabilities because it takes a row of numbers that sum to zero for no prediction.
-        self._accuracy(logits, targets, mask & (targets != NO_LABEL))
-        self._f1(logits.softmax(-1), targets.clamp(min=0), is_known)
+        self._accuracy(logits, targets, mask & (targets != NO_LABEL))  # type: ignore[arg-type]
+        self._f1(logits.softmax(-1), targets.clamp(min=0), is_known)  # type: ignore[arg-type]
         if not bool(is_known.any()):
             # Nothing to learn from this batch; the sum keeps the way for gradients (of zero) that training expects.
             return logits.sum() * 0

@@ -48,7 +48,7 @@ class OpenSequenceLabelField(SequenceLabelField):
         super().__init__(
             ["" if label is None else label for label in labels], sequence_field, label_namespace
         )
-        self.labels = list(labels)  # type: ignore[arg-type]
+        self.labels = list(labels)  # type: ignore[assignment]
 
     def count_vocab_items(self, counter: Dict[str, Dict[str, int]]) -> None:
         for label in self.labels:

@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import math
 import os
 import zlib
 from typing import Any, Dict, Iterator, NamedTuple
@@ -40,7 +41,8 @@ def read_json_lines(path: str) -> Iterator[JsonLine]:
     try:
         with open_text(path) as file:
             for number, line in enumerate(file, start=1):
-                text = _decoded(line, path, number)
+                # Without its end, behind which JSON would count columns.
+                text = _decoded(line.rstrip(b"\r\n"), path, number)
                 if text.strip():
                     num_objects += 1
                     yield JsonLine(_json_object(text, path, number), number)
@@ -65,14 +67,17 @@ def _decoded(line: bytes, path: str, number: int) -> str:
 
 def _json_object(text: str, path: str, number: int) -> Dict[str, Any]:
     try:
-        content = json.loads(text, parse_constant=_refuse_constant)
+        content = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        if "\\ud" in text or "\\uD" in text:
+            # Half of a surrogate pair is legal JSON, but no text: a vocabulary with it could not be saved.
+            json.dumps(content, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
         raise ConfigurationError(
             f"{path}, line {number}: not JSON: {error.msg} at column {error.colno}. Each line must be one JSON object."
         ) from error
     except RecursionError as error:
         raise ConfigurationError(f"{path}, line {number}: the object is nested too deeply.") from error
-    except ValueError as error:  # NaN, or an integer of thousands of digits
+    except ValueError as error:  # NaN, an integer of thousands of digits, half of a surrogate pair
         raise ConfigurationError(f"{path}, line {number}: the object cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise ConfigurationError(
@@ -84,3 +89,10 @@ def _json_object(text: str, path: str, number: int) -> Dict[str, Any]:
 def _refuse_constant(name: str) -> None:
     # Python reads them, but no other JSON tool would, and explanations could not hold them.
     raise ValueError(f"{name} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits} is too large a number")
+    return number
