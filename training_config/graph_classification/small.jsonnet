@@ -17,7 +17,7 @@ data {
   validation_data_loader: { batch_size: 64, shuffle: false },
   trainer: {
     num_epochs: 30,
-    validation_metric: '+accuracy',
+    validation_metric: '-loss',
     optimizer: { type: 'adam', lr: 5e-3 },
   },
 }
