@@ -1,4 +1,5 @@
 from allennlp_graphmask.models.gcn_srl import GcnSemanticRoleLabeler
+from allennlp_graphmask.models.graph_classifier import GraphClassifier
 from allennlp_graphmask.models.graph_qa import GraphQuestionAnswering
 
-__all__ = ["GcnSemanticRoleLabeler", "GraphQuestionAnswering"]
+__all__ = ["GcnSemanticRoleLabeler", "GraphClassifier", "GraphQuestionAnswering"]

@@ -101,12 +101,28 @@ def _is_role_prediction(prediction: Any) -> bool:
     )
 
 
+def _is_classification(prediction: Any) -> bool:
+    return (
+        isinstance(prediction, dict)
+        and isinstance(prediction.get("label"), str)
+        and isinstance(prediction.get("probability"), float)
+    )
+
+
+def _are_classified_nodes(nodes: Any) -> bool:
+    return isinstance(nodes, list) and all(_is_classification(node) and "text" in node for node in nodes)
+
+
 def _prediction_text(prediction: Any) -> str:
     if _is_role_prediction(prediction):
         arguments = [f"{argument['role']}: {argument['phrase']}" for argument in prediction["arguments"]]
         return " | ".join(arguments) if arguments else "no arguments"
     if isinstance(prediction, str):
         return prediction
+    if _is_classification(prediction):
+        return f"{prediction['label']} ({prediction['probability']:.2f})"
+    if isinstance(prediction, dict) and _are_classified_nodes(prediction.get("nodes")):
+        return " | ".join(f"{node['text']}: {node['label']}" for node in prediction["nodes"]) or "no nodes"
     return json.dumps(prediction, ensure_ascii=False)
 
 

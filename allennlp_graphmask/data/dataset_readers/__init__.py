@@ -1,4 +1,5 @@
+from allennlp_graphmask.data.dataset_readers.graph_jsonl import GraphJsonlReader
 from allennlp_graphmask.data.dataset_readers.multihop_qa import HotpotQaGraphReader, WikiHopReader
 from allennlp_graphmask.data.dataset_readers.propbank_srl import Conll2009SrlReader
 
-__all__ = ["Conll2009SrlReader", "HotpotQaGraphReader", "WikiHopReader"]
+__all__ = ["Conll2009SrlReader", "GraphJsonlReader", "HotpotQaGraphReader", "WikiHopReader"]

@@ -12,8 +12,8 @@ from allennlp.data.fields import ListField, TextField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.data.tokenizers import Token
 
-from allennlp_graphmask.data.fields import OpenSequenceLabelField
-from allennlp_graphmask.data.fields.open_label_field import UNSEEN_LABEL
+from allennlp_graphmask.data.fields import OpenLabelField, OpenSequenceLabelField
+from allennlp_graphmask.data.fields.open_label_field import NO_LABEL, UNSEEN_LABEL
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +88,34 @@ def test_wrong_arguments_are_refused() -> None:
         OpenSequenceLabelField(["A0"], words, "roles")
     with pytest.raises(ConfigurationError):
         OpenSequenceLabelField(["A0", "A1"], words, "role_labels")
+
+
+def test_elements_without_a_label(vocabulary: Vocabulary, caplog) -> None:
+    words = labelled("A0", "A0", "A0").sequence_field
+    field = OpenSequenceLabelField(["A1", None, "A7"], words, "role_labels")
+    counter: dict = {"role_labels": Counter()}
+    field.count_vocab_items(counter)
+    assert counter == {"role_labels": {"A1": 1, "A7": 1}}
+    field.index(vocabulary)
+    assert field.as_tensor(field.get_padding_lengths()).tolist() == [2, NO_LABEL, UNSEEN_LABEL]
+    assert [record.getMessage().split()[1] for record in caplog.records] == ["'A7'"]
+    assert OpenSequenceLabelField([None] * 3, words, "role_labels").labels == [None] * 3
+
+
+def test_labels_of_instances(vocabulary: Vocabulary) -> None:
+    labels = ["A1", None, "A7"]
+    batch = Batch([Instance({"label": OpenLabelField(label, "role_labels")}) for label in labels])
+    assert Vocabulary.from_instances(batch).get_vocab_size("role_labels") == 2
+    batch.index_instances(vocabulary)
+    assert batch.as_tensor_dict()["label"].tolist() == [2, NO_LABEL, UNSEEN_LABEL]
+    assert OpenSequenceLabelField.unseen_label_counts == {("role_labels", "A7"): 1}
+    field = OpenLabelField("A1", "role_labels")
+    with pytest.raises(ConfigurationError, match="index"):
+        field.as_tensor({})
+    field.index(vocabulary)
+    for copied in (copy.deepcopy(field), pickle.loads(pickle.dumps(field))):
+        assert copied == field and int(copied.as_tensor({})) == 2
+    assert int(field.empty_field().as_tensor({})) == NO_LABEL
+    assert field.human_readable_repr() == "A1" and "A1" in str(field)
+    with pytest.raises(ConfigurationError, match="'roles' must end in 'labels' or 'tags'"):
+        OpenLabelField("A1", "roles")

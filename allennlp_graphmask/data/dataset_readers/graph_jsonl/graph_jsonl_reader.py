@@ -1,0 +1,208 @@
+import logging
+from collections import Counter
+from typing import Any, Dict, Iterable, Iterator, List, Optional
+
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import DatasetReader, Instance, TokenIndexer
+from allennlp.data.fields import Field, ListField, MetadataField, TextField
+from allennlp.data.token_indexers import SingleIdTokenIndexer
+from allennlp.data.tokenizers import Tokenizer
+
+from allennlp_graphmask.data.dataset_readers.graph_jsonl.json_lines import JsonLine, read_json_lines
+from allennlp_graphmask.data.dataset_readers.graph_jsonl.text_graph import CLASSIFIED, TextGraph, check_spans
+from allennlp_graphmask.data.fields import GraphField, OpenLabelField, OpenSequenceLabelField
+from allennlp_graphmask.data.tokenizers import PlainWordsTokenizer
+from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
+
+logger = logging.getLogger(__name__)
+
+
+@DatasetReader.register("graph_jsonl")
+class GraphJsonlReader(DatasetReader):
+    """
+    Reads graphs over text from JSON lines, plain, .gz or .xz: one graph a line, with nodes that are texts, typed edges, and a
+    label of the graph or labels of its nodes. `docs/graph_jsonl.md` describes the format. Files are read line by line and may
+    be of any size.
+
+    The fields of an instance:
+
+    - `nodes`: a list of texts. For a graph without nodes it has one text without tokens, which `graph` does not count.
+    - `graph`: a `GraphField` with the edges as they are given and, behind them, their inverses if `inverse_edges` is set.
+    - `label`, if graphs are classified: that of the graph. -1 if training did not see it, -2 if there is none.
+    - `node_labels`, if nodes are classified: the same for each node.
+    - `metadata`: `id`; `text` and `tokens`, if they are given; `nodes` (each with `text`, `start` and `end`); `label` or
+      `node_labels`; and what the line says besides, as `graph_metadata`, `node_metadata` and `edge_metadata`.
+
+    Legal are: graphs without edges, of one node and without nodes, nodes without text, graphs and nodes without labels. What is
+    wrong stops the reading with a `ConfigurationError` that names the file and the line.
+
+    Registered as a `DatasetReader` with name "graph_jsonl".
+
+    # Parameters
+
+    classify : `str`, optional (default = `"graph"`)
+        `"graph"` or `"nodes"`: what labels are of. Lines with labels of the other kind are refused.
+    require_labels : `bool`, optional (default = `False`)
+        Whether a line without any label is refused, as it should be for training and evaluation.
+    inverse_edges : `bool`, optional (default = `False`)
+        Whether each edge gets an inverse, an edge of its own of the type `type^-1`. Without them messages only go from source
+        to target.
+    tokenizer : `Tokenizer`, optional (default = `PlainWordsTokenizer()`)
+        For the nodes' texts, and for the graph's `text` where a line has no `tokens`.
+    token_indexers : `Dict[str, TokenIndexer]`, optional
+        For the nodes' texts. Default is `{"tokens": SingleIdTokenIndexer()}`.
+    lowercase : `bool`, optional (default = `True`)
+        Whether the nodes' texts are lowercased before they are tokenized. Metadata, and with it explanations, keep the case.
+    label_namespace : `str`, optional (default = `"labels"`)
+        The namespace of the labels of graphs or nodes.
+    edge_label_namespace : `str`, optional (default = `"edge_labels"`)
+        The namespace of the edges' types.
+    """
+
+    def __init__(
+        self,
+        classify: str = "graph",
+        require_labels: bool = False,
+        inverse_edges: bool = False,
+        tokenizer: Optional[Tokenizer] = None,
+        token_indexers: Optional[Dict[str, TokenIndexer]] = None,
+        lowercase: bool = True,
+        label_namespace: str = "labels",
+        edge_label_namespace: str = "edge_labels",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
+        if classify not in CLASSIFIED:
+            raise ConfigurationError(f"classify must be 'graph' or 'nodes', got {classify!r}.")
+        self.classify = classify
+        self._require_labels = require_labels
+        self._inverse_edges = inverse_edges
+        self._tokenizer = tokenizer or PlainWordsTokenizer()
+        self._token_indexers = token_indexers or {"tokens": SingleIdTokenIndexer()}
+        self._lowercase = lowercase
+        self._label_namespace = label_namespace
+        self._edge_label_namespace = edge_label_namespace
+
+    def _read(self, file_path: Any) -> Iterable[Instance]:
+        path = str(file_path)
+        counts: Counter = Counter()
+        # Workers share lines and not instances, so that no worker makes instances for the others.
+        for line in self.shard_iterable(read_json_lines(path)):
+            yield self._instance_of_line(line, path, counts)
+        logger.info(
+            "%s: %d graphs, %d with labels, %d without edges; %d nodes, %d edges.",
+            path,
+            counts["graphs"],
+            counts["labelled"],
+            counts["without edges"],
+            counts["nodes"],
+            counts["edges"],
+        )
+
+    def _instance_of_line(self, line: JsonLine, path: str, counts: Counter) -> Instance:
+        try:
+            graph = TextGraph.from_json(line.content)
+            # A graph without nodes has no node that could have a label.
+            needs_label = self._require_labels and (self.classify == "graph" or bool(graph.nodes))
+            if needs_label and graph.classified is None:
+                raise ConfigurationError(
+                    f"no label{'' if self.classify == 'graph' else ' of any node'}, which require_labels asks for. Give the line "
+                    'its label, leave it out, or set "require_labels": false, which is for prediction.'
+                )
+            instance = self.text_to_instance(graph)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{path}, line {line.number}: {error.message}") from error
+        counts["graphs"] += 1
+        counts["labelled"] += graph.classified is not None
+        counts["without edges"] += not graph.edges
+        counts["nodes"] += len(graph.nodes)
+        counts["edges"] += len(graph.edges)
+        return instance
+
+    def text_to_instance(self, graph: TextGraph) -> Instance:  # type: ignore[override]
+        """
+        # Parameters
+
+        graph : `TextGraph`
+            `TextGraph.from_json` makes one of what a line holds. Labels may be missing.
+
+        # Raises
+
+        `ConfigurationError` if the graph has labels of the wrong kind, or inverse edges where they are to be added.
+        """
+        self._check_kind_of_labels(graph)
+        texts = [
+            graph_node.text.lower() if self._lowercase else graph_node.text for graph_node in graph.nodes
+        ]
+        # The indexers come in `apply_token_indexers`: workers of a data loader must not send them along. AllenNLP has no list
+        # without elements.
+        nodes = ListField(
+            [TextField(tokens) for tokens in self._tokenizer.batch_tokenize(texts)] or [TextField([])]
+        )
+        edges, labels = list(graph.edges), list(graph.edge_types)
+        if self._inverse_edges:
+            self._check_no_inverse(labels)
+            edges += [(target, source) for source, target in graph.edges]
+            labels += [inverse_relation(label) for label in graph.edge_types]
+        fields: Dict[str, Field] = {
+            "nodes": nodes,
+            "graph": GraphField(len(graph.nodes), edges, labels, self._edge_label_namespace),
+        }
+        metadata = self._metadata(graph)
+        if self.classify == "graph":
+            fields["label"] = OpenLabelField(graph.label, self._label_namespace)
+            metadata["label"] = graph.label
+        else:
+            node_labels = [node.label for node in graph.nodes]
+            fields["node_labels"] = OpenSequenceLabelField(
+                node_labels or [None], nodes, self._label_namespace
+            )
+            metadata["node_labels"] = node_labels
+        fields["metadata"] = MetadataField(metadata)
+        return Instance(fields)
+
+    def _check_kind_of_labels(self, graph: TextGraph) -> None:
+        if graph.classified in (None, self.classify):
+            return
+        has, wants = (
+            ("the graph has a label", "nodes") if graph.label is not None else ("nodes have labels", "graphs")
+        )
+        raise ConfigurationError(
+            f'{has}, but {wants} are to be classified ("classify": "{self.classify}"). Set "classify": '
+            f'"{graph.classified}" for the reader and the model, or rename these labels: they are then kept as metadata.'
+        )
+
+    def _check_no_inverse(self, edge_types: List[str]) -> None:
+        for number, edge_type in enumerate(edge_types):
+            if is_inverse_relation(edge_type):
+                raise ConfigurationError(
+                    f"edges[{number}].type is {edge_type!r}, an inverse, but inverse_edges adds the inverse of each edge. Leave "
+                    'the inverses out of the file, or set "inverse_edges": false.'
+                )
+
+    def _metadata(self, graph: TextGraph) -> Dict[str, Any]:
+        tokens: List[str] = list(graph.tokens or ())
+        if graph.tokens is None and graph.text is not None:
+            tokens = [token.ensure_text() for token in self._tokenizer.tokenize(graph.text)]
+            check_spans(graph.nodes, len(tokens))
+        return {
+            "id": graph.graph_id,
+            "text": graph.text,
+            "tokens": tokens,
+            "nodes": [{"text": node.text, "start": node.start, "end": node.end} for node in graph.nodes],
+            "graph_metadata": graph.graph_metadata,
+            "node_metadata": list(graph.node_metadata),
+            "edge_metadata": list(graph.edge_metadata),
+        }
+
+    def apply_token_indexers(self, instance: Instance) -> None:
+        for field in _texts(instance):
+            field.token_indexers = self._token_indexers
+
+
+def _texts(instance: Instance) -> Iterator[TextField]:
+    nodes = instance.fields["nodes"]
+    assert isinstance(nodes, ListField)
+    for field in nodes.field_list:
+        assert isinstance(field, TextField)
+        yield field

@@ -1,0 +1,261 @@
+from typing import Any, Dict, List, Optional
+
+import torch
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import TextFieldTensors, Vocabulary
+from allennlp.models import Model
+from allennlp.modules import FeedForward, Seq2VecEncoder, TextFieldEmbedder
+from allennlp.modules.seq2vec_encoders import BagOfEmbeddingsEncoder
+from allennlp.nn import util
+from allennlp.training.metrics import CategoricalAccuracy, FBetaMeasure
+from torch import nn
+
+from allennlp_graphmask.data.fields.open_label_field import NO_LABEL
+from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.modules.graph_encoders import GraphEncoder
+
+#: How the nodes of a graph become one vector.
+POOLINGS = ("max", "mean", "sum")
+
+
+@Model.register("graph_classifier")
+class GraphClassifier(Model):
+    """
+    Classifies graphs whose nodes are texts, or their nodes. Each node's text is embedded and encoded to one vector, the graph
+    encoder passes messages between nodes, and a linear layer scores the labels, for each node or for the graph's pooled nodes.
+    The vector of a node without tokens is zero before `node_encoder`, and so is that of a graph without nodes after pooling.
+
+    Registered as a `Model` with name "graph_classifier".
+
+    # Parameters
+
+    vocab : `Vocabulary`
+    text_field_embedder : `TextFieldEmbedder`
+        Embeds the tokens of the nodes.
+    text_encoder : `Seq2VecEncoder`, optional (default = the mean of the tokens)
+        From a node's tokens to one vector.
+    node_encoder : `FeedForward`, optional (default = `None`)
+        From that vector to the graph encoder's input.
+    graph_encoder : `GraphEncoder`, optional (default = `None`)
+        Without it no node knows of another: what a graph is worth is measured against that.
+    classify : `str`, optional (default = `"graph"`)
+        `"graph"` or `"nodes"`; the reader's option of that name must say the same.
+    pooling : `str`, optional (default = `"max"`)
+        If graphs are classified: `"max"`, `"mean"` or `"sum"` over the nodes of a graph.
+    dropout : `float`, optional (default = `0.0`)
+        On the nodes' vectors and on what the linear layer reads.
+    label_namespace : `str`, optional (default = `"labels"`)
+    """
+
+    default_predictor = "graph_classifier"
+
+    def __init__(
+        self,
+        vocab: Vocabulary,
+        text_field_embedder: TextFieldEmbedder,
+        *,
+        text_encoder: Optional[Seq2VecEncoder] = None,
+        node_encoder: Optional[FeedForward] = None,
+        graph_encoder: Optional[GraphEncoder] = None,
+        classify: str = "graph",
+        pooling: str = "max",
+        dropout: float = 0.0,
+        label_namespace: str = "labels",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(vocab, **kwargs)
+        if classify not in ("graph", "nodes"):
+            raise ConfigurationError(f"classify must be 'graph' or 'nodes', got {classify!r}.")
+        if pooling not in POOLINGS:
+            raise ConfigurationError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}.")
+        num_labels = vocab.get_vocab_size(label_namespace)
+        if not num_labels:
+            raise ConfigurationError(
+                f"The vocabulary has no label in the namespace '{label_namespace}': the training data have no labels, or their "
+                'reader has another "label_namespace".'
+            )
+        embedding_dim = text_field_embedder.get_output_dim()
+        self.text_field_embedder = text_field_embedder
+        self.text_encoder = text_encoder or BagOfEmbeddingsEncoder(embedding_dim, averaged=True)
+        self.node_encoder = node_encoder
+        self.graph_encoder = graph_encoder
+        self.dropout = nn.Dropout(dropout)
+        self.classify = classify
+        self._pooling = pooling
+        self._label_namespace = label_namespace
+
+        _check_dim("text_encoder", self.text_encoder.get_input_dim(), embedding_dim, "embeddings")
+        node_dim = self.text_encoder.get_output_dim()
+        if node_encoder is not None:
+            _check_dim("node_encoder", node_encoder.get_input_dim(), node_dim, "encoded texts")
+            node_dim = node_encoder.get_output_dim()
+        if graph_encoder is not None:
+            _check_dim("graph_encoder", graph_encoder.get_input_dim(), node_dim, "nodes")
+            node_dim = graph_encoder.get_output_dim()
+        self.classifier = nn.Linear(node_dim, num_labels)
+        self._accuracy = CategoricalAccuracy()
+        self._f1 = FBetaMeasure(average="macro")
+
+    def encode_nodes(self, nodes: TextFieldTensors, graph: Graph, **_: Any) -> torch.Tensor:
+        """
+        What lies below the graph encoder. Several passes with different interventions can share it: give the result to
+        `forward` as `node_states`.
+
+        # Returns
+
+        `torch.Tensor`
+            Shape: `(num_nodes, node_dim)`.
+        """
+        embedded = self.text_field_embedder(nodes, num_wrapping_dims=1)
+        # Shape: (num_nodes, num_tokens, embedding_dim) and (num_nodes, num_tokens)
+        tokens = graph.flatten_nodes(embedded)
+        mask = graph.flatten_nodes(util.get_text_field_mask(nodes, num_wrapping_dims=1))
+        # Most encoders cannot read a text without tokens.
+        places = mask.any(-1).nonzero().squeeze(-1)  # Shape: (num_nodes_with_text,)
+        states = tokens.new_zeros(graph.num_nodes, self.text_encoder.get_output_dim())
+        if places.numel():
+            encoded = self.text_encoder(tokens.index_select(0, places), mask.index_select(0, places))
+            states = states.index_copy(0, places, encoded)
+        states = self.dropout(states)
+        return states if self.node_encoder is None else self.node_encoder(states)
+
+    def forward(  # type: ignore[override]
+        self,
+        nodes: TextFieldTensors,
+        graph: Graph,
+        label: Optional[torch.Tensor] = None,
+        node_labels: Optional[torch.Tensor] = None,
+        metadata: Optional[List[Dict[str, Any]]] = None,
+        node_states: Optional[torch.Tensor] = None,
+    ) -> Dict[str, Any]:
+        """
+        # Parameters
+
+        nodes : `TextFieldTensors`
+            From a `ListField`, a text for each node.
+        graph : `Graph`
+        label : `torch.Tensor`, optional
+            The label of each graph, -1 for labels unseen in training, -2 for none. Shape: `(batch_size,)`.
+        node_labels : `torch.Tensor`, optional
+            The same for each node. Shape: `(batch_size, max_nodes)`.
+        metadata : `List[Dict[str, Any]]`, optional
+        node_states : `torch.Tensor`, optional
+            The result of `encode_nodes`, if it has been computed already. Shape: `(num_nodes, node_dim)`.
+
+        # Returns
+
+        A dictionary with `logits`, shape `(batch_size, num_labels)`, or `(batch_size, max_nodes, num_labels)` if nodes are
+        classified; `mask`, the graphs or nodes that there are, shape `(batch_size,)` or `(batch_size, max_nodes)`; `metadata`
+        if given; and with labels the `loss`: cross-entropy, the mean over all that have a known label.
+        """
+        if node_states is None:
+            node_states = self.encode_nodes(nodes, graph)
+        states = node_states if self.graph_encoder is None else self.graph_encoder(node_states, graph)
+        if self.classify == "graph":
+            pooled = pool_nodes(states, graph, self._pooling)  # Shape: (batch_size, node_dim)
+            logits = self.classifier(self.dropout(pooled))
+            mask = torch.ones_like(graph.nodes_per_graph, dtype=torch.bool)
+            targets, unwanted = label, node_labels
+        else:
+            max_nodes = util.get_text_field_mask(nodes, num_wrapping_dims=1).size(1)
+            logits = graph.pad_nodes(self.classifier(self.dropout(states)), max_nodes)
+            mask = graph.node_mask(max_nodes)
+            targets, unwanted = node_labels, label
+        if unwanted is not None:
+            raise ConfigurationError(
+                f'This model is to classify {self.classify!r}, but the reader gives it labels of the other kind. Set "classify" of '
+                "the reader and the model to the same."
+            )
+        output: Dict[str, Any] = {"logits": logits, "mask": mask}
+        if metadata is not None:
+            output["metadata"] = metadata
+        if targets is not None:
+            output["loss"] = self._loss(logits, targets, mask)
+        return output
+
+    def _loss(self, logits: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        is_known = mask & (targets >= 0)
+        # A label that training did not see is one more that was missed for accuracy; F1 has no class for it. F1 gets
+        # probabilities because it takes a row of numbers that sum to zero for no prediction.
+        self._accuracy(logits, targets, mask & (targets != NO_LABEL))  # type: ignore[arg-type]
+        self._f1(logits.softmax(-1), targets.clamp(min=0), is_known)  # type: ignore[arg-type]
+        if not bool(is_known.any()):
+            # Nothing to learn from this batch; the sum keeps the way for gradients (of zero) that training expects.
+            return logits.sum() * 0
+        return nn.functional.cross_entropy(logits[is_known], targets[is_known])
+
+    def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
+        """
+        Adds `prediction` for each instance: `label`, its `probability` and the `probabilities` of all labels; or if nodes are
+        classified, `nodes`, a list with these three and, if there are metadata, the `text` of each node.
+        """
+        names = self.vocab.get_index_to_token_vocabulary(self._label_namespace)
+        probabilities = output_dict["logits"].softmax(-1).tolist()
+        if self.classify == "graph":
+            output_dict["prediction"] = [_prediction(row, names) for row in probabilities]
+            return output_dict
+        num_nodes = output_dict["mask"].sum(-1).tolist()
+        predictions = [
+            [_prediction(row, names) for row in rows[:length]]
+            for rows, length in zip(probabilities, num_nodes)
+        ]
+        for nodes, metadata in zip(predictions, output_dict.get("metadata", ())):
+            nodes[:] = [
+                {"text": node["text"], **prediction} for node, prediction in zip(metadata["nodes"], nodes)
+            ]
+        output_dict["prediction"] = [{"nodes": nodes} for nodes in predictions]
+        return output_dict
+
+    def get_metrics(self, reset: bool = False) -> Dict[str, float]:
+        """
+        `accuracy`, over all that have a label, and `f1`, the mean over the labels of their F1. Before anything with a label has
+        been seen both are 0.
+        """
+        has_counted = self._accuracy.total_count > 0
+        f1 = self._f1.get_metric()["fscore"] if has_counted else 0.0
+        accuracy = self._accuracy.get_metric(reset)
+        if reset:
+            self._f1.reset()
+        return {"accuracy": accuracy, "f1": f1}
+
+
+def pool_nodes(states: torch.Tensor, graph: Graph, pooling: str) -> torch.Tensor:
+    """
+    # Parameters
+
+    states : `torch.Tensor`
+        Shape: `(num_nodes, node_dim)`.
+    graph : `Graph`
+    pooling : `str`
+        `"max"`, `"mean"` or `"sum"`.
+
+    # Returns
+
+    `torch.Tensor`
+        A vector for each graph, zero for one without nodes. Shape: `(num_graphs, node_dim)`.
+    """
+    graph_numbers = torch.arange(graph.num_graphs, device=states.device)
+    # Shape: (num_nodes,)
+    graph_of_node = graph_numbers.repeat_interleave(graph.nodes_per_graph, output_size=graph.num_nodes)
+    pooled = states.new_zeros(graph.num_graphs, states.size(-1))
+    if pooling == "max":
+        rows = graph_of_node.unsqueeze(-1).expand_as(states)
+        return pooled.scatter_reduce(0, rows, states, "amax", include_self=False)
+    pooled = pooled.index_add(0, graph_of_node, states)
+    if pooling == "mean":
+        pooled = pooled / graph.nodes_per_graph.clamp(min=1).unsqueeze(-1)
+    return pooled
+
+
+def _check_dim(name: str, dim: int, expected: int, what: str) -> None:
+    if dim != expected:
+        raise ConfigurationError(f"{name} reads vectors of size {dim}, but {what} have size {expected}.")
+
+
+def _prediction(probabilities: List[float], names: Dict[int, str]) -> Dict[str, Any]:
+    best = max(range(len(probabilities)), key=probabilities.__getitem__)
+    return {
+        "label": names[best],
+        "probability": probabilities[best],
+        "probabilities": {names[index]: probability for index, probability in enumerate(probabilities)},
+    }
