@@ -16,28 +16,17 @@ from typing import Any, Dict, List, NamedTuple
 
 import torch
 from allennlp.common.plugins import import_plugins
-from allennlp.data import Batch, Instance
 from allennlp.models import load_archive
 from allennlp.predictors import Predictor
 
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.predictors.graphmask import GraphMaskPredictor
+from benchmarks.training import batches_of
 
 
 class Round(NamedTuple):
     predict: float
     explain: float
-
-
-def batches_of(instances: List[Instance], model: GraphMask, batch_size: int) -> List[Dict[str, Any]]:
-    """Collated batches of instances of about the same length."""
-    ordered = sorted(instances, key=lambda instance: len(instance["tokens"]))  # type: ignore[arg-type]
-    collated = []
-    for start in range(0, len(ordered), batch_size):
-        batch = Batch(ordered[start : start + batch_size])
-        batch.index_instances(model.vocab)
-        collated.append(batch.as_tensor_dict())
-    return collated
 
 
 def compare(model: GraphMask, batches: List[Dict[str, Any]]) -> Round:

@@ -1,4 +1,4 @@
-"""What the benchmarks that train models have in common."""
+"""What the benchmarks that train and measure models have in common."""
 
 import json
 import os
@@ -6,8 +6,10 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterable, Optional
+from typing import Any, Dict, Iterable, List, Optional
 
+from allennlp.data import Batch, Instance
+from allennlp.models import Model
 from allennlp.nn.util import move_to_device
 
 from allennlp_graphmask.interpret.graphmask import GraphMask
@@ -64,3 +66,14 @@ def evaluate(model: GraphMask, batches: Iterable[Any], random_draws: int) -> Dic
     for batch in batches:
         model(**move_to_device(batch, -1))
     return model.get_metrics(reset=True)
+
+
+def batches_of(instances: List[Instance], model: Model, batch_size: int) -> List[Dict[str, Any]]:
+    """Collated batches of instances whose graphs are of about the same size."""
+    ordered = sorted(instances, key=lambda instance: instance["graph"].num_nodes)  # type: ignore[attr-defined]
+    batches = []
+    for start in range(0, len(ordered), batch_size):
+        batch = Batch(ordered[start : start + batch_size])
+        batch.index_instances(model.vocab)
+        batches.append(batch.as_tensor_dict())
+    return batches
