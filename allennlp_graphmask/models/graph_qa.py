@@ -23,8 +23,8 @@ class GraphQuestionAnswering(Model):
     candidates and the question's subject are mentioned ([De Cao, Aziz and Titov,
     2019](https://arxiv.org/abs/1808.09920), sections 2.2 to 2.4).
 
-    A mention is the mean of its tokens' embeddings, together with the encoded question; the graph encoder passes messages
-    between mentions; each mention gets a score from its last state and the question; and a candidate's score is the highest
+    A mention is the mean of its tokens' embeddings (if wished with those of the tokens around it), together with the encoded
+    question; the graph encoder passes messages between mentions; each mention gets a score from its last state and the question; and a candidate's score is the highest
     of its mentions' scores. A candidate that is mentioned nowhere is ruled out: it is no class of the distribution.
 
     Registered as a `Model` with name "graph_qa".
@@ -48,8 +48,14 @@ class GraphQuestionAnswering(Model):
         From `[mention; question]` to the graph encoder's input.
     subject_flag : `bool`, optional (default = `True`)
         Whether a mention's embedding gets one more number that says whether it mentions the question's subject.
+    context_size : `int`, optional (default = `0`)
+        With a number above 0 a mention is `[mention; left; right]`: `left` and `right` are the mean embeddings of at most so
+        many tokens of the support before and after it, zeros where there are none. For embeddings that know no context, such
+        as word vectors; the paper has contextual ones.
     dropout : `float`, optional (default = `0.0`)
         On embeddings, on the graph encoder's input and on the scorer's.
+    mention_dropout : `float`, optional (default = `0.0`)
+        On the mean of a mention's own tokens, before `dropout`: the lower it is, the more is learnt about names.
     """
 
     default_predictor = "graph_qa"
@@ -66,7 +72,9 @@ class GraphQuestionAnswering(Model):
         mention_encoder: Optional[FeedForward] = None,
         node_encoder: Optional[FeedForward] = None,
         subject_flag: bool = True,
+        context_size: int = 0,
         dropout: float = 0.0,
+        mention_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(vocab, **kwargs)
@@ -78,7 +86,13 @@ class GraphQuestionAnswering(Model):
         self.graph_encoder = graph_encoder
         self.scorer = scorer
         self.dropout = nn.Dropout(dropout)
+        self.mention_dropout = nn.Dropout(mention_dropout)
         self._subject_flag = subject_flag
+        if context_size < 0:
+            raise ConfigurationError(
+                f"context_size is {context_size}, expected a number of tokens, 0 for none."
+            )
+        self._context_size = context_size
 
         embedding_dim = text_field_embedder.get_output_dim()
         query_input_dim = embedding_dim
@@ -89,10 +103,13 @@ class GraphQuestionAnswering(Model):
             query_input_dim = query_seq2seq_encoder.get_output_dim()
         _check_dim("query_encoder", query_encoder.get_input_dim(), query_input_dim, "the question's tokens")
         query_dim = query_encoder.get_output_dim()
-        node_dim = embedding_dim + int(subject_flag)
+        node_dim = embedding_dim * (3 if context_size else 1) + int(subject_flag)
         if mention_encoder is not None:
+            context = " of a mention, of what is left and of what is right of it" if context_size else ""
             flag = " and 1 for subject_flag" if subject_flag else ""
-            _check_dim("mention_encoder", mention_encoder.get_input_dim(), node_dim, f"embeddings{flag}")
+            _check_dim(
+                "mention_encoder", mention_encoder.get_input_dim(), node_dim, f"embeddings{context}{flag}"
+            )
             node_dim = mention_encoder.get_output_dim()
         node_dim += query_dim
         if node_encoder is not None:
@@ -137,10 +154,7 @@ class GraphQuestionAnswering(Model):
         The encoded question, shape `(batch_size, query_dim)`, and the mentions, shape `(num_nodes, node_dim)`.
         """
         encoded_query = self.encode_query(query)
-        embedded = self.text_field_embedder(supports, num_wrapping_dims=1)
-        mentions = self.dropout(
-            mean_of_spans(embedded, mention_spans, graph)
-        )  # Shape: (num_nodes, embedding_dim)
+        mentions = self.dropout(self._embed_mentions(supports, mention_spans, graph))
         if self._subject_flag:
             flag = graph.flatten_nodes(mention_is_subject).unsqueeze(-1).to(mentions.dtype)
             mentions = torch.cat([mentions, flag], dim=-1)
@@ -150,6 +164,22 @@ class GraphQuestionAnswering(Model):
         if self.node_encoder is not None:
             nodes = self.node_encoder(nodes)
         return encoded_query, self.dropout(nodes)
+
+    def _embed_mentions(
+        self, supports: TextFieldTensors, mention_spans: torch.Tensor, graph: Graph
+    ) -> torch.Tensor:
+        """Shape: `(num_nodes, embedding_dim)`, or three times that with a context."""
+        embedded = self.text_field_embedder(supports, num_wrapping_dims=1)
+        mentions = self.mention_dropout(mean_of_spans(embedded, mention_spans, graph))
+        if not self._context_size:
+            return mentions
+        support, first, last = mention_spans.unbind(-1)
+        lengths = util.get_text_field_mask(supports, num_wrapping_dims=1).sum(-1)
+        end = lengths.gather(1, support.clamp(min=0)) - 1
+        left = torch.stack([support, (first - self._context_size).clamp(min=0), first - 1], dim=-1)
+        right = torch.stack([support, last + 1, torch.minimum(last + self._context_size, end)], dim=-1)
+        context = [mean_of_spans(embedded, spans, graph) for spans in (left, right)]
+        return torch.cat([mentions, *context], dim=-1)
 
     def forward(  # type: ignore[override]
         self,
@@ -272,26 +302,28 @@ def mean_of_spans(embedded: torch.Tensor, spans: torch.Tensor, graph: Graph) -> 
     embedded : `torch.Tensor`
         Shape: `(batch_size, num_supports, num_tokens, embedding_dim)`.
     spans : `torch.Tensor`
-        Support, first and last token (inclusive) of each mention. Shape: `(batch_size, num_mentions, 3)`.
+        Support, first and last token (inclusive) of each span; one whose last token is before its first is empty. Shape:
+        `(batch_size, num_mentions, 3)`.
     graph : `Graph`
         Tells how many mentions there are.
 
     # Returns
 
     `torch.Tensor`
-        The mean of each mention's tokens. Shape: `(num_nodes, embedding_dim)`.
+        The mean of each span's tokens, zeros for an empty one. Shape: `(num_nodes, embedding_dim)`.
     """
     batch_size, num_supports, num_tokens, _ = embedded.shape
     instance = torch.arange(batch_size, device=spans.device).view(-1, 1, 1).expand(-1, spans.size(1), 1)
     flat = graph.flatten_nodes(torch.cat([instance, spans], dim=-1))  # Shape: (num_nodes, 4)
     row, support, first, last = flat.unbind(-1)
     lengths = last - first + 1
-    offsets = torch.arange(int(lengths.max()) if len(lengths) else 0, device=spans.device)
+    offsets = torch.arange(int(lengths.max().clamp(min=0)) if len(lengths) else 0, device=spans.device)
     inside = offsets < lengths.unsqueeze(-1)  # Shape: (num_nodes, longest)
     start = (row * num_supports + support) * num_tokens + first
-    places = (start.unsqueeze(-1) + offsets * inside).flatten()
+    # What is outside of a span is read from somewhere and then left out; an empty one may start behind the last token.
+    places = ((start.unsqueeze(-1) + offsets) * inside).flatten()
     tokens = embedded.flatten(0, 2).index_select(0, places).unflatten(0, inside.shape)
-    return (tokens * inside.unsqueeze(-1)).sum(1) / lengths.unsqueeze(-1).to(tokens.dtype)
+    return (tokens * inside.unsqueeze(-1)).sum(1) / lengths.clamp(min=1).unsqueeze(-1).to(tokens.dtype)
 
 
 def _for_each_node(per_graph: torch.Tensor, graph: Graph) -> torch.Tensor:

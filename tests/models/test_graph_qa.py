@@ -85,28 +85,38 @@ def _batch(indices) -> dict:
     }
 
 
-def _scores_by_hand(model: GraphQuestionAnswering, index: int) -> list:
+def _model_with_context(context_size: int) -> GraphQuestionAnswering:
+    width = DIM * (3 if context_size else 1) + 1 + DIM
+    return _model(graph_encoder=SyntacticGcn(_vocab(), width, 4), context_size=context_size)
+
+
+def _scores_by_hand(model: GraphQuestionAnswering, index: int, context_size: int = 0) -> list:
     """The score of each mention of a question, mention by mention."""
     question = QUESTIONS[index]
     words = model.text_field_embedder._token_embedders["tokens"].weight
     query = words[[token for token in QUERIES[index] if token]].mean(0)
     nodes = []
     for (support, first, last), _, is_subject in question["mentions"]:
-        tokens = SUPPORTS[index][support][first : last + 1]
-        nodes.append(torch.cat([words[tokens].mean(0), torch.tensor([float(is_subject)]), query]))
+        text = [token for token in SUPPORTS[index][support] if token]
+        parts = [text[first : last + 1]]
+        if context_size:
+            parts += [text[:first][-context_size:], text[last + 1 :][:context_size]]
+        means = [words[part].mean(0) if part else torch.zeros(DIM) for part in parts]
+        nodes.append(torch.cat([*means, torch.tensor([float(is_subject)]), query]))
     graph = Graph.from_edges(len(nodes), question["edges"], [2] * len(question["edges"]))
     states = model.graph_encoder(torch.stack(nodes), graph)
     return [model.scorer(torch.cat([state, query])).item() for state in states]
 
 
-def test_scores_are_those_computed_by_hand():
-    model = _model()
+@pytest.mark.parametrize("context_size", [0, 1, 2, 9])
+def test_scores_are_those_computed_by_hand(context_size):
+    model = _model_with_context(context_size)
     output = model(**_batch([0, 1, 2]))
     for row in (0, 2):
-        expected = _scores_by_hand(model, row)
+        expected = _scores_by_hand(model, row, context_size)
         actual = output["mention_scores"][row, : len(expected)].tolist()
         assert actual == pytest.approx(expected, abs=1e-5)
-    first = _scores_by_hand(model, 0)
+    first = _scores_by_hand(model, 0, context_size)
     # Candidate 0 is mention 2, candidate 1 mentions 0 and 3, candidate 2 is mentioned nowhere.
     assert output["mask"].tolist() == [[True, True, False], [False] * 3, [True, False, False]]
     assert output["logits"][0, :2].tolist() == pytest.approx([first[2], max(first[0], first[3])], abs=1e-5)
@@ -140,9 +150,10 @@ def test_an_unknown_answer_is_not_counted():
     assert model._accuracy._count == 0
 
 
+@pytest.mark.parametrize("context_size", [0, 3])
 @pytest.mark.parametrize("index", [0, 1, 2])
-def test_a_batch_gives_what_its_questions_give(index):
-    model = _model()
+def test_a_batch_gives_what_its_questions_give(index, context_size):
+    model = _model_with_context(context_size)
     together = model(**_batch([0, 1, 2]))
     alone = model(**_batch([index]))
     num_candidates = QUESTIONS[index]["num_candidates"]
@@ -151,6 +162,14 @@ def test_a_batch_gives_what_its_questions_give(index):
     torch.testing.assert_close(
         together["logits"][index, :num_candidates][mask], alone["logits"][0, :num_candidates][mask]
     )
+
+
+def test_mention_dropout_leaves_the_context():
+    model = _model_with_context(2).train()
+    model.mention_dropout.p = 1.0
+    batch = _batch([0])
+    embedded = model._embed_mentions(batch["supports"], batch["mention_spans"], batch["graph"])
+    assert not embedded[:, :DIM].any() and embedded[:, DIM:].any()
 
 
 def test_node_states_may_be_given():
@@ -223,6 +242,8 @@ def test_mean_of_spans_gives_gradients_to_the_spans_only():
         ({"scorer": FeedForward(7, 1, 1, Activation.by_name("linear")())}, "scorer reads vectors of size 7"),
         ({"scorer": FeedForward(9, 1, 2, Activation.by_name("linear")())}, "scorer gives 2 numbers"),
         ({"subject_flag": False}, "graph_encoder reads vectors of size 11.*have size 10"),
+        ({"context_size": 3}, "graph_encoder reads vectors of size 11.*have size 21"),
+        ({"context_size": -1}, "context_size is -1"),
     ],
 )
 def test_sizes_that_do_not_fit_are_named(changes, message):

@@ -27,7 +27,9 @@
     node_hidden_dims,
     scorer_hidden_dims,
     subject_flag=true,
+    context_size=0,
     dropout=0.0,
+    mention_dropout=0.0,
   ):: {
     // The last size is that of the result.
     local feedforward(input_dim, dims, last_is_linear=false) = {
@@ -39,7 +41,7 @@
         for layer in std.range(0, std.length(dims) - 1)
       ],
     },
-    local flag_dim = if subject_flag then 1 else 0,
+    local embedding_dim = vectors_dim * (if context_size > 0 then 3 else 1) + (if subject_flag then 1 else 0),
     type: 'graph_qa',
     text_field_embedder: {
       token_embedders: {
@@ -51,12 +53,14 @@
     },
     [if query_seq2seq_encoder != null then 'query_seq2seq_encoder']: query_seq2seq_encoder,
     query_encoder: query_encoder,
-    mention_encoder: feedforward(vectors_dim + flag_dim, [mention_dim]),
+    mention_encoder: feedforward(embedding_dim, [mention_dim]),
     node_encoder: feedforward(mention_dim + query_dim, node_hidden_dims + [graph_encoder.input_dim]),
     graph_encoder: graph_encoder,
     scorer: feedforward(graph_encoder.input_dim + query_dim, scorer_hidden_dims + [1], last_is_linear=true),
     subject_flag: subject_flag,
+    context_size: context_size,
     dropout: dropout,
+    mention_dropout: mention_dropout,
   },
 
   // Questions with about as many mentions together.
