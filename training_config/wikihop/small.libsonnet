@@ -22,7 +22,7 @@ local dim = 96;
     scorer_hidden_dims=[dim],
     context_size=10,
     dropout=0.2,
-    mention_dropout=0.4,
+    mention_dropout=0.5,
   ),
   data_loader: wikihop.data_loader(32),
   validation_data_loader: wikihop.validation_data_loader(32),
