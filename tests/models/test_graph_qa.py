@@ -126,7 +126,7 @@ def test_only_mentioned_answers_are_learnt_from():
     model = _model()
     output = model(**_batch([0, 1, 2]))
     expected = -output["logits"][0, :2].log_softmax(-1)[1]
-    assert float(output["loss"]) == pytest.approx(float(expected), abs=1e-6)
+    assert output["loss"].item() == pytest.approx(expected.item(), abs=1e-6)
     metrics = model.get_metrics(reset=True)
     right = float(output["logits"][0].argmax() == 1)
     # The second and third question's answers are mentioned nowhere: they are wrong, and not in the second figure.
