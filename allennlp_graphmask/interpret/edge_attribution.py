@@ -1,8 +1,9 @@
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 
 from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.modules.intervention import Gate
 
 
 class AttributedEdge(NamedTuple):
@@ -30,6 +31,9 @@ class EdgeAttribution:
         The hard decision: `True` for edges that are part of the explanation. Shape of each: `(num_edges,)`, `torch.bool`.
     relation_names : `Sequence[str]`
         The name of each edge type.
+    replacements : `Sequence[Optional[torch.Tensor]]`, optional (default = `None`)
+        What takes the place of the messages that are not kept, for each layer; `None` stands for zeros. Shape of each:
+        `(message_dim,)`, or `(num_edges, message_dim)`.
 
     # Raises
 
@@ -42,7 +46,15 @@ class EdgeAttribution:
         scores: Sequence[torch.Tensor],
         kept: Sequence[torch.Tensor],
         relation_names: Sequence[str],
+        *,
+        replacements: Optional[Sequence[Optional[torch.Tensor]]] = None,
     ) -> None:
+        if replacements is None:
+            replacements = [None] * len(scores)
+        if len(replacements) != len(scores):
+            raise ValueError(
+                f"An attribution of {len(scores)} layers needs as many replacements, or none: got {len(replacements)}."
+            )
         if len(scores) != len(kept):
             raise ValueError(
                 f"An attribution needs scores and decisions for each layer: got {len(scores)} and {len(kept)}."
@@ -61,6 +73,7 @@ class EdgeAttribution:
         self.scores = [layer.detach() for layer in scores]
         self.kept = [layer.detach() for layer in kept]
         self.relation_names = list(relation_names)
+        self.replacements = [None if layer is None else layer.detach() for layer in replacements]
 
     @property
     def num_layers(self) -> int:
@@ -70,6 +83,20 @@ class EdgeAttribution:
         """The share of the messages (edges times layers) that are kept; 1.0 if there are none."""
         total = self.num_layers * self.graph.num_edges
         return sum(int(layer.sum()) for layer in self.kept) / total if total else 1.0
+
+    def gates(self, kept: Optional[Sequence[torch.Tensor]] = None) -> List[Gate]:
+        """
+        What keeps the kept messages and replaces the others, for `TargetPasses.masked`.
+
+        # Parameters
+
+        kept : `Sequence[torch.Tensor]`, optional (default = `None`)
+            Other decisions than its own. Shape of each: `(num_edges,)`, `torch.bool`.
+        """
+        return [
+            Gate(layer, replacement)
+            for layer, replacement in zip(self.kept if kept is None else kept, self.replacements)
+        ]
 
     def edges(self) -> List[AttributedEdge]:
         """All edges in order, with node numbers of the batch (of the graph itself, after `split`)."""
@@ -103,6 +130,7 @@ class EdgeAttribution:
         zeros = torch.zeros_like(edge_graph).split(counts)
         scores = [parts_of(layer) for layer in self.scores]
         kept = [parts_of(layer) for layer in self.kept]
+        replacements = [self._parts_of_replacement(layer, order, counts) for layer in self.replacements]
         first_nodes = self.graph.first_node_of_graph().tolist()
         sizes = self.graph.nodes_per_graph.tolist()
         parts = []
@@ -120,9 +148,18 @@ class EdgeAttribution:
                     [layer[number] for layer in scores],
                     [layer[number] for layer in kept],
                     self.relation_names,
+                    replacements=[layer[number] for layer in replacements],
                 )
             )
         return parts
+
+    def _parts_of_replacement(
+        self, replacement: Optional[torch.Tensor], order: torch.Tensor, counts: List[int]
+    ) -> Sequence[Optional[torch.Tensor]]:
+        """One for each graph: the same, unless there is one for each edge."""
+        if replacement is None or replacement.dim() == 1:
+            return [replacement] * len(counts)
+        return replacement.to(order.device).index_select(0, order).split(counts)
 
     def to_json(self) -> Dict[str, Any]:
         """Plain Python data; AllenNLP's `sanitize` calls this."""

@@ -1,5 +1,5 @@
 """
-Assertions for the tests of graph encoders and of whatever looks into them, this package's own and third
+Assertions for the tests of graph encoders, of interpreters and of whatever looks into them, this package's own and third
 parties'. They need neither pytest nor AllenNLP's test classes: plain asserts whose messages name the encoder,
 the layer and the largest difference.
 """
@@ -25,6 +25,7 @@ from allennlp_graphmask.testing.graph_encoder import (
     assert_padding_does_not_matter,
     assert_unseen_relations_work,
 )
+from allennlp_graphmask.testing.interpreter import assert_is_interpreter
 from allennlp_graphmask.testing.nothing_left_behind import assert_nothing_left_behind
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "assert_gates_are_affine",
     "assert_gates_are_differentiable",
     "assert_is_graph_encoder",
+    "assert_is_interpreter",
     "assert_keeps_nothing_between_calls",
     "assert_messages_are_as_declared",
     "assert_node_numbers_do_not_matter",

@@ -124,3 +124,28 @@ class TestErrors:
     def test_decisions_that_are_no_decisions(self) -> None:
         with pytest.raises(ValueError, match="kept of layer 0 has type torch.float32, expected torch.bool"):
             EdgeAttribution(self.GRAPH, [torch.zeros(2)], [torch.tensor([0.3, 1.0])], NAMES)
+
+
+@given(st.integers(0, 100_000))
+@settings(deadline=None, max_examples=30)
+def test_split_shares_out_replacements(seed) -> None:
+    attribution = random_attribution(seed)
+    graph = attribution.graph
+    for_all, for_each = torch.randn(3), torch.randn(graph.num_edges, 3)
+    with_replacements = EdgeAttribution(
+        graph, attribution.scores, attribution.kept, NAMES, replacements=[for_all, for_each]
+    )
+    assert [gate.replacement is None for gate in attribution.gates()] == [True, True]
+    for number, part in enumerate(with_replacements.split()):
+        assert torch.equal(part.replacements[0], for_all)
+        assert torch.equal(part.replacements[1], for_each[graph.edge_graph == number])
+        for gate, kept in zip(part.gates(), part.kept):
+            assert torch.equal(gate.scale, kept)
+
+
+def test_replacements_are_as_many_as_layers() -> None:
+    attribution = random_attribution(0)
+    with pytest.raises(ValueError, match="2 layers needs as many replacements, or none: got 1"):
+        EdgeAttribution(
+            attribution.graph, attribution.scores, attribution.kept, NAMES, replacements=[torch.zeros(3)]
+        )

@@ -12,16 +12,16 @@ from allennlp.data import Vocabulary
 from allennlp.models import Model
 from allennlp.nn.util import read_state_dict
 
-from allennlp_graphmask.graph import Graph, relation_names
+from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
 from allennlp_graphmask.interpret.graphmask.metrics import GraphMaskMetrics
-from allennlp_graphmask.interpret.graphmask.passes import TargetPasses, UnmaskedPass
 from allennlp_graphmask.interpret.graphmask.selection import SelectionCriterion
 from allennlp_graphmask.interpret.graphmask.target import WEIGHTS_FOLLOW, load_target, resolve_target_config
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
 from allennlp_graphmask.interpret.maskers import EdgewiseMasker, Masker, construct_masker
+from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
 from allennlp_graphmask.modules.intervention import Gate, Messages
 
 logger = logging.getLogger(__name__)
@@ -150,10 +150,16 @@ class GraphMask(Model):
         self.target.requires_grad_(False)
         # Also before `train` or `eval` is called for the first time.
         self.target.eval()
-        self.passes = TargetPasses(self.target, encoder=encoder, distribution=distribution, mask=mask)
+        self.passes = TargetPasses(
+            self.target,
+            encoder=encoder,
+            distribution=distribution,
+            mask=mask,
+            edge_label_namespace=edge_label_namespace,
+        )
         graph_encoder = self.passes.encoder
         self.num_layers = graph_encoder.num_layers
-        self._relation_names = relation_names(vocab, edge_label_namespace)
+        self._relation_names = self.passes.relation_names
         self.masker = construct_masker(masker, graph_encoder, len(self._relation_names))
         self.lagrangian = Lagrangian(
             allowance,
@@ -387,6 +393,7 @@ class GraphMask(Model):
             ],
             [everything.bool() if gate is None else gate for gate in gates],
             self._relation_names,
+            replacements=list(self.masker.baselines),
         )
 
     # --- Output and metrics

@@ -4,8 +4,9 @@ import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.models import Model
 
+from allennlp_graphmask.graph import relation_names
 from allennlp_graphmask.interpret.divergences import Divergence, changed_predictions
-from allennlp_graphmask.interpret.graphmask.target import (
+from allennlp_graphmask.interpret.explained_model import (
     MetricSets,
     find_graph_encoder,
     stochastic_layers_active,
@@ -42,19 +43,31 @@ class TargetPasses:
     # Parameters
 
     target : `Model`
-    encoder : `str`, optional
+    encoder : `str`, optional (default = `None`)
         The name of its graph encoder, if it has several.
-    distribution : `str`
+    distribution : `str`, optional (default = `"logits"`)
         The key of the logits in its output.
-    mask : `str`
+    mask : `str`, optional (default = `"mask"`)
         The key of their mask in its output.
+    edge_label_namespace : `str`, optional (default = `"edge_labels"`)
+        Where its vocabulary keeps the relations.
     """
 
     #: The sets of metrics that passes can count into.
     METRIC_SETS = ("original", "masked", "random", "unreported")
 
-    def __init__(self, target: Model, *, encoder: Optional[str], distribution: str, mask: str) -> None:
+    def __init__(
+        self,
+        target: Model,
+        *,
+        encoder: Optional[str] = None,
+        distribution: str = "logits",
+        mask: str = "mask",
+        edge_label_namespace: str = "edge_labels",
+    ) -> None:
         self.target = target
+        #: The name of each edge type.
+        self.relation_names = relation_names(target.vocab, edge_label_namespace)
         self.encoder: GraphEncoder = find_graph_encoder(target, encoder)[1]
         self.metric_sets = MetricSets(target, list(self.METRIC_SETS))
         self._distribution = distribution

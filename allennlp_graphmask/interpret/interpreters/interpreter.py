@@ -1,0 +1,162 @@
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+import torch
+from allennlp.common import Registrable
+from allennlp.common.checks import ConfigurationError
+
+from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
+from allennlp_graphmask.interpret.explained_model import evaluating
+from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+
+
+class LayerScores(NamedTuple):
+    """
+    What an interpreter finds out about the messages of a batch, layer by layer from the bottom.
+
+    # Parameters
+
+    scores : `List[torch.Tensor]`
+        A higher score means a more important message. Shape of each: `(num_edges,)`.
+    kept : `List[torch.Tensor]`, optional (default = `None`)
+        The interpreter's own decisions, for one that has some; they stand unless it is told to keep by threshold or share.
+        Shape of each: `(num_edges,)`, `torch.bool`.
+    replacements : `List[Optional[torch.Tensor]]`, optional (default = `None`)
+        What takes the place of a dropped message; `None` stands for zeros. Shape of each: `(message_dim,)` or
+        `(num_edges, message_dim)`.
+    """
+
+    scores: List[torch.Tensor]
+    kept: Optional[List[torch.Tensor]] = None
+    replacements: Optional[List[Optional[torch.Tensor]]] = None
+
+
+class Interpreter(Registrable):
+    """
+    Says of every edge in every layer how much the prediction of a trained model depends on it.
+
+    All interpreters look at the model through `TargetPasses`, leave it as it was, keep layers apart, take batches, and give
+    bitwise equal results when they are called again with equal inputs: their random numbers come from a generator of their
+    own.
+
+    Which messages are kept is decided, in this order: by `threshold`; by `share`; by the interpreter itself; by the
+    interpreter's `default_threshold`.
+
+    # Parameters
+
+    threshold : `float`, optional (default = `None`)
+        Messages with a score above it are kept.
+    share : `float`, optional (default = `None`)
+        For each graph the share of its messages, all layers together, that are kept: those with the highest scores, rounded
+        up to whole messages. Among equal scores the lower layer and then the first edge goes first.
+    seed : `int`, optional (default = `0`)
+
+    # Raises
+
+    `ConfigurationError` if both `threshold` and `share` are given, or the share is not in [0, 1].
+    """
+
+    #: What decides if nothing else does.
+    default_threshold: float = 0.0
+
+    def __init__(
+        self, *, threshold: Optional[float] = None, share: Optional[float] = None, seed: int = 0
+    ) -> None:
+        if threshold is not None and share is not None:
+            raise ConfigurationError(
+                f"An interpreter keeps messages by threshold ({threshold}) or by share ({share}): give one of them."
+            )
+        if share is not None and not 0 <= share <= 1:
+            raise ConfigurationError(f"share is {share}, expected a number from 0 to 1.")
+        self.threshold = threshold
+        self.share = share
+        self.seed = seed
+
+    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+        """
+        # Parameters
+
+        passes : `TargetPasses`
+            The model to explain, in evaluation mode and with parameters that ask for no gradient. Passes count into the
+            metrics `"unreported"`.
+        unmasked : `UnmaskedPass`
+            That of the batch to explain; its layers hold the messages.
+        generator : `torch.Generator`
+            Where all random numbers are drawn from; it is on the CPU.
+        """
+        raise NotImplementedError
+
+    def interpret(self, passes: TargetPasses, batch: Dict[str, Any]) -> EdgeAttribution:
+        """
+        # Parameters
+
+        passes : `TargetPasses`
+            The model to explain.
+        batch : `Dict[str, Any]`
+            Its inputs: tensors of a collated batch.
+
+        # Returns
+
+        `EdgeAttribution`
+            For the whole batch; `split` gives one for each instance.
+        """
+        generator = torch.Generator().manual_seed(self.seed)
+        with evaluating(passes.target):
+            unmasked = passes.unmasked(batch, "unreported")
+            found = self.score(passes, unmasked, generator)
+        graph = unmasked.layers[0].graph
+        scores = [layer.detach() for layer in found.scores]
+        replacements = None
+        if found.replacements is not None:
+            replacements = [None if vector is None else vector.detach() for vector in found.replacements]
+        return EdgeAttribution(
+            graph,
+            scores,
+            self._decide(scores, found.kept, graph),
+            passes.relation_names,
+            replacements=replacements,
+        )
+
+    def _decide(
+        self, scores: List[torch.Tensor], own: Optional[List[torch.Tensor]], graph: Graph
+    ) -> List[torch.Tensor]:
+        if self.threshold is not None:
+            return [layer > self.threshold for layer in scores]
+        if self.share is not None:
+            return highest_share(scores, self.share, graph)
+        if own is not None:
+            return own
+        return [layer > self.default_threshold for layer in scores]
+
+
+def highest_share(scores: Sequence[torch.Tensor], share: float, graph: Graph) -> List[torch.Tensor]:
+    """
+    For each graph of a batch the share of its messages, all layers together, that have the highest scores.
+
+    # Parameters
+
+    scores : `Sequence[torch.Tensor]`
+        Shape of each: `(num_edges,)`.
+    share : `float`
+    graph : `Graph`
+
+    # Returns
+
+    `List[torch.Tensor]`
+        Shape of each: `(num_edges,)`, `torch.bool`.
+    """
+    if not scores:
+        return []
+    stacked = torch.stack(list(scores))  # Shape: (num_layers, num_edges)
+    num_layers, num_edges = stacked.shape
+    owner = graph.edge_graph.repeat(num_layers)
+    # First by score, then, stably, by graph: messages of a graph stand together, the best first.
+    order = torch.argsort(stacked.flatten(), descending=True, stable=True)
+    order = order[torch.argsort(owner[order], stable=True)]
+    messages_of_graph = num_layers * torch.bincount(graph.edge_graph, minlength=graph.num_graphs)
+    first = messages_of_graph.cumsum(0) - messages_of_graph
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order), device=order.device) - first[owner[order]]
+    # Rounding noise must not make 0.3 * 10 four messages.
+    wanted = torch.ceil(share * messages_of_graph.double() - 1e-9)
+    return list((rank < wanted[owner]).view(num_layers, num_edges))

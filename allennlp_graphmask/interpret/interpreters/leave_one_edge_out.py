@@ -1,0 +1,53 @@
+from typing import Any, List, Optional
+
+import torch
+
+from allennlp_graphmask.interpret.divergences import Divergence, Kl
+from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
+from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.modules.intervention import Gate
+
+
+@Interpreter.register("leave_one_edge_out")
+class LeaveOneEdgeOut(Interpreter):
+    """
+    The score of a message is the divergence from the prediction with all messages to the prediction without this one (it is
+    replaced by zeros). Where either of two messages would do, neither gets a score.
+
+    A batch takes as many passes as its largest graph has messages: in each, one message of every graph is left out.
+
+    Registered as an `Interpreter` with name "leave_one_edge_out".
+
+    # Parameters
+
+    divergence : `Divergence`, optional (default = `kl`)
+    """
+
+    def __init__(self, *, divergence: Optional[Divergence] = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.divergence = divergence or Kl()
+
+    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+        graph = unmasked.layers[0].graph
+        edge_graph = graph.edge_graph
+        counts = torch.bincount(edge_graph, minlength=graph.num_graphs)
+        order = torch.argsort(edge_graph, stable=True)
+        number_in_graph = torch.empty_like(order)
+        number_in_graph[order] = (
+            torch.arange(graph.num_edges, device=order.device)
+            - (counts.cumsum(0) - counts)[edge_graph[order]]
+        )
+        most = int(counts.max()) if graph.num_graphs else 0
+        scores: List[torch.Tensor] = []
+        with torch.no_grad():
+            for layer in range(len(unmasked.layers)):
+                layer_scores = torch.zeros(graph.num_edges, device=order.device)
+                for number in range(most):
+                    left_out = number_in_graph == number
+                    gates: List[Optional[Gate]] = [None] * len(unmasked.layers)
+                    gates[layer] = Gate(~left_out)
+                    masked = passes.masked(unmasked, gates, "unreported")
+                    divergence = passes.divergence(self.divergence, unmasked.output, masked)
+                    layer_scores[left_out] = divergence[edge_graph[left_out]].to(layer_scores.dtype)
+                scores.append(layer_scores)
+        return LayerScores(scores)

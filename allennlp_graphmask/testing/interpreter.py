@@ -1,0 +1,61 @@
+"""Assertions that any `Interpreter` must pass."""
+
+from typing import Any, Callable, Dict, List
+
+import torch
+
+from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
+from allennlp_graphmask.interpret.interpreters import Interpreter
+from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.testing.nothing_left_behind import assert_nothing_left_behind
+
+
+def assert_is_interpreter(
+    make: Callable[[], Interpreter], passes: TargetPasses, batch: Dict[str, Any]
+) -> EdgeAttribution:
+    """
+    Asserts what holds for every interpreter: finite scores and decisions for each message of each layer, bitwise equal
+    results when it is called again or built anew, and a model that is bitwise what it was, also after an error or Ctrl-C.
+
+    # Parameters
+
+    make : `Callable[[], Interpreter]`
+        Builds the interpreter, with the same arguments each time.
+    passes : `TargetPasses`
+        A model to explain.
+    batch : `Dict[str, Any]`
+        Inputs of the model, with several graphs.
+
+    # Returns
+
+    `EdgeAttribution`
+        What the interpreter says.
+    """
+    interpreter = make()
+    first = interpreter.interpret(passes, batch)
+    assert first.num_layers == passes.encoder.num_layers, (
+        f"The attribution has {first.num_layers} layers, the encoder {passes.encoder.num_layers}."
+    )
+    assert first.relation_names == passes.relation_names
+    for number, scores in enumerate(first.scores):
+        assert scores.isfinite().all(), f"Some scores of layer {number} are not finite."
+        assert not scores.requires_grad
+    for name, again in (("the same interpreter", interpreter), ("an equal interpreter", make())):
+        torch.manual_seed(1234)  # what others draw must not matter
+        second = again.interpret(passes, batch)
+        for number in range(first.num_layers):
+            assert torch.equal(first.scores[number], second.scores[number]), (
+                f"Called again, {name} gives other scores in layer {number}."
+            )
+            assert torch.equal(first.kept[number], second.kept[number]), (
+                f"Called again, {name} makes other decisions in layer {number}."
+            )
+    parts: List[EdgeAttribution] = first.split()
+    assert sum(part.graph.num_edges for part in parts) == first.graph.num_edges
+
+    def predict() -> Any:
+        with torch.no_grad():
+            return passes.target(**batch)
+
+    assert_nothing_left_behind(passes.target, lambda: make().interpret(passes, batch), predict=predict)
+    return first

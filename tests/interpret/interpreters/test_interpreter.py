@@ -1,0 +1,165 @@
+"""The contract of interpreters, and those that are controls or oracles."""
+
+import math
+from typing import Any, List
+
+import pytest
+import torch
+from allennlp.common import Params
+from allennlp.common.checks import ConfigurationError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.interpret.divergences import Kl
+from allennlp_graphmask.interpret.interpreters import (
+    AllEdgesInterpreter,
+    AmortisedGraphMask,
+    Interpreter,
+    LayerScores,
+    LeaveOneEdgeOut,
+    RandomInterpreter,
+    highest_share,
+)
+from allennlp_graphmask.interpret.interventions import LayerGates
+from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.modules.intervention import Gate, intervening
+from allennlp_graphmask.testing.interpreter import assert_is_interpreter
+from tests.interpret.toy import TOYS, toy_batch, toy_graphmask, toy_target, toy_vocabulary
+
+
+@pytest.fixture(scope="module")
+def vocab():
+    return toy_vocabulary()
+
+
+@pytest.mark.parametrize("kind", sorted(TOYS))
+@pytest.mark.parametrize("name", ["random", "all_edges", "leave_one_edge_out"])
+def test_every_interpreter(name, kind, vocab):
+    passes = TargetPasses(toy_target(kind, vocab))
+    assert_is_interpreter(
+        lambda: Interpreter.from_params(Params({"type": name})), passes, toy_batch(vocab, count=5)
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(TOYS))
+def test_the_amortised_one_says_what_its_model_says(kind, vocab):
+    batch = toy_batch(vocab)
+    model = toy_graphmask(kind, vocab, batch)
+    expected = model(**batch)["attribution"]
+    actual = assert_is_interpreter(lambda: AmortisedGraphMask(graphmask=model), model.passes, batch)
+    for layer in range(expected.num_layers):
+        assert torch.equal(actual.scores[layer], expected.scores[layer])
+        assert torch.equal(actual.kept[layer], expected.kept[layer])
+        assert torch.equal(actual.replacements[layer], model.masker.baselines[layer])
+    assert 0.2 < actual.kept_share() < 0.8
+
+
+def test_the_amortised_one_needs_a_masker():
+    with pytest.raises(ConfigurationError, match='give "archive_file"'):
+        Interpreter.from_params(Params({"type": "graphmask"}))
+
+
+def test_leaving_out_one_message_by_hand(vocab):
+    target = toy_target("tagger", vocab)
+    batch = toy_batch(vocab, count=4)
+    graph = batch["graph"]
+    actual = LeaveOneEdgeOut().interpret(TargetPasses(target), batch)
+    with torch.no_grad():
+        original = target(**batch)
+        for layer in range(2):
+            for edge in range(graph.num_edges):
+                scale = torch.ones(graph.num_edges)
+                scale[edge] = 0
+                gates: List[Any] = [None, None]
+                gates[layer] = Gate(scale)
+                with intervening(target.graph_encoder, LayerGates(gates)):
+                    masked = target(**batch)
+                divergence = Kl()(original["logits"], masked["logits"], original["mask"])
+                instance = int(graph.edge_graph[edge])
+                assert float(actual.scores[layer][edge]) == pytest.approx(
+                    float(divergence[instance]), abs=1e-5
+                )
+                others = torch.cat([divergence[:instance], divergence[instance + 1 :]])
+                assert not others.any()
+
+
+def test_random_scores_depend_on_the_seed(vocab):
+    passes, batch = TargetPasses(toy_target("classifier", vocab)), toy_batch(vocab)
+    first, second = (RandomInterpreter(seed=seed).interpret(passes, batch) for seed in (1, 2))
+    assert not torch.equal(first.scores[0], second.scores[0])
+    assert not torch.equal(first.scores[0], first.scores[1])
+
+
+class Given(Interpreter):
+    """Says what it is told."""
+
+    default_threshold = 0.25
+
+    def __init__(self, found: LayerScores, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.found = found
+
+    def score(self, passes, unmasked, generator) -> LayerScores:
+        return self.found
+
+
+def test_who_decides(vocab):
+    batch = toy_batch(vocab)
+    num_edges = batch["graph"].num_edges
+    passes = TargetPasses(toy_target("classifier", vocab))
+    scores = [torch.linspace(0, 1, num_edges), torch.linspace(1, 0, num_edges)]
+    own = [torch.arange(num_edges) == 0] * 2
+    for settings, kept, expected in (
+        ({}, None, [layer > 0.25 for layer in scores]),
+        ({}, own, own),
+        ({"threshold": 0.5}, own, [layer > 0.5 for layer in scores]),
+        ({"share": 0.3}, own, highest_share(scores, 0.3, batch["graph"])),
+    ):
+        actual = Given(LayerScores(scores, kept), **settings).interpret(passes, batch).kept
+        assert all(torch.equal(*pair) for pair in zip(actual, expected))
+
+
+def test_everything_is_kept(vocab):
+    attribution = AllEdgesInterpreter().interpret(TargetPasses(toy_target("tagger", vocab)), toy_batch(vocab))
+    assert attribution.kept_share() == 1
+
+
+@pytest.mark.parametrize("settings", [{"threshold": 0.5, "share": 0.5}, {"share": 1.2}, {"share": -0.1}])
+def test_settings_that_make_no_sense(settings):
+    with pytest.raises(ConfigurationError, match="share"):
+        RandomInterpreter(**settings)
+
+
+@given(st.data())
+def test_highest_share_is_that_of_each_graph(data):
+    sizes = data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=4))
+    num_layers = data.draw(st.integers(1, 3))
+    share = data.draw(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.9, 1.0]))
+    owner = data.draw(st.permutations([graph for graph, size in enumerate(sizes) for _ in range(size)]))
+    values = data.draw(
+        st.lists(
+            st.lists(st.integers(0, 4), min_size=len(owner), max_size=len(owner)),
+            min_size=num_layers,
+            max_size=num_layers,
+        )
+    )
+    graph = Graph(
+        edge_index=torch.zeros(2, len(owner), dtype=torch.long),
+        edge_type=torch.zeros(len(owner), dtype=torch.long),
+        edge_graph=torch.tensor(owner, dtype=torch.long),
+        nodes_per_graph=torch.ones(len(sizes), dtype=torch.long),
+        num_nodes=len(sizes),
+    )
+    kept = highest_share([torch.tensor(layer, dtype=torch.float) for layer in values], share, graph)
+    for number, size in enumerate(sizes):
+        messages = [
+            (-values[layer][edge], layer, edge)
+            for layer in range(num_layers)
+            for edge in range(len(owner))
+            if owner[edge] == number
+        ]
+        best = sorted(messages)[: math.ceil(round(share * size * num_layers, 6))]
+        expected = {(layer, edge) for _, layer, edge in best}
+        actual = {(layer, edge) for _, layer, edge in messages if kept[layer][edge]}
+        assert actual == expected
