@@ -1,0 +1,44 @@
+from allennlp_graphmask.interpret.metrics.agreement import EdgeAgreement, consensus_mask, similarity
+from allennlp_graphmask.interpret.metrics.edge_metric import EdgeMetric, Quantity, Ratios
+from allennlp_graphmask.interpret.metrics.fidelity import EdgeFidelity
+from allennlp_graphmask.interpret.metrics.judged_attribution import JudgedAttribution, shuffled_attribution
+from allennlp_graphmask.interpret.metrics.kept import EdgeKept
+from allennlp_graphmask.interpret.metrics.resampling import bootstrap, percentile_interval
+from allennlp_graphmask.interpret.metrics.sanity import (
+    EdgeNodeInvariance,
+    EdgeOrderInvariance,
+    EdgeRandomisation,
+    randomised,
+    relabel_nodes,
+    reorder_edges,
+)
+from allennlp_graphmask.interpret.metrics.sufficiency import EdgeSufficiency
+from allennlp_graphmask.interpret.metrics.truth import TRUTH_KEY, EdgeTruth, truth_of_batch
+from allennlp_graphmask.interpret.metrics.unfaithfulness import EdgeChanged, EdgeUnfaithfulness
+
+__all__ = [
+    "EdgeAgreement",
+    "EdgeChanged",
+    "EdgeFidelity",
+    "EdgeKept",
+    "EdgeMetric",
+    "EdgeNodeInvariance",
+    "EdgeOrderInvariance",
+    "EdgeRandomisation",
+    "EdgeSufficiency",
+    "EdgeTruth",
+    "EdgeUnfaithfulness",
+    "JudgedAttribution",
+    "Quantity",
+    "Ratios",
+    "TRUTH_KEY",
+    "bootstrap",
+    "consensus_mask",
+    "percentile_interval",
+    "randomised",
+    "relabel_nodes",
+    "reorder_edges",
+    "shuffled_attribution",
+    "similarity",
+    "truth_of_batch",
+]

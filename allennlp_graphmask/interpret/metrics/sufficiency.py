@@ -1,0 +1,82 @@
+from typing import ClassVar, Dict, Sequence
+
+import torch
+from allennlp.common.checks import ConfigurationError
+from allennlp.training.metrics import Metric
+
+from allennlp_graphmask.interpret.interpreters import highest_share
+from allennlp_graphmask.interpret.metrics.edge_metric import (
+    EdgeMetric,
+    Quantity,
+    Ratios,
+    check_choice,
+    mean_of,
+)
+from allennlp_graphmask.interpret.metrics.fidelity import POSITIONS, probability_of_prediction
+from allennlp_graphmask.interpret.metrics.judged_attribution import JudgedAttribution
+
+
+@Metric.register("edge_sufficiency")
+class EdgeSufficiency(EdgeMetric):
+    """
+    Comprehensiveness and sufficiency ([DeYoung et al., 2020](https://arxiv.org/abs/1911.03429), section 4) of the ranking of
+    messages by score, whatever the interpreter decides. With r_k the share k of each graph's messages that has the highest
+    scores (all layers together) and ŷ the prediction on the whole graph G:
+
+        comprehensiveness_at_k = p(ŷ | G) - p(ŷ | G without r_k)
+        sufficiency_at_k       = p(ŷ | G) - p(ŷ | G keeping r_k)
+
+    `comprehensiveness` and `sufficiency` are their means over the shares; all are means over instances.
+
+    Registered as a `Metric` with name "edge_sufficiency".
+
+    # Parameters
+
+    shares : `Sequence[float]`, optional (default = `(0.01, 0.05, 0.1, 0.2, 0.5)`)
+        Those of the paper. A share is rounded up to whole messages.
+    positions : `str`, optional (default = `"joint"`)
+        As in `edge_fidelity`.
+
+    # Raises
+
+    `ConfigurationError` if there is no share, or one is not in [0, 1].
+    """
+
+    quantities: ClassVar[Dict[str, Quantity]] = {
+        "comprehensiveness": Quantity(
+            "higher", -1.0, 1.0, 1.0, "Probability that the prediction loses without the highest scores."
+        ),
+        "sufficiency": Quantity(
+            "lower", -1.0, 1.0, 0.0, "Probability that the prediction loses with the highest scores only."
+        ),
+    }
+
+    def __init__(
+        self, shares: Sequence[float] = (0.01, 0.05, 0.1, 0.2, 0.5), positions: str = "joint"
+    ) -> None:
+        super().__init__()
+        if not shares or not all(0 <= share <= 1 for share in shares):
+            raise ConfigurationError(
+                f"edge_sufficiency.shares is {list(shares)}, expected at least one number from 0 to 1."
+            )
+        check_choice("edge_sufficiency.positions", positions, POSITIONS)
+        self.shares = list(shares)
+        self.positions = positions
+
+    def judge(self, judged: JudgedAttribution) -> Dict[str, Ratios]:
+        passes, original = judged.passes, judged.unmasked.output
+        whole = probability_of_prediction(passes, original, original, self.positions)
+        losses: Dict[str, Dict[str, torch.Tensor]] = {"comprehensiveness": {}, "sufficiency": {}}
+        for share in self.shares:
+            chosen = highest_share(judged.attribution.scores, share, judged.graph)
+            for name, kept in (
+                ("comprehensiveness", [~layer for layer in chosen]),
+                ("sufficiency", chosen),
+            ):
+                left = probability_of_prediction(passes, original, judged.output_with(kept), self.positions)
+                losses[name][f"{name}_at_{share:g}"] = whole - left
+        ratios = {}
+        for name, per_share in losses.items():
+            ratios[name] = mean_of(torch.stack(list(per_share.values())).mean(0))
+            ratios.update({label: mean_of(loss) for label, loss in per_share.items()})
+        return ratios
