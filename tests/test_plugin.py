@@ -27,7 +27,7 @@ SNAPSHOT = {
     ],
     "Model": ["gcn_srl", "graph_classifier", "graph_qa", "graphmask"],
     "Predictor": ["graph_classifier", "graph_qa", "graph_srl", "graphmask"],
-    "Subcommand": ["graphmask-init"],
+    "Subcommand": ["compare-interpreters", "graphmask-init"],
     "Tokenizer": ["plain_words"],
     "TrainerCallback": ["graphmask"],
 }

@@ -2,6 +2,7 @@
 The subcommands that this plugin adds to `allennlp`.
 """
 
+from allennlp_graphmask.commands.compare_interpreters import CompareInterpreters
 from allennlp_graphmask.commands.graphmask_init import GraphMaskInit
 
-__all__ = ["GraphMaskInit"]
+__all__ = ["CompareInterpreters", "GraphMaskInit"]

@@ -13,6 +13,11 @@ from allennlp_graphmask.interpret.metrics.resampling import bootstrap, divide, p
 _PART = re.compile(r"_(layer_\d+|relation_.+|at_[0-9.e+-]+)$")
 
 
+def is_part(name: str) -> bool:
+    """Whether a quantity is that of a part of the messages: of a layer, a relation, a share."""
+    return _PART.search(name) is not None
+
+
 class Quantity(NamedTuple):
     """
     How to read one of the numbers that a metric gives.

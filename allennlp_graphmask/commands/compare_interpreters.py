@@ -1,0 +1,415 @@
+"""
+`allennlp compare-interpreters ARCHIVE DATA -o DIR` judges interpreters of a trained model by several metrics, each beside a
+random control; see docs/comparing.md.
+"""
+
+import argparse
+import copy
+import io
+import logging
+import os
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from allennlp.commands.subcommand import Subcommand
+from allennlp.common import Params, Tqdm
+from allennlp.common.checks import ConfigurationError, check_for_gpu
+from allennlp.common.from_params import infer_params
+from allennlp.common.util import int_to_device
+from allennlp.data.data_loaders import MultiProcessDataLoader
+from allennlp.models import Archive, load_archive
+from allennlp.training.metrics import Metric
+
+from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.interpret.comparison import (
+    ComparisonFolder,
+    Sampling,
+    judge_interpreter,
+    plot,
+    summary_lines,
+    to_csv,
+)
+from allennlp_graphmask.interpret.comparison.folder import (
+    check_label,
+    file_fingerprint,
+    to_json,
+    with_file_contents,
+    write_atomically,
+)
+from allennlp_graphmask.interpret.graphmask import GraphMask
+from allennlp_graphmask.interpret.interpreters import Interpreter
+from allennlp_graphmask.interpret.metrics import EdgeAgreement, EdgeMetric, truth_of_batch
+from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.interpret.provenance import build_provenance
+
+logger = logging.getLogger(__name__)
+
+#: The version of the form of `results.json`.
+RESULTS_VERSION = 1
+
+DEFAULT_INTERPRETERS = "leave_one_edge_out,all_edges,random"
+#: `edge_truth` comes with them where the data tell the truth.
+DEFAULT_METRICS = "edge_kept,edge_changed,edge_fidelity,edge_sufficiency,edge_unfaithfulness"
+
+
+def parse_configs(argument: str, what: str) -> Dict[str, Dict[str, Any]]:
+    """
+    From names separated by commas, or the path of a JSON or jsonnet file, to configurations by label. A file holds an object with
+    a registered name, or an object with `type`, for each label; it may stand under the key `interpreters` or `metrics`.
+
+    # Parameters
+
+    argument : `str`
+    what : `str`
+        `"interpreters"` or `"metrics"`.
+
+    # Raises
+
+    `ConfigurationError` if there is none, a label comes twice, or the file has another form.
+    """
+    if argument.endswith((".json", ".jsonnet", ".libsonnet")):
+        if not os.path.isfile(argument):
+            raise ConfigurationError(f"--{what} names the file '{argument}', which does not exist.")
+        found: Any = Params.from_file(argument).as_dict(quiet=True)
+        if set(found) == {what}:
+            found = found[what]
+    else:
+        names = [name.strip() for name in argument.split(",") if name.strip()]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigurationError(
+                f"--{what} names {', '.join(twice)} more than once. To compare two settings, give a file: an object with a "
+                "configuration for each label."
+            )
+        found = {name: name for name in names}
+    if not isinstance(found, dict) or not found:
+        raise ConfigurationError(
+            f"--{what} {argument!r} gives no {what}: expected registered names separated by commas, or a JSON or jsonnet file with "
+            'an object such as {"label": {"type": ...}}.'
+        )
+    configs = {}
+    for label, config in found.items():
+        check_label(label)
+        config = {"type": config} if isinstance(config, str) else config
+        if not isinstance(config, dict) or not isinstance(config.get("type"), str):
+            raise ConfigurationError(
+                f"--{what}: '{label}' is {config!r}, expected a registered name or an object with \"type\"."
+            )
+        configs[label] = config
+    return configs
+
+
+def metric_configs(argument: str) -> Dict[str, Dict[str, Any]]:
+    """As `parse_configs`; the prefix `edge_` of names may be left out."""
+    configs = {}
+    for label, config in parse_configs(argument, "metrics").items():
+        full_name = f"edge_{config['type']}"
+        if full_name in Metric.list_available():
+            label = full_name if label == config["type"] else label
+            config = {**config, "type": full_name}
+        configs[label] = config
+    return configs
+
+
+def build_metrics(configs: Dict[str, Dict[str, Any]]) -> Dict[str, EdgeMetric]:
+    """
+    # Raises
+
+    `ConfigurationError` if one is no metric of single attributions.
+    """
+    metrics = {}
+    for label, config in configs.items():
+        kind: Any = Metric.by_name(config["type"])
+        if not issubclass(kind, EdgeMetric) or issubclass(kind, EdgeAgreement):
+            choices = [
+                name
+                for name in sorted(Metric.list_available())
+                if name.startswith("edge_") and name != "edge_agreement"
+            ]
+            raise ConfigurationError(
+                f"--metrics: '{label}' is {config['type']}, expected one of {', '.join(choices)}."
+                + (" Agreement is measured with --seeds." if issubclass(kind, EdgeAgreement) else "")
+            )
+        metrics[label] = kind.from_params(Params(_without_type(config)))
+    return metrics
+
+
+def _without_type(config: Dict[str, Any]) -> Dict[str, Any]:
+    return copy.deepcopy({key: value for key, value in config.items() if key != "type"})
+
+
+def build_interpreters(
+    config: Dict[str, Any], graphmask: Optional[GraphMask], seed: int, seeds: int
+) -> List[Interpreter]:
+    """The interpreter of a configuration and, if it takes a seed, the same with the seeds that follow, `seeds` altogether."""
+
+    def build(**settings: Any) -> Interpreter:
+        extras = {} if graphmask is None else {"graphmask": graphmask}
+        return Interpreter.from_params(Params(copy.deepcopy({**config, **settings})), **extras)
+
+    if "seed" not in infer_params(Interpreter.by_name(config["type"])):  # type: ignore[arg-type]
+        return [build()]
+    first = config.get("seed", seed)
+    return [build(seed=first + number) for number in range(seeds)]
+
+
+def target_passes(archive: Archive, args: argparse.Namespace) -> Tuple[TargetPasses, Optional[GraphMask]]:
+    """The model to explain; with the archive of a masker, that which it was trained for, and the masker."""
+    model = archive.model.eval()
+    given = {
+        name: value
+        for name in ("encoder", "distribution", "mask", "edge_label_namespace")
+        if (value := getattr(args, name)) is not None
+    }
+    if not isinstance(model, GraphMask):
+        return TargetPasses(model, **given), None
+    if given:
+        raise ConfigurationError(
+            f"The archive '{args.archive_file}' is of GraphMask, which says itself what it explains: leave out "
+            f"{', '.join('--' + name.replace('_', '-') for name in given)}."
+        )
+    return model.passes, model
+
+
+def read_batches(archive: Archive, args: argparse.Namespace) -> MultiProcessDataLoader:
+    """The batches of the data, on the model's device."""
+    reader = archive.validation_dataset_reader
+    if args.max_instances is not None:
+        reader.max_instances = args.max_instances
+    loader = MultiProcessDataLoader(
+        reader, args.data, batch_size=args.batch_size, cuda_device=int_to_device(args.cuda_device)
+    )
+    loader.index_with(archive.model.vocab)
+    return loader
+
+
+class Comparison:
+    """
+    What the command does, step by step.
+
+    # Parameters
+
+    args : `argparse.Namespace`
+        See `allennlp compare-interpreters --help`.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        check_positive(args)
+        self.args = args
+        # Bad arguments are reported before anything is loaded.
+        self.interpreter_configs = parse_configs(args.interpreters or DEFAULT_INTERPRETERS, "interpreters")
+        self.metric_configs = metric_configs(args.metrics or DEFAULT_METRICS)
+        build_metrics(self.metric_configs)
+        self.sampling = Sampling(args.seed, args.control_draws, args.bootstrap_draws, args.level)
+        check_for_gpu(int_to_device(args.cuda_device))
+        archive = load_archive(args.archive_file, cuda_device=args.cuda_device)
+        self.passes, self.graphmask = target_passes(archive, args)
+        types = [config["type"] for config in self.interpreter_configs.values()]
+        if self.graphmask is not None and "graphmask" not in types:
+            self.interpreter_configs = {"graphmask": {"type": "graphmask"}, **self.interpreter_configs}
+        self.interpreters = {
+            label: build_interpreters(config, self.graphmask, args.seed, args.seeds)
+            for label, config in self.interpreter_configs.items()
+        }
+        self.provenance = {
+            **build_provenance(archive.model, archive.config.as_dict(quiet=True)),
+            "archive": args.archive_file,
+            "data": args.data,
+            "data_sha256": file_fingerprint(args.data),
+        }
+        self.loader = read_batches(archive, args)
+        self._settle_truth()
+
+    def _settle_truth(self) -> None:
+        """Adds `edge_truth` where the data tell the truth and metrics were not chosen."""
+        num_instances, known = 0, False
+        for batch in self.loader:
+            inputs: List[Any] = list(batch.values())
+            graphs = [value for value in inputs if isinstance(value, Graph)]
+            num_instances += graphs[0].num_graphs if graphs else 1
+            if not known and graphs:
+                known = truth_of_batch(batch, graphs[0], self.passes.encoder.num_layers) is not None
+        if not num_instances:
+            raise ConfigurationError(
+                f"The data '{self.args.data}' have no instances: there is nothing to explain."
+            )
+        truth = [label for label, config in self.metric_configs.items() if config["type"] == "edge_truth"]
+        if truth and not known:
+            raise ConfigurationError(
+                f"The metric '{truth[0]}' needs data that tell which messages matter, and no instance of '{self.args.data}' does: its "
+                "metadata must have 'edge_truth', a list of layers, each a list of true, false or null for each edge."
+            )
+        if known and not truth and self.args.metrics is None:
+            self.metric_configs["edge_truth"] = {"type": "edge_truth"}
+
+    def settings(self) -> Dict[str, Any]:
+        """All that the results depend on, but for the interpreters."""
+        args = self.args
+        return {
+            "results_version": RESULTS_VERSION,
+            "package": self.provenance["versions"]["allennlp_graphmask"],
+            "config_sha256": self.provenance["config_sha256"],
+            "weights_sha256": self.provenance["weights_sha256"],
+            # A path alone says nothing of what was read; a reader need not read files.
+            "data": self.provenance["data_sha256"] or args.data,
+            "metrics": with_file_contents(self.metric_configs),
+            "batch_size": args.batch_size,
+            "max_instances": args.max_instances,
+            "seed": args.seed,
+            "seeds": args.seeds,
+            "control_draws": args.control_draws,
+            "bootstrap_draws": args.bootstrap_draws,
+            "level": args.level,
+            "encoder": args.encoder,
+            "distribution": args.distribution,
+            "mask": args.mask,
+            "edge_label_namespace": args.edge_label_namespace,
+        }
+
+    def run(self) -> Dict[str, Any]:
+        """Judges what has not been judged yet and writes all results; gives those of `results.json`."""
+        folder = ComparisonFolder(Path(self.args.output_dir), self.settings(), overwrite=self.args.force)
+        # Before the first of them is computed: an error in the last would cost the time of all.
+        finished = {
+            label: folder.finished(label, config) for label, config in self.interpreter_configs.items()
+        }
+        for label, config in self.interpreter_configs.items():
+            if finished[label] is not None:
+                logger.info("%s was judged before", label)
+                continue
+            finished[label] = folder.store(
+                label,
+                config,
+                judge_interpreter(
+                    self.interpreters[label],
+                    self.passes,
+                    self._batches(label),
+                    lambda: build_metrics(self.metric_configs),
+                    self.sampling,
+                ),
+            )
+        results = {
+            "version": RESULTS_VERSION,
+            "provenance": self.provenance,
+            "settings": self.settings(),
+            "interpreters": {
+                label: {
+                    key: value for key, value in result.items() if key not in ("per_instance", "fingerprint")
+                }
+                for label, result in finished.items()
+                if result is not None
+            },
+        }
+        write_atomically(folder.path / "results.json", to_json(results))
+        write_atomically(folder.path / "results.csv", to_csv(results))
+        self._plot(results, folder.path / "fidelity.png")
+        return results
+
+    def _batches(self, label: str) -> Iterator[Dict[str, Any]]:
+        yield from Tqdm.tqdm(self.loader, desc=label, total=len(self.loader))
+
+    def _plot(self, results: Dict[str, Any], path: Path) -> None:
+        image = io.BytesIO()
+        try:
+            drawn = plot(results, image)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.split(".")[0] != "matplotlib":
+                raise
+            print(
+                "No plot: matplotlib is not installed (pip install matplotlib, then run the command again)."
+            )
+            return
+        if drawn:
+            write_atomically(path, image.getvalue())
+
+
+def check_positive(args: argparse.Namespace) -> None:
+    """
+    # Raises
+
+    `ConfigurationError` if a number of the command's makes no sense.
+    """
+    for name in ("batch_size", "max_instances", "seeds", "control_draws", "bootstrap_draws"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise ConfigurationError(f"--{name.replace('_', '-')} is {value}, expected at least 1.")
+    if not 0 < args.level < 1:
+        raise ConfigurationError(f"--level is {args.level}, expected a number between 0 and 1, such as 0.95.")
+
+
+@Subcommand.register("compare-interpreters")
+class CompareInterpreters(Subcommand):
+    """
+    Registered as a `Subcommand` with name "compare-interpreters".
+    """
+
+    def add_subparser(self, parser: argparse._SubParsersAction) -> argparse.ArgumentParser:
+        description = (
+            "Judge interpreters of a trained model by several metrics, each beside a random control with as many messages. "
+            "Interpreters that were finished in an earlier, interrupted run with equal settings are not judged again."
+        )
+        subparser = parser.add_parser(
+            self.name, description=description, help="Judge interpreters of a trained model."
+        )
+        add = subparser.add_argument
+        add("archive_file", metavar="ARCHIVE", help="the archive of a model, or of GraphMask on a model")
+        add("data", metavar="DATA", help="the file whose instances are explained, for the archive's reader")
+        add("-o", "--output-dir", required=True, metavar="DIR", help="the folder for the results")
+        add(
+            "--interpreters",
+            metavar="NAMES|FILE",
+            help="registered names separated by commas, or a JSON or jsonnet file with a configuration for each label "
+            f"(default: {DEFAULT_INTERPRETERS}); with an archive of GraphMask, graphmask comes first",
+        )
+        add(
+            "--metrics",
+            metavar="NAMES|FILE",
+            help=f"in the same form (default: {DEFAULT_METRICS}, and edge_truth where the data tell the truth)",
+        )
+        add("--batch-size", type=int, default=16, help="(default: %(default)s)")
+        add("--max-instances", type=int, help="explain no more than the first so many instances")
+        add(
+            "--seed",
+            type=int,
+            default=0,
+            help="of interpreters, controls and intervals (default: %(default)s)",
+        )
+        add(
+            "--seeds",
+            type=int,
+            default=1,
+            help="run interpreters that take a seed with so many and report how far they agree (default: %(default)s)",
+        )
+        add(
+            "--control-draws",
+            type=int,
+            default=3,
+            help="random controls of each explanation (default: %(default)s)",
+        )
+        add(
+            "--bootstrap-draws",
+            type=int,
+            default=1000,
+            help="samples of instances for the intervals (default: %(default)s)",
+        )
+        add("--level", type=float, default=0.95, help="of the intervals (default: %(default)s)")
+        add("--cuda-device", type=int, default=-1, help="id of the GPU to use (default: none)")
+        add("--encoder", help="the name of the model's graph encoder, if it has several")
+        add("--distribution", help="the key of the logits in the model's output (default: logits)")
+        add("--mask", help="the key of their mask in the model's output (default: mask)")
+        add("--edge-label-namespace", help="where the vocabulary keeps the relations (default: edge_labels)")
+        add("--force", action="store_true", help="replace results of other settings")
+        subparser.set_defaults(func=compare_for_arguments)
+        return subparser
+
+
+def compare_for_arguments(args: argparse.Namespace) -> Dict[str, Any]:
+    # As in AllenNLP's evaluate: it would list every argument of everything that is built.
+    logging.getLogger("allennlp.common.params").disabled = True
+    results = Comparison(args).run()
+    for line in summary_lines(results):
+        print(line)
+    print(
+        f"Written to {args.output_dir}: results.json, results.csv, and per interpreter interpreters/NAME.json."
+    )
+    return results

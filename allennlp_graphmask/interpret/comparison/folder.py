@@ -1,0 +1,152 @@
+"""The folder of a comparison: what is finished is stored, and is not computed again for equal settings."""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, Dict, Optional, Union
+
+from allennlp.common.checks import ConfigurationError
+
+from allennlp_graphmask.interpret.plain_json import to_plain_json
+
+_LABEL = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
+
+
+def write_atomically(path: Union[str, "os.PathLike[str]"], content: Union[str, bytes]) -> None:
+    """Writes a file that appears only when it is whole."""
+    partial = f"{os.fspath(path)}.{os.getpid()}.partial"
+    try:
+        with open(partial, "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:  # also Ctrl-C: nothing half-written stays behind
+        if os.path.exists(partial):
+            os.remove(partial)
+        raise
+
+
+def to_json(value: Any) -> str:
+    """With numbers rounded, indented, and no NaN."""
+    return json.dumps(to_plain_json(value), indent=1, allow_nan=False) + "\n"
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 of a JSON value; the order of keys does not matter."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode("utf-8")).hexdigest()
+
+
+def file_fingerprint(path: str) -> Optional[str]:
+    """SHA-256 of a file's content; `None` if there is no such file."""
+    if not os.path.isfile(path):
+        return None
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def with_file_contents(value: Any) -> Any:
+    """A JSON value in which every string that is the path of a file is followed by a fingerprint of its content."""
+    if isinstance(value, dict):
+        return {key: with_file_contents(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_file_contents(item) for item in value]
+    content = file_fingerprint(value) if isinstance(value, str) else None
+    return value if content is None else [value, content]
+
+
+class ComparisonFolder:
+    """
+    The results of a comparison, interpreter by interpreter.
+
+    # Parameters
+
+    path : `Path`
+    settings : `Dict[str, Any]`
+        JSON of all that results depend on, but for the interpreters.
+    overwrite : `bool`, optional (default = `False`)
+        Forgets what was computed with other settings.
+
+    # Raises
+
+    `ConfigurationError` if the folder has results of other settings.
+    """
+
+    def __init__(self, path: Path, settings: Dict[str, Any], *, overwrite: bool = False) -> None:
+        if path.exists() and not path.is_dir():
+            raise ConfigurationError(
+                f"{path} is not a folder. Name a folder for the results; it need not exist yet."
+            )
+        self.path = path
+        self._settings = settings
+        self._finished = path / "interpreters"
+        self._overwrite = overwrite
+        before = self._read(path / "settings.json")
+        if before is not None and before != to_plain_json(settings):
+            differing = sorted(
+                key for key in {*before, *settings} if before.get(key) != to_plain_json(settings.get(key))
+            )
+            if not overwrite:
+                raise ConfigurationError(
+                    f"{path} has results of a comparison with other settings: {', '.join(differing)} "
+                    f"differ{'s' if len(differing) == 1 else ''}. Name another folder, or give --force to compute them again."
+                )
+            for stale in self._finished.glob("*.json"):
+                stale.unlink()
+        self._finished.mkdir(parents=True, exist_ok=True)
+        write_atomically(path / "settings.json", to_json(settings))
+
+    def _read(self, path: Path) -> Any:
+        if not path.exists():
+            return None
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{path} is no JSON ({error}): it was changed, or is no result of this command. Remove it to compute it again."
+            ) from error
+
+    def _fingerprint(self, config: Dict[str, Any]) -> str:
+        return fingerprint([to_plain_json(self._settings), with_file_contents(config)])
+
+    def finished(self, label: str, config: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+        """
+        What is stored of an interpreter; `None` if it is still to be judged.
+
+        # Raises
+
+        `ConfigurationError` if it was computed with another configuration.
+        """
+        stored = self._read(self._finished / f"{label}.json")
+        if stored is None or stored["fingerprint"] == self._fingerprint(config):
+            return stored
+        if self._overwrite:
+            return None
+        raise ConfigurationError(
+            f"{self.path} has results of an interpreter '{label}' with another configuration, {json.dumps(stored['config'])} instead "
+            f"of {json.dumps(config)} (or the content of a file that it names). Give it another name, name another folder, or give "
+            "--force to compute it again."
+        )
+
+    def store(self, label: str, config: Dict[str, Any], result: Dict[str, Any]) -> Dict[str, Any]:
+        """Keeps a result; gives it as it will be read again."""
+        stored = to_plain_json({"config": config, "fingerprint": self._fingerprint(config), **result})
+        write_atomically(self._finished / f"{label}.json", to_json(stored))
+        return stored
+
+
+def check_label(label: str) -> None:
+    """
+    # Raises
+
+    `ConfigurationError` if an interpreter's name is not fit for a file.
+    """
+    if not _LABEL.match(label):
+        raise ConfigurationError(
+            f"{label!r} is no name for an interpreter's results: use letters, digits and . _ + - only, a letter or digit first."
+        )
