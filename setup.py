@@ -177,7 +177,7 @@ setup(
     ),
     package_data={"allennlp_graphmask": ["py.typed", "**/*.json", "**/*.html", "**/*.css", "**/*.js"]},
     install_requires=ALLENNLP_NEEDS,
-    extras_require={"dev": DEVELOPMENT_NEEDS},
+    extras_require={"dev": DEVELOPMENT_NEEDS, "plot": ["matplotlib>=3.8"]},
     cmdclass={"build_py": BuildWithExtras, "editable_wheel": EditableWheelWithPth},
     zip_safe=False,
 )

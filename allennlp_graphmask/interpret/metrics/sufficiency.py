@@ -26,7 +26,9 @@ class EdgeSufficiency(EdgeMetric):
         comprehensiveness_at_k = p(ŷ | G) - p(ŷ | G without r_k)
         sufficiency_at_k       = p(ŷ | G) - p(ŷ | G keeping r_k)
 
-    `comprehensiveness` and `sufficiency` are their means over the shares; all are means over instances.
+    `comprehensiveness` and `sufficiency` are their means over the shares; all are means over instances. Messages with equal scores
+    are ranked at random: the order in which a file has its edges may give away which of them matter, and scores that saturate
+    would gain by it.
 
     Registered as a `Metric` with name "edge_sufficiency".
 
@@ -36,6 +38,8 @@ class EdgeSufficiency(EdgeMetric):
         Those of the paper. A share is rounded up to whole messages.
     positions : `str`, optional (default = `"joint"`)
         As in `edge_fidelity`.
+    seed : `int`, optional (default = `0`)
+        Of the order among equal scores.
 
     # Raises
 
@@ -52,8 +56,12 @@ class EdgeSufficiency(EdgeMetric):
     }
 
     def __init__(
-        self, shares: Sequence[float] = (0.01, 0.05, 0.1, 0.2, 0.5), positions: str = "joint"
+        self,
+        shares: Sequence[float] = (0.01, 0.05, 0.1, 0.2, 0.5),
+        positions: str = "joint",
+        seed: int = 0,
     ) -> None:
+        self.seed = seed
         super().__init__()
         if not shares or not all(0 <= share <= 1 for share in shares):
             raise ConfigurationError(
@@ -63,12 +71,17 @@ class EdgeSufficiency(EdgeMetric):
         self.shares = list(shares)
         self.positions = positions
 
+    def reset(self) -> None:
+        super().reset()
+        self._generator = torch.Generator().manual_seed(self.seed)
+
     def judge(self, judged: JudgedAttribution) -> Dict[str, Ratios]:
         passes, original = judged.passes, judged.unmasked.output
         whole = probability_of_prediction(passes, original, original, self.positions)
         losses: Dict[str, Dict[str, torch.Tensor]] = {"comprehensiveness": {}, "sufficiency": {}}
+        ranks = ranks_with_random_ties(judged.attribution.scores, self._generator)
         for share in self.shares:
-            chosen = highest_share(judged.attribution.scores, share, judged.graph)
+            chosen = highest_share(ranks, share, judged.graph)
             for name, kept in (
                 ("comprehensiveness", [~layer for layer in chosen]),
                 ("sufficiency", chosen),
@@ -80,3 +93,30 @@ class EdgeSufficiency(EdgeMetric):
             ratios[name] = mean_of(torch.stack(list(per_share.values())).mean(0))
             ratios.update({label: mean_of(loss) for label, loss in per_share.items()})
         return ratios
+
+
+def ranks_with_random_ties(
+    scores: Sequence[torch.Tensor], generator: torch.Generator
+) -> Sequence[torch.Tensor]:
+    """
+    The ranks of scores among those of all layers, 0 for the lowest; equal scores in a random order.
+
+    # Parameters
+
+    scores : `Sequence[torch.Tensor]`
+        Shape of each: `(num_edges,)`.
+    generator : `torch.Generator`
+        On the CPU.
+
+    # Returns
+
+    `Sequence[torch.Tensor]`
+        Shape of each: `(num_edges,)`, `torch.double`.
+    """
+    stacked = torch.stack(list(scores))
+    flat = stacked.flatten()
+    order = torch.randperm(flat.numel(), generator=generator).to(flat.device)
+    order = order[torch.argsort(flat[order], stable=True)]
+    ranks = torch.empty_like(flat, dtype=torch.double)
+    ranks[order] = torch.arange(flat.numel(), dtype=torch.double, device=flat.device)
+    return list(ranks.view_as(stacked))

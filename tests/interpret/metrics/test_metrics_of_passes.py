@@ -38,6 +38,7 @@ from allennlp_graphmask.interpret.metrics import (
     shuffled_attribution,
     similarity,
 )
+from allennlp_graphmask.interpret.metrics.sufficiency import ranks_with_random_ties
 from allennlp_graphmask.interpret.passes import TargetPasses
 from allennlp_graphmask.modules.intervention import Gate, intervening
 from allennlp_graphmask.testing.nothing_left_behind import assert_nothing_left_behind
@@ -163,6 +164,37 @@ def test_comprehensiveness_and_sufficiency_by_hand(judged):
             assert metric.quantity(f"{name}_at_{share}") == metric.quantities[name]
         means = numpy.mean([expected[f"{name}_at_{share}"] for share in shares], axis=0)
         assert actual[name] == pytest.approx(means, abs=1e-5)
+
+
+def test_equal_scores_are_ranked_at_random():
+    generator = torch.Generator().manual_seed(1)
+    scores = [torch.tensor([1.0, 5.0, 1.0]), torch.tensor([1.0, 0.0, 1.0])]
+    drawn = torch.stack(
+        [torch.stack(list(ranks_with_random_ties(scores, generator))) for _ in range(2000)]
+    )  # Shape: (draws, num_layers, num_edges)
+    assert drawn[:, 0, 1].unique().tolist() == [5] and drawn[:, 1, 1].unique().tolist() == [0]
+    assert torch.equal(drawn.flatten(1).sort(-1).values.mean(0), torch.arange(6.0).double())
+    # All places among equals are taken equally often.
+    for layer, edge in ((0, 0), (0, 2), (1, 0), (1, 2)):
+        counts = torch.bincount(drawn[:, layer, edge].long(), minlength=5)[1:5]
+        assert counts.sum() == 2000 and counts.min() > 400
+
+
+def test_the_order_of_edges_gives_nothing_away(vocab):
+    """Equal scores are no better than random ones, also where the edges that matter stand first."""
+    passes, batch = TargetPasses(toy_target("classifier", vocab)), toy_batch(vocab)
+    attribution = AllEdgesInterpreter().interpret(passes, batch)
+    metric = EdgeSufficiency([0.5])
+    judged = JudgedAttribution(passes, batch, attribution)
+    values = []
+    for _ in range(2):
+        metric(judged)
+        values.append(metric.get_metric(reset=True)["sufficiency"])
+    # The same seed after a reset.
+    assert values[0] == values[1]
+    other = EdgeSufficiency([0.5], seed=1)
+    other(judged)
+    assert other.get_metric()["sufficiency"] != values[0]
 
 
 @pytest.mark.parametrize("shares", [[], [1.5]])
