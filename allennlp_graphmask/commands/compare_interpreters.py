@@ -9,7 +9,7 @@ import io
 import logging
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common import Params, Tqdm
@@ -20,12 +20,20 @@ from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.models import Archive, load_archive
 from allennlp.training.metrics import Metric
 
+from allennlp_graphmask.commands.masker_training import (
+    TrainedMasker,
+    advice,
+    allowance_rows,
+    parse_allowances,
+    train_maskers,
+)
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.comparison import (
     ComparisonFolder,
     Sampling,
     judge_interpreter,
     plot,
+    plot_allowances,
     summary_lines,
     to_csv,
 )
@@ -204,6 +212,13 @@ class Comparison:
         check_for_gpu(int_to_device(args.cuda_device))
         archive = load_archive(args.archive_file, cuda_device=args.cuda_device)
         self.passes, self.graphmask = target_passes(archive, args)
+        self.provenance = {
+            **build_provenance(archive.model, archive.config.as_dict(quiet=True)),
+            "archive": args.archive_file,
+            "data": args.data,
+            "data_sha256": file_fingerprint(args.data),
+        }
+        self.maskers = self._train_maskers()
         types = [config["type"] for config in self.interpreter_configs.values()]
         if self.graphmask is not None and "graphmask" not in types:
             self.interpreter_configs = {"graphmask": {"type": "graphmask"}, **self.interpreter_configs}
@@ -211,14 +226,35 @@ class Comparison:
             label: build_interpreters(config, self.graphmask, args.seed, args.seeds)
             for label, config in self.interpreter_configs.items()
         }
-        self.provenance = {
-            **build_provenance(archive.model, archive.config.as_dict(quiet=True)),
-            "archive": args.archive_file,
-            "data": args.data,
-            "data_sha256": file_fingerprint(args.data),
-        }
         self.loader = read_batches(archive, args)
         self._settle_truth()
+
+    def _train_maskers(self) -> List[TrainedMasker]:
+        """Those of the allowances become interpreters."""
+        args = self.args
+        if args.allowances is None:
+            return []
+        if self.graphmask is not None:
+            raise ConfigurationError(
+                f"The archive '{args.archive_file}' is of a masker already. With --allowances, give the archive of the model to explain."
+            )
+        maskers = train_maskers(
+            args.graphmask_config,
+            args.archive_file,
+            self.provenance["weights_sha256"],
+            parse_allowances(args.allowances),
+            Path(args.output_dir) / "allowances",
+            overwrite=args.force,
+            include_packages=getattr(args, "include_package", ()),
+        )
+        for masker in maskers:
+            config = {"type": "graphmask", "archive_file": masker.archive_file}
+            self.interpreter_configs[masker.label] = config
+        # What the curve is made of.
+        for name in ("edge_kept", "edge_changed"):
+            if name not in [config["type"] for config in self.metric_configs.values()]:
+                self.metric_configs[name] = {"type": name}
+        return maskers
 
     def _settle_truth(self) -> None:
         """Adds `edge_truth` where the data tell the truth and metrics were not chosen."""
@@ -300,18 +336,22 @@ class Comparison:
                 if result is not None
             },
         }
+        if self.maskers:
+            results["allowances"] = allowance_rows(self.maskers, results)
         write_atomically(folder.path / "results.json", to_json(results))
         write_atomically(folder.path / "results.csv", to_csv(results))
-        self._plot(results, folder.path / "fidelity.png")
+        self._plot(plot, results, folder.path / "fidelity.png")
+        if self.maskers:
+            self._plot(plot_allowances, results, folder.path / "allowances.png")
         return results
 
     def _batches(self, label: str) -> Iterator[Dict[str, Any]]:
         yield from Tqdm.tqdm(self.loader, desc=label, total=len(self.loader))
 
-    def _plot(self, results: Dict[str, Any], path: Path) -> None:
+    def _plot(self, draw: Callable[..., bool], results: Dict[str, Any], path: Path) -> None:
         image = io.BytesIO()
         try:
-            drawn = plot(results, image)
+            drawn = draw(results, image)
         except ModuleNotFoundError as error:
             if error.name is None or error.name.split(".")[0] != "matplotlib":
                 raise
@@ -335,6 +375,12 @@ def check_positive(args: argparse.Namespace) -> None:
             raise ConfigurationError(f"--{name.replace('_', '-')} is {value}, expected at least 1.")
     if not 0 < args.level < 1:
         raise ConfigurationError(f"--level is {args.level}, expected a number between 0 and 1, such as 0.95.")
+    if (args.allowances is None) != (args.graphmask_config is None):
+        raise ConfigurationError(
+            "--allowances and --graphmask-config need each other: maskers are trained with that config, one for each allowance."
+        )
+    if args.allowances is not None:
+        parse_allowances(args.allowances)
 
 
 @Subcommand.register("compare-interpreters")
@@ -398,6 +444,16 @@ class CompareInterpreters(Subcommand):
         add("--distribution", help="the key of the logits in the model's output (default: logits)")
         add("--mask", help="the key of their mask in the model's output (default: mask)")
         add("--edge-label-namespace", help="where the vocabulary keeps the relations (default: edge_labels)")
+        add(
+            "--allowances",
+            metavar="A,B,C",
+            help="also train a masker for each of these allowances, judge them, and draw kept share against changed predictions",
+        )
+        add(
+            "--graphmask-config",
+            metavar="FILE",
+            help="with --allowances, the config of GraphMask to train with; the model to explain and its vocabulary are those of ARCHIVE",
+        )
         add("--force", action="store_true", help="replace results of other settings")
         subparser.set_defaults(func=compare_for_arguments)
         return subparser
@@ -406,8 +462,9 @@ class CompareInterpreters(Subcommand):
 def compare_for_arguments(args: argparse.Namespace) -> Dict[str, Any]:
     # As in AllenNLP's evaluate: it would list every argument of everything that is built.
     logging.getLogger("allennlp.common.params").disabled = True
-    results = Comparison(args).run()
-    for line in summary_lines(results):
+    comparison = Comparison(args)
+    results = comparison.run()
+    for line in summary_lines(results) + advice(comparison.maskers):
         print(line)
     print(
         f"Written to {args.output_dir}: results.json, results.csv, and per interpreter interpreters/NAME.json."

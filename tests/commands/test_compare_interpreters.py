@@ -17,7 +17,7 @@ from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
 from allennlp.models import load_archive
 
-from allennlp_graphmask.commands import compare_interpreters
+from allennlp_graphmask.commands import compare_interpreters, masker_training
 from allennlp_graphmask.commands.compare_interpreters import CompareInterpreters, parse_configs
 from allennlp_graphmask.interpret.comparison import plot, rows_of, to_csv
 from allennlp_graphmask.interpret.comparison.folder import write_atomically
@@ -310,6 +310,85 @@ def test_a_result_that_was_changed(folder) -> None:
     (folder / "out" / "interpreters" / "all_edges.json").write_text("{")
     with pytest.raises(ConfigurationError, match="all_edges.json is no JSON"):
         in_folder(folder, "--interpreters", "all_edges", "--metrics", "kept")
+
+
+MASKER_CONFIG = {
+    "dataset_reader": {"type": "graph_jsonl", "classify": "graph", "inverse_edges": True},
+    "train_data_path": "graphs.jsonl",
+    "validation_data_path": "graphs.jsonl",
+    "vocabulary": {"type": "from_files", "directory": "nowhere"},
+    "model": {"type": "graphmask", "target": {"type": "from_archive", "archive_file": "nowhere"}},
+    "data_loader": {"batch_size": 4},
+    "trainer": {
+        "num_epochs": 1,
+        "validation_metric": "-selection",
+        "optimizer": {"type": "adam", "lr": 0.01},
+        "callbacks": [{"type": "graphmask"}],
+    },
+}
+
+
+def test_a_curve_of_allowances(folder, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "masker.json").write_text(json.dumps(MASKER_CONFIG))
+    arguments = ("--allowances", "0.5,0.1", "--graphmask-config", "masker.json", "--interpreters", "random")
+    results = in_folder(folder, *arguments, "--metrics", "kept")
+    assert list(results["interpreters"]) == ["random", "graphmask_0.1", "graphmask_0.5"]
+    assert [row["allowance"] for row in results["allowances"]] == [0.1, 0.5]
+    for row in results["allowances"]:
+        metrics = results["interpreters"][row["interpreter"]]["metrics"]
+        assert row["kept"] == metrics["edge_kept"]["kept"]["value"]
+        assert row["changed"] == metrics["edge_changed"]["changed"]["value"]
+        # The same data as in validation.
+        assert row["kept"] == pytest.approx(row["validation"]["kept"], rel=1e-4)
+        assert row["changed"] == pytest.approx(row["validation"]["changed"], rel=1e-4)
+    assert sorted(path.name for path in (folder / "out" / "allowances").iterdir()) == ["0.1", "0.5"]
+    assert capsys.readouterr().out.count("Training a masker") == 2
+
+    # Nothing is trained twice.
+    monkeypatch.setattr(masker_training.subprocess, "run", None)
+    assert in_folder(folder, *arguments, "--metrics", "kept") == results
+    changed = {**MASKER_CONFIG, "trainer": {**MASKER_CONFIG["trainer"], "num_epochs": 2}}
+    (folder / "masker.json").write_text(json.dumps(changed))
+    with pytest.raises(ConfigurationError, match="another config or for another model"):
+        in_folder(folder, *arguments, "--metrics", "kept")
+
+
+def test_a_training_that_fails(folder, monkeypatch) -> None:
+    monkeypatch.chdir(folder)
+    config = {**MASKER_CONFIG, "train_data_path": "nowhere.jsonl"}
+    (folder / "masker.json").write_text(json.dumps(config))
+    with pytest.raises(ConfigurationError, match="allowance 0.1 failed.*nowhere.jsonl"):
+        try:
+            in_folder(folder, "--allowances", "0.1", "--graphmask-config", "masker.json")
+        except ConfigurationError as error:
+            raise ConfigurationError(error.message.replace("\n", " ")) from error
+    assert not (folder / "out" / "allowances" / "0.1").exists()
+
+
+def test_advice_where_no_mask_is_feasible() -> None:
+    masker = masker_training.TrainedMasker(0.1, "graphmask_0.1", "", False, {"kept": 0.5, "changed": 0.3})
+    first, second = masker_training.advice([masker])
+    assert "Allowance 0.1: no epoch" in first and "changed 0.3" in first
+    assert "No allowance gave a feasible mask. Allow more" in second
+    assert len(masker_training.advice([masker, masker._replace(constraint_met=True)])) == 1
+    assert masker_training.advice([masker._replace(constraint_met=True)]) == []
+
+
+@pytest.mark.parametrize("allowances", ["0.1,0.1", "0", "much", "0.1,"])
+def test_bad_allowances(allowances, folder) -> None:
+    with pytest.raises(ConfigurationError, match="different positive numbers"):
+        in_folder(folder, "--allowances", allowances, "--graphmask-config", "masker.json")
+
+
+def test_allowances_need_a_config_of_graphmask(folder) -> None:
+    with pytest.raises(ConfigurationError, match="need each other"):
+        in_folder(folder, "--allowances", "0.1")
+    with pytest.raises(ConfigurationError, match="'masker.json', which does not exist"):
+        in_folder(folder, "--allowances", "0.1", "--graphmask-config", "masker.json")
+    (folder / "masker.json").write_text(json.dumps({**MASKER_CONFIG, "model": {"type": "graph_qa"}}))
+    with pytest.raises(ConfigurationError, match="type 'graph_qa', expected \"graphmask\""):
+        in_folder(folder, "--allowances", "0.1", "--graphmask-config", folder / "masker.json")
 
 
 def test_without_matplotlib(folder, monkeypatch, capsys) -> None:

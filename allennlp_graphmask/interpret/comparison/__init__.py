@@ -1,6 +1,12 @@
 from allennlp_graphmask.interpret.comparison.folder import ComparisonFolder
 from allennlp_graphmask.interpret.comparison.judging import Sampling, describe_metric, judge_interpreter
-from allennlp_graphmask.interpret.comparison.table import plot, rows_of, summary_lines, to_csv
+from allennlp_graphmask.interpret.comparison.table import (
+    plot,
+    plot_allowances,
+    rows_of,
+    summary_lines,
+    to_csv,
+)
 
 __all__ = [
     "ComparisonFolder",
@@ -8,6 +14,7 @@ __all__ = [
     "describe_metric",
     "judge_interpreter",
     "plot",
+    "plot_allowances",
     "rows_of",
     "summary_lines",
     "to_csv",

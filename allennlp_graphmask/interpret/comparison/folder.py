@@ -51,13 +51,13 @@ def file_fingerprint(path: str) -> Optional[str]:
 
 
 def with_file_contents(value: Any) -> Any:
-    """A JSON value in which every string that is the path of a file is followed by a fingerprint of its content."""
+    """A JSON value in which a fingerprint of its content takes the place of every string that is the path of a file."""
     if isinstance(value, dict):
         return {key: with_file_contents(item) for key, item in value.items()}
     if isinstance(value, list):
         return [with_file_contents(item) for item in value]
     content = file_fingerprint(value) if isinstance(value, str) else None
-    return value if content is None else [value, content]
+    return value if content is None else {"sha256": content}
 
 
 class ComparisonFolder:

@@ -167,6 +167,59 @@ def plot(results: Dict[str, Any], file: Union[str, IO[bytes]]) -> bool:
     return drawn
 
 
+def plot_allowances(results: Dict[str, Any], file: Union[str, IO[bytes]]) -> bool:
+    """
+    Draws the share of changed predictions against the share of kept messages, a point for each allowance, hollow where no epoch
+    of its training met the constraint; dashed, that of the random controls.
+
+    # Parameters
+
+    results : `Dict[str, Any]`
+        With `allowances`.
+    file : `str` or `IO[bytes]`
+        Where the image goes, a PNG unless the name says otherwise.
+
+    # Returns
+
+    `bool`
+        Whether there was anything to draw.
+
+    # Raises
+
+    `ModuleNotFoundError` without matplotlib.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = sorted(
+        (row for row in results["allowances"] if row["kept"] is not None), key=lambda row: row["kept"]
+    )
+    if not rows:
+        return False
+    figure = Figure(figsize=(5.5, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_xlabel("share of messages kept")
+    axes.set_ylabel("share of instances with a changed prediction")
+    kept = [row["kept"] for row in rows]
+    axes.plot(kept, [row["changed"] for row in rows], color="C0", label="maskers")
+    axes.plot(kept, [row["control_changed"] for row in rows], color="C0", linestyle="dashed", label="random")
+    for row in rows:
+        axes.plot(
+            [row["kept"]],
+            [row["changed"]],
+            "o",
+            color="C0",
+            fillstyle="full" if row["constraint_met"] else "none",
+        )
+        axes.annotate(
+            f"{row['allowance']:g}", (row["kept"], row["changed"]), (4, 4), textcoords="offset points"
+        )
+    axes.legend(fontsize="small")
+    figure.savefig(file, dpi=150)
+    return True
+
+
 def _curve(quantities: Dict[str, Any], name: str) -> List[Tuple[float, Any, Any]]:
     """Share, value and control at each share, in order."""
     points = []
