@@ -268,7 +268,7 @@ def build_explanation(
                 edge.source,
                 edge.target,
                 edge.relation,
-                tuple(round_number(score) for score in edge.scores),
+                tuple(map(round_number, edge.scores)),
                 tuple(edge.kept),
             )
             for edge in attribution.edges()

@@ -19,6 +19,9 @@ def holds_only_atoms(values: Any) -> bool:
 
 def round_number(value: float) -> float:
     """Rounds to `SIGNIFICANT_DIGITS` significant digits."""
+    # Most scores of a trained masker are one of these.
+    if value == 1.0 or value == 0.0:
+        return value
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
