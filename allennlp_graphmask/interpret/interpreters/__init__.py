@@ -2,6 +2,7 @@ from allennlp_graphmask.interpret.interpreters.amortised_graphmask import Amorti
 from allennlp_graphmask.interpret.interpreters.controls import AllEdgesInterpreter, RandomInterpreter
 from allennlp_graphmask.interpret.interpreters.gnn_explainer import GnnExplainer
 from allennlp_graphmask.interpret.interpreters.gradient_x_message import GradientTimesMessage
+from allennlp_graphmask.interpret.interpreters.information_bottleneck import InformationBottleneck
 from allennlp_graphmask.interpret.interpreters.integrated_gradients import IntegratedGradients
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores, highest_share
 from allennlp_graphmask.interpret.interpreters.leave_one_edge_out import LeaveOneEdgeOut
@@ -11,6 +12,7 @@ __all__ = [
     "AmortisedGraphMask",
     "GnnExplainer",
     "GradientTimesMessage",
+    "InformationBottleneck",
     "IntegratedGradients",
     "Interpreter",
     "LayerScores",
