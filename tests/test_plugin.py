@@ -15,6 +15,7 @@ SNAPSHOT = {
         "gnn_explainer",
         "gradient_x_message",
         "graphmask",
+        "graphmask_per_instance",
         "information_bottleneck",
         "integrated_gradients",
         "leave_one_edge_out",

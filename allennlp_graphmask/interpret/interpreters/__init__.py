@@ -6,6 +6,7 @@ from allennlp_graphmask.interpret.interpreters.information_bottleneck import Inf
 from allennlp_graphmask.interpret.interpreters.integrated_gradients import IntegratedGradients
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores, highest_share
 from allennlp_graphmask.interpret.interpreters.leave_one_edge_out import LeaveOneEdgeOut
+from allennlp_graphmask.interpret.interpreters.per_instance_graphmask import PerInstanceGraphMask
 
 __all__ = [
     "AllEdgesInterpreter",
@@ -17,6 +18,7 @@ __all__ = [
     "Interpreter",
     "LayerScores",
     "LeaveOneEdgeOut",
+    "PerInstanceGraphMask",
     "RandomInterpreter",
     "highest_share",
 ]
