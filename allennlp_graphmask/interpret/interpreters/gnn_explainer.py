@@ -33,6 +33,9 @@ class GnnExplainer(Interpreter):
     the entropy is averaged over messages, not over all pairs of nodes. Instances of a batch are optimised together with a loss,
     gates and a state of the optimizer of their own, as if one by one.
 
+    With these coefficients the entropy decides wherever the likelihood is flat, and drives all gates open: choose both
+    coefficients on data (docs/interpreters.md).
+
     An explanation is fitted to the one prediction that it explains, with nothing to hold it back from finding a mask which
     happens to give the same output (the GraphMask paper, section 2, calls this hindsight bias).
 
