@@ -83,7 +83,7 @@ def test_capacity_has_a_gradient_where_a_gate_is_open_or_closed_but_for_rounding
 def test_noise_has_the_standard_deviation_of_messages_and_not_their_variance(vocab, monkeypatch):
     """The original code of GraphMask's comparison gives the variance where the distribution expects a standard deviation."""
     passes = TargetPasses(toy_target("classifier", vocab))
-    batch = toy_batch(vocab, count=24)
+    batch = toy_batch(vocab, count=6)
     seen: List[torch.Tensor] = []
     masked = passes.masked
 
@@ -92,8 +92,8 @@ def test_noise_has_the_standard_deviation_of_messages_and_not_their_variance(voc
         return masked(unmasked, gates, *rest)
 
     monkeypatch.setattr(passes, "masked", note)
-    InformationBottleneck(num_steps=1, samples_per_step=3000).interpret(passes, batch)
-    noise = torch.stack(seen)  # Shape: (3000, num_layers, num_edges, message_dim)
+    InformationBottleneck(num_steps=1, samples_per_step=1000).interpret(passes, batch)
+    noise = torch.stack(seen)  # Shape: (1000, num_layers, num_edges, message_dim)
     graph = batch["graph"]
     for number, layer in enumerate(recorded_layers(passes.target, batch)):
         for owner in range(graph.num_graphs):
@@ -102,9 +102,9 @@ def test_noise_has_the_standard_deviation_of_messages_and_not_their_variance(voc
                 continue
             messages, drawn = layer.values[own], noise[:, number, own]
             expected = messages.std(0, correction=0).clamp(min=0.01)  # Shape: (message_dim,)
-            torch.testing.assert_close(drawn.std(0), expected.expand_as(messages), atol=0.002, rtol=0.08)
+            torch.testing.assert_close(drawn.std(0), expected.expand_as(messages), atol=0.003, rtol=0.12)
             torch.testing.assert_close(
-                drawn.mean(0), messages.mean(0).expand_as(messages), atol=float(0.1 * expected.max()), rtol=0
+                drawn.mean(0), messages.mean(0).expand_as(messages), atol=float(0.2 * expected.max()), rtol=0
             )
 
 
