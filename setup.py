@@ -61,6 +61,8 @@ ALLENNLP_NEEDS = [
 ]
 
 DEVELOPMENT_NEEDS = [
+    # captum and torch-geometric: the tests compare our interpreters with theirs.
+    "captum>=0.8",
     "hypothesis>=6",
     "jsonschema>=4",
     "mypy>=1.11",
@@ -70,6 +72,7 @@ DEVELOPMENT_NEEDS = [
     "ruff>=0.6",
     # tests/test_packaging.py builds wheels without downloading anything.
     "setuptools>=70.1",
+    "torch-geometric>=2.6",
 ]
 
 

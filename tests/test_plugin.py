@@ -10,7 +10,17 @@ SNAPSHOT = {
     "DatasetReader": ["conll2009_srl", "graph_jsonl", "hotpotqa_graph", "wikihop"],
     "Divergence": ["kl", "margin_hinge", "prediction_nll", "saturating_kl"],
     "GraphEncoder": ["entity_gcn", "rgcn", "syntactic_gcn"],
-    "Interpreter": ["all_edges", "graphmask", "leave_one_edge_out", "random"],
+    "Interpreter": [
+        "all_edges",
+        "gnn_explainer",
+        "gradient_x_message",
+        "graphmask",
+        "graphmask_per_instance",
+        "information_bottleneck",
+        "integrated_gradients",
+        "leave_one_edge_out",
+        "random",
+    ],
     "Masker": ["bilinear", "edgewise"],
     "Metric": [
         "edge_agreement",

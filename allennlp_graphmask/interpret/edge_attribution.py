@@ -33,7 +33,9 @@ class EdgeAttribution:
         The name of each edge type.
     replacements : `Sequence[Optional[torch.Tensor]]`, optional (default = `None`)
         What takes the place of the messages that are not kept, for each layer; `None` stands for zeros. Shape of each:
-        `(message_dim,)`, or `(num_edges, message_dim)`.
+        `(message_dim,)`, or `(num_edges, message_dim)`, or `(num_graphs, message_dim)` with `replacements_per_graph`.
+    replacements_per_graph : `bool`, optional (default = `False`)
+        Whether row g of each replacement is for the edges of graph g.
 
     # Raises
 
@@ -48,6 +50,7 @@ class EdgeAttribution:
         relation_names: Sequence[str],
         *,
         replacements: Optional[Sequence[Optional[torch.Tensor]]] = None,
+        replacements_per_graph: bool = False,
     ) -> None:
         if replacements is None:
             replacements = [None] * len(scores)
@@ -74,6 +77,7 @@ class EdgeAttribution:
         self.kept = [layer.detach() for layer in kept]
         self.relation_names = list(relation_names)
         self.replacements = [None if layer is None else layer.detach() for layer in replacements]
+        self.replacements_per_graph = replacements_per_graph
 
     @property
     def num_layers(self) -> int:
@@ -94,7 +98,7 @@ class EdgeAttribution:
             Other decisions than its own. Shape of each: `(num_edges,)`, `torch.bool`.
         """
         return [
-            Gate(layer, replacement)
+            Gate(layer, replacement, per_graph=self.replacements_per_graph)
             for layer, replacement in zip(self.kept if kept is None else kept, self.replacements)
         ]
 
@@ -156,9 +160,11 @@ class EdgeAttribution:
     def _parts_of_replacement(
         self, replacement: Optional[torch.Tensor], order: torch.Tensor, counts: List[int]
     ) -> Sequence[Optional[torch.Tensor]]:
-        """One for each graph: the same, unless there is one for each edge."""
+        """One for each graph: the same, unless there is one for each edge or graph."""
         if replacement is None or replacement.dim() == 1:
             return [replacement] * len(counts)
+        if self.replacements_per_graph:
+            return replacement.to(order.device).unbind()
         return replacement.to(order.device).index_select(0, order).split(counts)
 
     def to_json(self) -> Dict[str, Any]:

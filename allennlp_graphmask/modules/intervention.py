@@ -30,15 +30,19 @@ class Gate(NamedTuple):
         One number for each edge; a boolean tensor keeps (`True`) or replaces (`False`) messages exactly, even where a
         closed message is infinite or not a number. Shape: `(num_edges,)`.
     replacement : `torch.Tensor`, optional (default = `None`, zeros)
-        Shape: `(message_dim,)` for one vector for all edges, `(num_relations, message_dim)` with `per_relation`, else
-        `(num_edges, message_dim)`. The last makes every layer, also a factorised one, work edge by edge.
+        Shape: `(message_dim,)` for one vector for all edges, `(num_relations, message_dim)` with `per_relation`,
+        `(num_graphs, message_dim)` with `per_graph`, else `(num_edges, message_dim)`. The last makes every layer, also a
+        factorised one, work edge by edge.
     per_relation : `bool`, optional (default = `False`)
         Whether row r of `replacement` is for the edges of type r.
+    per_graph : `bool`, optional (default = `False`)
+        Whether row g of `replacement` is for the edges of graph g of the batch; not together with `per_relation`.
     """
 
     scale: torch.Tensor
     replacement: Optional[torch.Tensor] = None
     per_relation: bool = False
+    per_graph: bool = False
 
 
 class Messages:
@@ -179,6 +183,8 @@ def apply_gate(values: torch.Tensor, gate: Optional[Gate], graph: Graph) -> torc
     replacement = gate.replacement
     if replacement is not None and gate.per_relation:
         replacement = replacement.index_select(0, graph.edge_type)  # Shape: (num_edges, message_dim)
+    elif replacement is not None and gate.per_graph:
+        replacement = replacement.index_select(0, graph.edge_graph)  # Shape: (num_edges, message_dim)
     if gate.scale.dtype == torch.bool:
         return torch.where(scale, values, values.new_zeros(()) if replacement is None else replacement)
     if replacement is None:

@@ -59,6 +59,7 @@ def _replacements(encoder: GraphEncoder, layer: int, graph: Graph, num_relations
         "no replacement": Gate(scale),
         "one replacement": Gate(scale, draw()),
         "a replacement per relation": Gate(scale, draw(num_relations), per_relation=True),
+        "a replacement per graph": Gate(scale, draw(graph.num_graphs), per_graph=True),
         "a replacement per edge": Gate(scale, draw(graph.num_edges)),
     }
 
@@ -106,7 +107,7 @@ def assert_open_gates_change_nothing(
 ) -> None:
     """
     Asserts that gates of one give bitwise the same output as no gates, whatever the replacement; that of a
-    `factorised` encoder may differ by rounding when each edge has a replacement of its own.
+    `factorised` encoder may differ by rounding when each edge, or each graph, has a replacement of its own.
     """
     graph = Graph.disjoint_union(example_graphs(num_relations))
     states = example_states(encoder, graph)
@@ -120,7 +121,7 @@ def assert_open_gates_change_nothing(
             situation = f"with gates of one ({scale.dtype}) and {form}"
             gates = {layer: gate[form]._replace(scale=scale) for layer, gate in enumerate(forms)}
             actual = _masked(encoder, states, graph, gates, situation)
-            if factorised and form == "a replacement per edge":
+            if factorised and form in ("a replacement per edge", "a replacement per graph"):
                 assert_close(actual, expected, encoder, situation)
             else:
                 assert_bitwise_equal(actual, expected, encoder, situation)
@@ -153,6 +154,8 @@ def assert_gates_are_affine(encoder: GraphEncoder, num_relations: int) -> None:
             replacement = torch.zeros(()).to(states) if gate.replacement is None else gate.replacement
             if gate.per_relation:
                 replacement = replacement[graph.edge_type]
+            if gate.per_graph:
+                replacement = replacement[graph.edge_graph]
             for kind, scale, number in (
                 ("soft", soft, soft),
                 ("closed", closed, closed),

@@ -143,6 +143,26 @@ def test_split_shares_out_replacements(seed) -> None:
             assert torch.equal(gate.scale, kept)
 
 
+@given(st.integers(0, 100_000))
+@settings(deadline=None, max_examples=30)
+def test_split_shares_out_replacements_of_graphs(seed) -> None:
+    attribution = random_attribution(seed)
+    graph = attribution.graph
+    of_graphs = torch.randn(graph.num_graphs, 3)
+    whole = EdgeAttribution(
+        graph,
+        attribution.scores,
+        attribution.kept,
+        NAMES,
+        replacements=[of_graphs, None],
+        replacements_per_graph=True,
+    )
+    assert whole.gates()[0].per_graph
+    for number, part in enumerate(whole.split()):
+        assert torch.equal(part.replacements[0], of_graphs[number]) and part.replacements[1] is None
+        assert not part.gates()[0].per_graph
+
+
 def test_replacements_are_as_many_as_layers() -> None:
     attribution = random_attribution(0)
     with pytest.raises(ValueError, match="2 layers needs as many replacements, or none: got 1"):

@@ -8,6 +8,7 @@ import random
 from typing import Any, Dict, Iterable, List, Optional
 
 import torch
+from allennlp.common import Params
 from allennlp.data import DatasetReader, Instance, Vocabulary
 from allennlp.data.batch import Batch
 from allennlp.data.fields import LabelField, MetadataField, TensorField
@@ -158,16 +159,30 @@ def toy_batch(vocab: Vocabulary, seed: int = 1, count: int = 12) -> Dict[str, An
 
 
 def toy_target(
-    kind: str, vocab: Vocabulary, *, num_layers: int = 2, hidden_dim: int = 6, **kwargs: Any
+    kind: str,
+    vocab: Vocabulary,
+    *,
+    encoder: str = "syntactic_gcn",
+    num_layers: int = 2,
+    hidden_dim: int = 6,
+    encoder_settings: Optional[Dict[str, Any]] = None,
+    **kwargs: Any,
 ) -> ToyModel:
     """A model with random weights, large enough for its predictions to differ from graph to graph."""
     torch.manual_seed(11)
-    encoder = SyntacticGcn(vocab, input_dim=5, hidden_dim=hidden_dim, num_layers=num_layers)
-    model = TOYS[kind](vocab, encoder, **kwargs)
+    settings = {
+        "input_dim": 5,
+        "hidden_dim": hidden_dim,
+        "num_layers": num_layers,
+        **(encoder_settings or {}),
+    }
+    graph_encoder = GraphEncoder.from_params(Params({"type": encoder, **settings}), vocab=vocab)
+    model = TOYS[kind](vocab, graph_encoder, **kwargs)
     with torch.no_grad():
-        for layer in encoder.layers:
-            # At first all relations are the same to a SyntacticGcn.
-            layer.relation_bias.normal_()
+        if isinstance(graph_encoder, SyntacticGcn):
+            for layer in graph_encoder.layers:
+                # At first all relations are the same to a SyntacticGcn.
+                layer.relation_bias.normal_()
         model.scorer.weight.normal_()
     return model.eval()
 

@@ -248,21 +248,26 @@ class TestApplyGate:
     values = torch.randn(GRAPH.num_edges, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     scale = torch.rand(GRAPH.num_edges, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
 
-    @pytest.mark.parametrize("kind", ["none", "one", "relation", "edge"])
+    @pytest.mark.parametrize("kind", ["none", "one", "relation", "graph", "edge"])
     @pytest.mark.parametrize("boolean", [False, True])
     def test_against_a_loop(self, kind: str, boolean: bool) -> None:
-        shape = {"none": None, "one": (3,), "relation": (NUM_RELATIONS, 3), "edge": (GRAPH.num_edges, 3)}[
-            kind
-        ]
+        shape = {
+            "none": None,
+            "one": (3,),
+            "relation": (NUM_RELATIONS, 3),
+            "graph": (GRAPH.num_graphs, 3),
+            "edge": (GRAPH.num_edges, 3),
+        }[kind]
         replacement = None if shape is None else torch.randn(*shape, dtype=torch.float64)
         scale = self.scale > 0.5 if boolean else self.scale
-        gate = Gate(scale, replacement, per_relation=kind == "relation")
+        gate = Gate(scale, replacement, per_relation=kind == "relation", per_graph=kind == "graph")
         actual = apply_gate(self.values, gate, GRAPH)
         for edge, relation in enumerate(GRAPH.edge_type.tolist()):
             if replacement is None:
                 instead = torch.zeros(3, dtype=torch.float64)
             else:
-                row = {"one": slice(None), "relation": relation, "edge": edge}[kind]
+                graph = int(GRAPH.edge_graph[edge])
+                row = {"one": slice(None), "relation": relation, "graph": graph, "edge": edge}[kind]
                 instead = replacement[row]
             weight = float(scale[edge])
             torch.testing.assert_close(

@@ -34,10 +34,18 @@ class Lagrangian(torch.nn.Module):
     two_sided : `bool`
         Whether the multiplier feels a slack constraint. With `False` (the authors' code) slack counts as zero: then the
         multiplier can grow but never fall.
+    num_instances : `int`, optional (default = `None`)
+        With it, each of so many instances has a multiplier of its own and must keep to the allowance by itself.
     """
 
     def __init__(
-        self, allowance: float, *, start: float, bounds: Tuple[float, float], two_sided: bool
+        self,
+        allowance: float,
+        *,
+        start: float,
+        bounds: Tuple[float, float],
+        two_sided: bool,
+        num_instances: Optional[int] = None,
     ) -> None:
         super().__init__()
         if not bounds[0] <= start <= bounds[1]:
@@ -49,15 +57,17 @@ class Lagrangian(torch.nn.Module):
         self.allowance = allowance
         self.bounds = bounds
         self.two_sided = two_sided
-        self.multiplier = torch.nn.Parameter(torch.tensor(float(start)))
+        self._per_instance = num_instances is not None
+        size = () if num_instances is None else (num_instances,)
+        self.multiplier = torch.nn.Parameter(torch.full(size, float(start)))
 
     def value(self) -> torch.Tensor:
-        """lambda. Shape: `()`."""
+        """lambda. Shape: `()`, or `(num_instances,)`."""
         return functional.softplus(self.multiplier.detach())
 
     def at_upper_bound(self) -> bool:
-        """Whether the multiplier cannot grow any more."""
-        return bool(self.multiplier.detach() >= self.bounds[1])
+        """Whether the multiplier (of every instance, if each has one) cannot grow any more."""
+        return bool((self.multiplier.detach() >= self.bounds[1]).all())
 
     def forward(
         self,
@@ -69,9 +79,9 @@ class Lagrangian(torch.nn.Module):
         # Parameters
 
         objective : `torch.Tensor`
-            Shape: `()`.
+            Shape: `()`, or `(num_instances,)`.
         violation : `torch.Tensor`
-            What must not exceed the allowance on average, per instance. Shape: `(batch_size,)`.
+            What must not exceed the allowance, on average or, with `num_instances`, anywhere. Shape: `(batch_size,)`.
         measured_violation : `torch.Tensor`, optional
             What the multiplier follows instead, where the thing to be bounded has no gradient (changed predictions) and
             `violation` stands in for it. Shape: `(batch_size,)`.
@@ -79,7 +89,7 @@ class Lagrangian(torch.nn.Module):
         # Returns
 
         `torch.Tensor`
-            Shape: `()`.
+            Shape: `()`; with `num_instances` one for each of them, to be added up, `(num_instances,)`.
         """
         if self.training:
             with torch.no_grad():
@@ -97,4 +107,5 @@ class Lagrangian(torch.nn.Module):
 
     def _excess(self, violation: torch.Tensor) -> torch.Tensor:
         excess = violation - self.allowance
-        return (excess if self.two_sided else excess.relu()).mean()
+        excess = excess if self.two_sided else excess.relu()
+        return excess if self._per_instance else excess.mean()

@@ -23,12 +23,15 @@ class LayerScores(NamedTuple):
         Shape of each: `(num_edges,)`, `torch.bool`.
     replacements : `List[Optional[torch.Tensor]]`, optional (default = `None`)
         What takes the place of a dropped message; `None` stands for zeros. Shape of each: `(message_dim,)` or
-        `(num_edges, message_dim)`.
+        `(num_edges, message_dim)`, or `(num_graphs, message_dim)` with `replacements_per_graph`.
+    replacements_per_graph : `bool`, optional (default = `False`)
+        Whether row g of each replacement is for the edges of graph g of the batch.
     """
 
     scores: List[torch.Tensor]
     kept: Optional[List[torch.Tensor]] = None
     replacements: Optional[List[Optional[torch.Tensor]]] = None
+    replacements_per_graph: bool = False
 
 
 class Interpreter(Registrable):
@@ -115,6 +118,7 @@ class Interpreter(Registrable):
             self._decide(scores, found.kept, graph),
             passes.relation_names,
             replacements=replacements,
+            replacements_per_graph=found.replacements_per_graph,
         )
 
     def _decide(

@@ -97,7 +97,7 @@ class RelationalGraphEncoder(GraphEncoder):
         messages = Messages(layer, states, layout.graph, partial(_messages_of_rows, rows, layout))
         gate = self.intervene(messages)
         if gate is not None and gate.replacement is not None:
-            if gate.replacement.dim() == 2 and not gate.per_relation:
+            if gate.replacement.dim() == 2 and not (gate.per_relation or gate.per_graph):
                 return _add_up_edges(messages, gate, edge_weights)
         return _add_up_cells(rows, gate, layout, edge_weights)
 
@@ -170,7 +170,12 @@ def _add_up_cells(
         closed = closed.index_add(0, layout.target_rows, closed_weights).view(graph.num_nodes, -1)
         return total + closed @ gate.replacement.index_select(0, layout.relations)
     closed = closed_weights.new_zeros(graph.num_nodes).index_add(0, graph.targets, closed_weights)
-    return total + closed.unsqueeze(-1) * gate.replacement
+    replacement = gate.replacement
+    if gate.per_graph:
+        numbers = torch.arange(graph.num_graphs, device=replacement.device)
+        owner = numbers.repeat_interleave(graph.nodes_per_graph, output_size=graph.num_nodes)
+        replacement = replacement.index_select(0, owner)  # Shape: (num_nodes, message_dim)
+    return total + closed.unsqueeze(-1) * replacement
 
 
 def _times_cells(edge_values: torch.Tensor, rows: torch.Tensor, layout: RelationLayout) -> torch.Tensor:

@@ -15,7 +15,11 @@ def lagrangian(
 
 
 def solve(
-    model: Lagrangian, variables: torch.nn.Parameter, problem: Callable, steps: int = 800
+    model: Lagrangian,
+    variables: torch.nn.Parameter,
+    problem: Callable,
+    steps: int = 800,
+    sum_of_instances: bool = False,
 ) -> Lagrangian:
     """One optimizer minimises over everything, with a parameter group for the multiplier, as the trainer does."""
     optimizer = torch.optim.Adam(
@@ -24,7 +28,8 @@ def solve(
     scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, steps)
     for _ in range(steps):
         optimizer.zero_grad()
-        model(*problem(variables)).backward()
+        loss = model(*problem(variables))
+        (loss.sum() if sum_of_instances else loss).backward()
         optimizer.step()
         scheduler.step()
     return model
@@ -51,6 +56,30 @@ class TestKnownOptima:
         model = solve(lagrangian(0.5, start=2.0), x, lambda x: ((x**2).sum(), 1 - x))
         assert x.tolist() == pytest.approx([0.5] * 3, abs=1e-2)
         assert float(model.value()) == pytest.approx(3.0, abs=1e-2)
+
+    def test_each_instance_is_bounded_by_itself(self) -> None:
+        # Minimise x_i^2 where 1 - x_i <= 0.3 for the first two and always for the third: 2 x_i = lambda_i.
+        x = torch.nn.Parameter(torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64))
+        model = Lagrangian(0.3, start=0.55, bounds=(-20, 30), two_sided=True, num_instances=3).double()
+        slack = torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
+        solve(model, x, lambda x: (x**2, slack - x), sum_of_instances=True)
+        # The last one falls for ever, ever more slowly.
+        assert x.tolist() == pytest.approx([0.7, 0.7, 0.0], abs=3e-2)
+        assert model.value().tolist() == pytest.approx([1.4, 1.4, 0.0], abs=6e-2)
+
+    @pytest.mark.parametrize("two_sided", [True, False])
+    def test_instances_by_themselves_are_as_one_by_one(self, two_sided: bool) -> None:
+        settings = {"start": 0.4, "bounds": (-2.0, 30.0), "two_sided": two_sided}
+        objective, violation = torch.tensor([0.5, 1.5]), torch.tensor([0.3, 0.02])
+        model = Lagrangian(0.1, **settings, num_instances=2)
+        together = model(objective, violation)
+        together.sum().backward()
+        for number in range(2):
+            alone = Lagrangian(0.1, **settings)
+            loss = alone(objective[number], violation[number : number + 1])
+            loss.backward()
+            assert float(loss.detach()) == pytest.approx(float(together[number].detach()))
+            assert float(alone.multiplier.grad) == pytest.approx(float(model.multiplier.grad[number]))
 
     def test_it_recovers_from_a_multiplier_that_is_too_large(self) -> None:
         x = torch.nn.Parameter(torch.tensor([3.0], dtype=torch.float64))

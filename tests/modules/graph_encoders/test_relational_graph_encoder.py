@@ -74,10 +74,20 @@ def gates_of(
             continue
         kind, replacement = form.split(", ")
         scale = leaf(graph.num_edges) if kind == "soft" else torch.rand(graph.num_edges) > 0.5
-        shapes = {"zeros": None, "vector": (dim,), "relation": (NUM_RELATIONS, dim)}
+        shapes = {
+            "zeros": None,
+            "vector": (dim,),
+            "relation": (NUM_RELATIONS, dim),
+            "graph": (graph.num_graphs, dim),
+        }
         shape = shapes.get(replacement, (graph.num_edges, dim))
         gates.append(
-            Gate(scale, None if shape is None else leaf(*shape), per_relation=replacement == "relation")
+            Gate(
+                scale,
+                None if shape is None else leaf(*shape),
+                per_relation=replacement == "relation",
+                per_graph=replacement == "graph",
+            )
         )
     return gates, leaves
 
@@ -85,7 +95,7 @@ def gates_of(
 FORMS = ["none"] + [
     f"{kind}, {replacement}"
     for kind in ("soft", "boolean")
-    for replacement in ("zeros", "vector", "relation", "edge")
+    for replacement in ("zeros", "vector", "relation", "graph", "edge")
 ]
 
 
@@ -169,16 +179,17 @@ def complete_graph(num_nodes: int) -> Graph:
     return Graph.from_edges(num_nodes, edges, [2 + (u + v) % 3 for u, v in edges])
 
 
-@pytest.mark.parametrize("per_relation", [False, True])
+@pytest.mark.parametrize("per", ["all", "relation", "graph"])
 @pytest.mark.parametrize("finite", [True, False])
-def test_the_dense_way_never_writes_out_a_vector_for_each_edge(per_relation: bool, finite: bool) -> None:
+def test_the_dense_way_never_writes_out_a_vector_for_each_edge(per: str, finite: bool) -> None:
     encoder = EntityGcn(VOCABULARY, 32, aggregation="dense")
     graph = complete_graph(40)
     states = torch.randn(40, 32)
     states[0, 0] = 1.0 if finite else float("inf")
     scale = torch.rand(graph.num_edges, requires_grad=True)
-    replacement = torch.randn(*((NUM_RELATIONS, 32) if per_relation else (32,)), requires_grad=True)
-    gate = Gate(scale, replacement, per_relation)
+    shape = {"all": (32,), "relation": (NUM_RELATIONS, 32), "graph": (1, 32)}[per]
+    replacement = torch.randn(*shape, requires_grad=True)
+    gate = Gate(scale, replacement, per_relation=per == "relation", per_graph=per == "graph")
     with LargestTensor() as measured, intervening(encoder, lambda messages: gate):
         encoder(states, graph).sum().backward()
     assert measured.largest < graph.num_edges * 32 / 4

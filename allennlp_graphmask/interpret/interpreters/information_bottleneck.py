@@ -1,0 +1,278 @@
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional
+
+import torch
+from allennlp.common.checks import ConfigurationError
+from torch.nn import functional
+
+from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.interpret.divergences import Divergence, PredictionNll
+from allennlp_graphmask.interpret.explained_model import evaluating
+from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
+from allennlp_graphmask.interpret.interpreters.per_graph import DrawsPerGraph, check_number, mean_per_graph
+from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.modules.intervention import Gate
+
+_SCORES = ("openness", "information")
+
+
+class MessageStatistics(NamedTuple):
+    """
+    The distribution that noise of one layer is drawn from.
+
+    # Parameters
+
+    mean : `torch.Tensor`
+        Shape: `(num_graphs, message_dim)`, or `(1, message_dim)` for all graphs.
+    standard_deviation : `torch.Tensor`
+        Not the variance. The same shape.
+    """
+
+    mean: torch.Tensor
+    standard_deviation: torch.Tensor
+
+
+def statistics_per_graph(
+    values: torch.Tensor, graph: Graph, least_standard_deviation: float
+) -> MessageStatistics:
+    """
+    The mean and the (population's) standard deviation of each graph's messages, element by element.
+
+    # Parameters
+
+    values : `torch.Tensor`
+        Shape: `(num_edges, message_dim)`.
+    graph : `Graph`
+    least_standard_deviation : `float`
+        Smaller ones are raised to it.
+    """
+    counts = graph.edges_per_graph().clamp(min=1).unsqueeze(-1)
+
+    def mean_of(numbers: torch.Tensor) -> torch.Tensor:
+        total = numbers.new_zeros(graph.num_graphs, numbers.size(-1))
+        return total.index_add(0, graph.edge_graph, numbers) / counts
+
+    mean = mean_of(values)  # Shape: (num_graphs, message_dim)
+    variance = mean_of((values - mean.index_select(0, graph.edge_graph)).square())
+    return MessageStatistics(mean, variance.sqrt().clamp(min=least_standard_deviation))
+
+
+def capacity(
+    logits: torch.Tensor, values: torch.Tensor, mean: torch.Tensor, standard_deviation: torch.Tensor
+) -> torch.Tensor:
+    """
+    The KL divergence, in nats, from noise N(mean, standard_deviation^2) to what is left of a message m, `lambda m + (1 - lambda)
+    noise` with `lambda = sigmoid(logits)`, element by element: with `r = (m - mean) / standard_deviation`
+
+    `-log(1 - lambda) + ((1 - lambda)^2 + lambda^2 r^2 - 1) / 2`
+
+    (Schulz et al., 2020, section 3.1): an upper bound of the information that passes.
+
+    # Parameters
+
+    logits : `torch.Tensor`
+        Shape: `(num_edges,)`.
+    values : `torch.Tensor`
+        Shape: `(num_edges, message_dim)`.
+    mean, standard_deviation : `torch.Tensor`
+        Broadcast with `values`.
+
+    # Returns
+
+    `torch.Tensor`
+        Shape: `(num_edges, message_dim)`.
+    """
+    logits = logits.unsqueeze(-1)
+    openness, closedness = torch.sigmoid(logits), torch.sigmoid(-logits)
+    normalised = (values - mean) / standard_deviation
+    # 1 - lambda would round to zero, whose logarithm is infinite.
+    return -functional.logsigmoid(-logits) + (closedness.square() + (openness * normalised).square() - 1) / 2
+
+
+@Interpreter.register("information_bottleneck")
+class InformationBottleneck(Interpreter):
+    """
+    The per-sample information bottleneck ([Schulz et al., 2020](https://arxiv.org/abs/2001.00396), section 3.1) over messages, as
+    GraphMask is compared with: each message m becomes `lambda m + (1 - lambda) epsilon`, with `epsilon ~ N(mean,
+    standard_deviation^2)` of the messages of its layer, element by element, and one `lambda = sigmoid(l)` for each message. The l
+    of an instance are optimised by Adam for
+
+    `expected divergence + beta * sum over layers of the mean capacity`
+
+    where the capacity (see `capacity`) bounds the information that a message lets through, averaged over the messages of the
+    layer and their elements; it is that of the messages on the whole graph. A dropped message is replaced by the mean.
+
+    Mean and standard deviation are those of the data given to `collect_statistics`; without them, those of each graph's own
+    messages. A graph with few messages says little of their distribution, and one with a single message nothing: noise around
+    the message itself takes nothing away.
+
+    Noise is drawn for every edge: relational encoders work edge by edge, at `(num_edges, message_dim)` of memory for each layer.
+    `num_steps * samples_per_step` forward and backward passes for a batch.
+
+    Registered as an `Interpreter` with name "information_bottleneck".
+
+    # Parameters
+
+    divergence : `Divergence`, optional (default = `prediction_nll`)
+    beta : `float`, optional (default = `10.0`)
+        The weight of the capacity. The larger, the fewer messages are open.
+    num_steps : `int`, optional (default = `10`)
+    samples_per_step : `int`, optional (default = `10`)
+        How many draws of the noise the expectation is estimated from, in each step.
+    learning_rate : `float`, optional (default = `1.0`)
+    initial_logit : `float`, optional (default = `5.0`)
+        At first nearly everything passes. These defaults are those of the paper and of its authors' code.
+    least_standard_deviation : `float`, optional (default = `0.01`)
+        Of an element of the messages; smaller ones are raised to it.
+    score : `str`, optional (default = `"openness"`)
+        `"openness"`, the lambda of a message, or `"information"`, its capacity in nats, summed over its elements.
+    open_above : `float`, optional (default = `0.5`)
+        Without another rule, messages with a larger lambda are kept.
+
+    # Raises
+
+    `ConfigurationError` for a number that is out of range or an unknown score.
+    """
+
+    def __init__(
+        self,
+        *,
+        divergence: Optional[Divergence] = None,
+        beta: float = 10.0,
+        num_steps: int = 10,
+        samples_per_step: int = 10,
+        learning_rate: float = 1.0,
+        initial_logit: float = 5.0,
+        least_standard_deviation: float = 0.01,
+        score: str = "openness",
+        open_above: float = 0.5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for name, value, least, is_open in (
+            ("beta", beta, 0, False),
+            ("num_steps", num_steps, 0, False),
+            ("samples_per_step", samples_per_step, 1, False),
+            ("learning_rate", learning_rate, 0, True),
+            ("least_standard_deviation", least_standard_deviation, 0, True),
+        ):
+            check_number("information_bottleneck", name, value, least=least, is_open=is_open)
+        if score not in _SCORES:
+            raise ConfigurationError(
+                f"information_bottleneck: score is {score!r}, expected 'openness' or 'information'."
+            )
+        self.divergence = divergence or PredictionNll()
+        self.beta = beta
+        self.num_steps = num_steps
+        self.samples_per_step = samples_per_step
+        self.learning_rate = learning_rate
+        self.initial_logit = initial_logit
+        self.least_standard_deviation = least_standard_deviation
+        self.scored_by = score
+        self.open_above = open_above
+        self._statistics: Optional[List[MessageStatistics]] = None
+
+    def collect_statistics(self, passes: TargetPasses, batches: Iterable[Dict[str, Any]]) -> None:
+        """
+        Takes the mean and the standard deviation of messages from data, for what is explained from now on.
+
+        # Parameters
+
+        passes : `TargetPasses`
+            The model to explain.
+        batches : `Iterable[Dict[str, Any]]`
+            Its inputs.
+
+        # Raises
+
+        `ValueError` if the data have no edge.
+        """
+        count = 0
+        first: List[torch.Tensor] = []
+        sums: List[torch.Tensor] = []
+        squares: List[torch.Tensor] = []
+        with evaluating(passes.target), torch.no_grad():
+            for batch in batches:
+                layers = passes.unmasked(batch, "unreported").layers
+                if not layers[0].graph.num_edges:
+                    continue
+                count += layers[0].graph.num_edges
+                # Around the first batch's mean, so that the difference of large squares does not lose the variance.
+                if not first:
+                    first = [messages.values.double().mean(0) for messages in layers]
+                    sums = [torch.zeros_like(centre) for centre in first]
+                    squares = [torch.zeros_like(centre) for centre in first]
+                for number, messages in enumerate(layers):
+                    centred = messages.values.double() - first[number]
+                    sums[number] += centred.sum(0)
+                    squares[number] += centred.square().sum(0)
+        if not count:
+            raise ValueError(
+                "There is no message in the data that statistics of messages were to be collected from."
+            )
+        self._statistics = []
+        for centre, total, square in zip(first, sums, squares):
+            variance = square / count - (total / count) ** 2
+            deviation = variance.clamp(min=0).sqrt().clamp(min=self.least_standard_deviation)
+            mean = centre + total / count
+            self._statistics.append(MessageStatistics(mean.unsqueeze(0), deviation.unsqueeze(0)))
+
+    def statistics(self, unmasked: UnmaskedPass) -> List[MessageStatistics]:
+        """The distribution of the noise in each layer, for a batch."""
+        if self._statistics is None:
+            return [
+                statistics_per_graph(messages.values, messages.graph, self.least_standard_deviation)
+                for messages in unmasked.layers
+            ]
+        return [
+            MessageStatistics(
+                *(
+                    tensor.to(messages.node_states).expand(messages.graph.num_graphs, -1)
+                    for tensor in statistics
+                )
+            )
+            for statistics, messages in zip(self._statistics, unmasked.layers)
+        ]
+
+    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+        graph = unmasked.layers[0].graph
+        draws = DrawsPerGraph(graph, generator)
+        with torch.no_grad():
+            statistics = self.statistics(unmasked)
+            values = [messages.values for messages in unmasked.layers]
+            # Shape of each: (num_edges, message_dim)
+            means = [layer.mean.index_select(0, graph.edge_graph) for layer in statistics]
+            deviations = [layer.standard_deviation.index_select(0, graph.edge_graph) for layer in statistics]
+        logits = [
+            layer.new_full((graph.num_edges,), self.initial_logit, requires_grad=True) for layer in values
+        ]
+
+        def capacities() -> List[torch.Tensor]:
+            """Shape of each: `(num_edges, message_dim)`."""
+            return [capacity(*layer) for layer in zip(logits, values, means, deviations)]
+
+        optimizer = torch.optim.Adam(logits, lr=self.learning_rate)
+        with torch.enable_grad():  # predictors run without gradients
+            for _ in range(self.num_steps):
+                optimizer.zero_grad()
+                for _ in range(self.samples_per_step):
+                    gates = [
+                        Gate(torch.sigmoid(logit), mean + deviation * draws.normal(mean, mean.shape[1:]))
+                        for logit, mean, deviation in zip(logits, means, deviations)
+                    ]
+                    masked = passes.masked(unmasked, gates, "unreported")
+                    divergence = passes.divergence(self.divergence, unmasked.output, masked)
+                    # Backward sample by sample: the noise of one is in memory. A sum over instances, not a mean: none shall
+                    # feel how many others there are.
+                    (divergence.sum() / self.samples_per_step).backward(inputs=logits)
+                penalties = [mean_per_graph(layer.mean(-1), graph).sum() for layer in capacities()]
+                (self.beta * torch.stack(penalties).sum()).backward(inputs=logits)
+                optimizer.step()
+        with torch.no_grad():
+            openness = [torch.sigmoid(logit) for logit in logits]
+            informations = [layer.sum(-1) for layer in capacities()]
+        return LayerScores(
+            openness if self.scored_by == "openness" else informations,
+            kept=[layer > self.open_above for layer in openness],
+            replacements=[layer.mean for layer in statistics],
+            replacements_per_graph=True,
+        )

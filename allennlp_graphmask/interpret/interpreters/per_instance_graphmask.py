@@ -1,0 +1,241 @@
+from typing import Any, List, NamedTuple, Optional, Tuple
+
+import torch
+from allennlp.common.checks import ConfigurationError
+
+from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
+from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
+from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
+from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
+from allennlp_graphmask.interpret.interpreters.per_graph import (
+    DrawsPerGraph,
+    check_number,
+    mean_per_graph,
+    sum_per_graph,
+)
+from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.modules.intervention import Gate
+
+_GATES = ("soft", "straight_through")
+
+
+class _Found(NamedTuple):
+    """What has been found so far, the best of each instance."""
+
+    #: Shape of each: (num_edges,)
+    locations: List[torch.Tensor]
+    #: Shape of each: (num_graphs, message_dim); empty if nothing is learnt
+    baselines: List[torch.Tensor]
+    #: Shape of both: (num_graphs,)
+    violation: torch.Tensor
+    num_kept: torch.Tensor
+
+
+@Interpreter.register("graphmask_per_instance")
+class PerInstanceGraphMask(Interpreter):
+    """
+    GraphMask without a masker ("non-amortised" in [Schlichtkrull, De Cao and Titov, 2021](https://arxiv.org/abs/2010.00577),
+    section 4): for each instance, the location of the hard concrete distribution of each message's gate is a parameter, and so
+    is the vector b of each layer that replaces what is dropped. They are optimised by Adam, all layers together, for the
+    objective of equation 5,
+
+    `max over lambda, min over locations and b:  penalty_scaling * sum over layers of mean P(z != 0) + lambda (divergence - allowance)`
+
+    with sampled gates z and messages `z m + (1 - z) b`. Every instance has a multiplier of its own: the allowance bounds the
+    divergence of each, not their mean as in amortised training.
+
+    Every `steps_per_trial` steps, hard gates are tried. What counts in the end is, for each instance, the trial with the fewest
+    messages among those that keep to the allowance, and if there is none, the one with the smallest divergence. The first trial
+    is the whole graph: with a divergence that is zero there, as all are but `prediction_nll`, the allowance always holds.
+
+    As it sees the very prediction that it explains, with more freedom than it takes to reproduce it, it can find messages which
+    happen to give the same output (hindsight bias, section 2 of the paper): `graphmask` cannot. Above all its vectors can: one
+    that is fitted to the instance may carry the whole prediction, and no message is kept. `learn_baselines` = `False` takes
+    this way out away.
+
+    `num_steps` forward and backward passes for a batch, and a forward pass for each trial.
+
+    Registered as an `Interpreter` with name "graphmask_per_instance". A score is the probability that a gate is open; the
+    decision is that of the trial; what replaces a message is the instance's vector of the layer.
+
+    # Parameters
+
+    divergence : `Divergence`, optional (default = `saturating_kl`)
+    gate_distribution : `HardConcrete`, optional
+    gates : `str`, optional (default = `"soft"`)
+        `"soft"` gates in [0, 1], or `"straight_through"` (rounded, with the gradient of the soft ones, as in the paper).
+    num_steps : `int`, optional (default = `300`)
+    learning_rate : `float`, optional (default = `0.1`)
+        Of the locations.
+    learn_baselines : `bool`, optional (default = `True`)
+        Whether dropped messages are replaced by learnt vectors, as in the paper, and not by zeros.
+    baseline_learning_rate : `float`, optional (default = `0.05`)
+        Of the vectors.
+    multiplier_learning_rate : `float`, optional (default = `0.05`)
+    penalty_scaling : `float`, optional (default = `1.0`)
+    allowance : `float`, optional (default = `0.05`)
+        The largest divergence accepted for an instance.
+    two_sided : `bool`, optional (default = `True`)
+        Whether the multiplier falls while the constraint is slack.
+    multiplier_start : `float`, optional (default = `0.55`)
+        The multiplier's parameter, before the softplus.
+    multiplier_bounds : `Tuple[float, float]`, optional (default = `(-2, 30)`)
+    initial_location : `float`, optional (default = `3.0`)
+        Where all gates start, open.
+    steps_per_trial : `int`, optional (default = `10`)
+
+    # Raises
+
+    `ConfigurationError` for a number that is out of range or an unknown kind of gates.
+    """
+
+    def __init__(
+        self,
+        *,
+        divergence: Optional[Divergence] = None,
+        gate_distribution: Optional[HardConcrete] = None,
+        gates: str = "soft",
+        num_steps: int = 300,
+        learning_rate: float = 0.1,
+        learn_baselines: bool = True,
+        baseline_learning_rate: float = 0.05,
+        multiplier_learning_rate: float = 0.05,
+        penalty_scaling: float = 1.0,
+        allowance: float = 0.05,
+        two_sided: bool = True,
+        multiplier_start: float = 0.55,
+        multiplier_bounds: Tuple[float, float] = (-2.0, 30.0),
+        initial_location: float = 3.0,
+        steps_per_trial: int = 10,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for name, value, least, is_open in (
+            ("num_steps", num_steps, 0, False),
+            ("learning_rate", learning_rate, 0, True),
+            ("baseline_learning_rate", baseline_learning_rate, 0, False),
+            ("multiplier_learning_rate", multiplier_learning_rate, 0, False),
+            ("penalty_scaling", penalty_scaling, 0, False),
+            ("steps_per_trial", steps_per_trial, 1, False),
+        ):
+            check_number("graphmask_per_instance", name, value, least=least, is_open=is_open)
+        if gates not in _GATES:
+            raise ConfigurationError(
+                f"graphmask_per_instance: gates is {gates!r}, expected 'soft' or 'straight_through'."
+            )
+        self.divergence = divergence or SaturatingKl()
+        self.gate_distribution = gate_distribution or HardConcrete()
+        self.num_steps = num_steps
+        self.learning_rate = learning_rate
+        self.learn_baselines = learn_baselines
+        self.baseline_learning_rate = baseline_learning_rate
+        self.multiplier_learning_rate = multiplier_learning_rate
+        self.penalty_scaling = penalty_scaling
+        self.initial_location = initial_location
+        self.steps_per_trial = steps_per_trial
+        self._straight_through = gates == "straight_through"
+        self._lagrangian_settings = {
+            "allowance": allowance,
+            "start": multiplier_start,
+            "bounds": (multiplier_bounds[0], multiplier_bounds[1]),
+            "two_sided": two_sided,
+        }
+        self.allowance = allowance
+        self._lagrangian(1)  # complains now and not at the first batch
+
+    def _lagrangian(self, num_instances: int) -> Lagrangian:
+        return Lagrangian(**self._lagrangian_settings, num_instances=num_instances)  # type: ignore[arg-type]
+
+    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+        graph = unmasked.layers[0].graph
+        draws = DrawsPerGraph(graph, generator)
+        states = [messages.node_states for messages in unmasked.layers]
+        locations = [
+            layer.new_full((graph.num_edges,), self.initial_location, requires_grad=True) for layer in states
+        ]
+        baselines: List[torch.Tensor] = []
+        if self.learn_baselines:
+            for layer, dim in zip(states, passes.encoder.get_message_dims()):
+                # Shape: (num_graphs, message_dim), from U(-1/sqrt(dim), 1/sqrt(dim))
+                start = (2 * draws.uniform_of_graphs(layer, dim) - 1) * dim**-0.5
+                baselines.append(start.requires_grad_())
+        lagrangian = self._lagrangian(graph.num_graphs).to(states[0])
+        parameters = [*locations, *baselines, lagrangian.multiplier]
+        optimizer = torch.optim.Adam(
+            [
+                {"params": locations, "lr": self.learning_rate},
+                {"params": baselines, "lr": self.baseline_learning_rate},
+                {"params": [lagrangian.multiplier], "lr": self.multiplier_learning_rate},
+            ]
+        )
+        found = self._try(passes, unmasked, locations, baselines, None)
+        with torch.enable_grad():  # predictors run without gradients
+            for step in range(1, self.num_steps + 1):
+                optimizer.zero_grad()
+                scales = [self._sample(location, draws) for location in locations]
+                masked = passes.masked(unmasked, _gates(scales, baselines), "unreported")
+                divergence = passes.divergence(self.divergence, unmasked.output, masked)
+                penalties = [
+                    mean_per_graph(self.gate_distribution.probability_nonzero(location), graph)
+                    for location in locations
+                ]
+                objective = self.penalty_scaling * torch.stack(penalties).sum(0)  # Shape: (num_graphs,)
+                # A sum, not a mean: no instance shall feel how many others there are.
+                lagrangian(objective, divergence).sum().backward(inputs=parameters)
+                optimizer.step()
+                if step % self.steps_per_trial == 0 or step == self.num_steps:
+                    found = self._try(passes, unmasked, locations, baselines, found)
+        return LayerScores(
+            [self.gate_distribution.probability_open(location) for location in found.locations],
+            kept=self._hard(found.locations),
+            replacements=list(found.baselines) if self.learn_baselines else None,
+            replacements_per_graph=self.learn_baselines,
+        )
+
+    def _sample(self, location: torch.Tensor, draws: DrawsPerGraph) -> torch.Tensor:
+        # The ends are kept away from 0 and 1, whose logit is infinite.
+        uniform = draws.uniform(location).clamp(1e-6, 1 - 1e-6)
+        gate = self.gate_distribution.gate(location, torch.log(uniform) - torch.log1p(-uniform))
+        return straight_through(gate) if self._straight_through else gate
+
+    def _hard(self, locations: List[torch.Tensor]) -> List[torch.Tensor]:
+        return [location > self.gate_distribution.threshold for location in locations]
+
+    def _try(
+        self,
+        passes: TargetPasses,
+        unmasked: UnmaskedPass,
+        locations: List[torch.Tensor],
+        baselines: List[torch.Tensor],
+        found: Optional[_Found],
+    ) -> _Found:
+        """The better for each instance of what has been found and what there is now."""
+        graph = unmasked.layers[0].graph
+        with torch.no_grad():
+            kept = self._hard(locations)
+            masked = passes.masked(unmasked, _gates(kept, baselines), "unreported")
+            divergence = passes.divergence(self.divergence, unmasked.output, masked)
+            now = _Found(
+                [location.detach().clone() for location in locations],
+                [baseline.detach().clone() for baseline in baselines],
+                (divergence - self.allowance).clamp(min=0),
+                sum_per_graph(torch.stack(kept).sum(0), graph),
+            )
+            if found is None:
+                return now
+            # First the smaller violation, then fewer messages. Of equals the later, which has been optimised for longer.
+            better = now.violation < found.violation
+            better |= (now.violation == found.violation) & (now.num_kept <= found.num_kept)
+            of_edge = better.index_select(0, graph.edge_graph)
+            return _Found(
+                [torch.where(of_edge, *pair) for pair in zip(now.locations, found.locations)],
+                [torch.where(better.unsqueeze(-1), *pair) for pair in zip(now.baselines, found.baselines)],
+                torch.where(better, now.violation, found.violation),
+                torch.where(better, now.num_kept, found.num_kept),
+            )
+
+
+def _gates(scales: List[torch.Tensor], baselines: List[torch.Tensor]) -> List[Gate]:
+    if not baselines:
+        return [Gate(scale) for scale in scales]
+    return [Gate(scale, baseline, per_graph=True) for scale, baseline in zip(scales, baselines)]

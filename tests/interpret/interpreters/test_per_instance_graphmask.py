@@ -1,0 +1,238 @@
+"""GraphMask without a masker: the optimisation by hand, what it promises, and planted answers."""
+
+import itertools
+import math
+from typing import Any
+
+import pytest
+import torch
+from allennlp.common import Params
+from allennlp.common.checks import ConfigurationError
+
+from allennlp_graphmask.interpret.divergences import PredictionNll, SaturatingKl
+from allennlp_graphmask.interpret.hard_concrete import HardConcrete
+from allennlp_graphmask.interpret.interpreters import Interpreter, PerInstanceGraphMask
+from allennlp_graphmask.interpret.interpreters.per_graph import DrawsPerGraph
+from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.modules.graph_encoders import relational_graph_encoder
+from allennlp_graphmask.modules.intervention import Gate
+from allennlp_graphmask.testing.interpreter import assert_is_interpreter
+from tests.interpret.interpreters.cases import (
+    TARGETS,
+    assert_graphs_are_explained_apart,
+    batch_of,
+    target_of,
+)
+from tests.interpret.toy import toy_batch, toy_instances, toy_target, toy_vocabulary
+
+
+@pytest.fixture(scope="module")
+def vocab():
+    return toy_vocabulary()
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+@pytest.mark.parametrize("learn_baselines", [True, False])
+def test_it_is_an_interpreter(learn_baselines, target, vocab):
+    settings = {
+        "type": "graphmask_per_instance",
+        "num_steps": 12,
+        "learning_rate": 0.5,
+        "learn_baselines": learn_baselines,
+    }
+    assert_is_interpreter(
+        lambda: Interpreter.from_params(Params(dict(settings))),
+        TargetPasses(target_of(target, vocab)),
+        toy_batch(vocab, count=5),
+    )
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+@pytest.mark.parametrize("gates", ["soft", "straight_through"])
+def test_graphs_are_explained_apart(gates, target, vocab):
+    """Among other things, each has a multiplier and a baseline of its own."""
+    assert_graphs_are_explained_apart(
+        lambda: PerInstanceGraphMask(num_steps=25, learning_rate=0.4, gates=gates), target, vocab
+    )
+
+
+def test_a_batch_without_edges(vocab):
+    batch = batch_of([toy_instances()[3]], vocab)
+    passes = TargetPasses(target_of("tagger", vocab))
+    assert PerInstanceGraphMask(num_steps=2).interpret(passes, batch).split()
+
+
+@pytest.mark.parametrize("target", ["rgcn, dense", "entity_gcn, dense"])
+def test_the_dense_path_needs_no_edge_lists(target, vocab, monkeypatch):
+    """Also of several graphs, each with a vector of its own for what is dropped."""
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("A vector for each edge was asked for.")
+
+    for function in ("_messages_of_pairs", "_messages_of_rows", "_add_up_edges"):
+        monkeypatch.setattr(relational_graph_encoder, function, fail)
+    passes, batch = TargetPasses(target_of(target, vocab)), toy_batch(vocab, count=3)
+    attribution = PerInstanceGraphMask(num_steps=12, learning_rate=0.5).interpret(passes, batch)
+    assert attribution.kept_share() < 1
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+@pytest.mark.parametrize("learn_baselines", [True, False])
+def test_the_allowance_holds_for_each_instance(learn_baselines, target, vocab):
+    passes, batch = TargetPasses(target_of(target, vocab)), toy_batch(vocab, count=16)
+    interpreter = PerInstanceGraphMask(
+        num_steps=60, learning_rate=0.3, allowance=0.04, learn_baselines=learn_baselines
+    )
+    attribution = interpreter.interpret(passes, batch)
+    with torch.no_grad():
+        unmasked = passes.unmasked(batch, "unreported")
+        masked = passes.masked(unmasked, attribution.gates(), "unreported")
+        divergence = passes.divergence(SaturatingKl(), unmasked.output, masked)
+    assert divergence.max() <= 0.04 + 1e-6
+    assert attribution.kept_share() < 0.9
+    for scores, kept in zip(attribution.scores, attribution.kept):
+        assert torch.equal(kept, scores > 0.5)
+
+
+def test_where_no_choice_is_allowed_the_least_wrong_one_is_made(vocab):
+    """Even the whole graph violates the constraint, by the model's own uncertainty."""
+    passes, batch = TargetPasses(target_of("classifier", vocab)), toy_batch(vocab, count=8)
+    interpreter = PerInstanceGraphMask(divergence=PredictionNll(), allowance=0.0, num_steps=30)
+    attribution = interpreter.interpret(passes, batch)
+    with torch.no_grad():
+        unmasked = passes.unmasked(batch, "unreported")
+        masked = passes.masked(unmasked, attribution.gates(), "unreported")
+        divergence = passes.divergence(PredictionNll(), unmasked.output, masked)
+        whole = passes.divergence(PredictionNll(), unmasked.output, unmasked.output)
+    assert (divergence <= whole + 1e-6).all() and (divergence > 0).all()
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+@pytest.mark.parametrize("two_sided", [True, False])
+def test_the_optimisation_by_hand(two_sided, target, vocab, monkeypatch):
+    """One instance and no trial but the last: equations 3 to 5 as they are written, Adam as in its own paper."""
+    monkeypatch.setattr(DrawsPerGraph, "uniform", lambda self, like, size=(): torch.full_like(like, 0.3))
+    monkeypatch.setattr(
+        DrawsPerGraph,
+        "uniform_of_graphs",
+        lambda self, like, size: torch.linspace(0, 1, size, dtype=torch.double).to(like).unsqueeze(0),
+    )
+    passes = TargetPasses(target_of(target, vocab).double().requires_grad_(False))
+    batch = batch_of(toy_instances(seed=5, count=1), vocab, torch.double)
+    steps, rates = 40, {"locations": 0.1, "baselines": 0.03, "multiplier": 0.2}
+    interpreter = PerInstanceGraphMask(
+        num_steps=steps,
+        steps_per_trial=steps,
+        learning_rate=rates["locations"],
+        baseline_learning_rate=rates["baselines"],
+        multiplier_learning_rate=rates["multiplier"],
+        penalty_scaling=2.0,
+        allowance=0.02,
+        two_sided=two_sided,
+        multiplier_start=0.4,
+        initial_location=1.0,
+        gate_distribution=HardConcrete(beta=0.5, gamma=-0.1, zeta=1.1),
+    )
+    monkeypatch.setattr(
+        interpreter, "_try", lambda passes, unmasked, locations, baselines, found: Last(locations, baselines)
+    )
+    actual = interpreter.interpret(passes, batch)
+    unmasked = passes.unmasked(batch, "unreported")
+    num_edges, dims = batch["graph"].num_edges, passes.encoder.get_message_dims()
+    parameters = [torch.full((len(dims), num_edges), 1.0, dtype=torch.double)]
+    parameters += [(2 * torch.linspace(0, 1, dim, dtype=torch.double) - 1) * dim**-0.5 for dim in dims]
+    parameters.append(torch.tensor(0.4, dtype=torch.double))
+    step_sizes = [rates["locations"]] + [rates["baselines"]] * len(dims) + [rates["multiplier"]]
+    moments = [[torch.zeros_like(parameter) for _ in range(2)] for parameter in parameters]
+    noise = math.log(0.3) - math.log(0.7)
+    for step in range(1, steps + 1):
+        parameters[-1] = parameters[-1].clamp(-2, 30)
+        for parameter in parameters:
+            parameter.requires_grad_()
+        locations, multiplier = parameters[0], parameters[-1]
+        concrete = torch.sigmoid((noise + locations) / 0.5)
+        scales = (concrete * 1.2 - 0.1).clamp(0, 1)
+        gates = [Gate(scale, baseline) for scale, baseline in zip(scales, parameters[1:-1])]
+        masked = passes.masked(unmasked, gates, "unreported")
+        divergence = passes.divergence(SaturatingKl(), unmasked.output, masked)[0]
+        penalty = torch.sigmoid(locations - 0.5 * math.log(0.1 / 1.1)).mean(-1).sum()
+        excess = divergence - 0.02
+        if not two_sided:
+            excess = excess.clamp(min=0)
+        loss = 2 * penalty + torch.log1p(multiplier.exp()) * excess
+        gradients = list(torch.autograd.grad(loss, parameters))
+        gradients[-1] = -gradients[-1]
+        for number, gradient in enumerate(gradients):
+            first, second = moments[number]
+            first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+            moments[number] = [first, second]
+            corrected = first / (1 - 0.9**step), second / (1 - 0.999**step)
+            change = step_sizes[number] * corrected[0] / (corrected[1].sqrt() + 1e-8)
+            parameters[number] = parameters[number].detach() - change
+    for layer in range(len(dims)):
+        expected = torch.sigmoid(parameters[0][layer] - 0.5 * math.log(0.6 / 0.6))
+        torch.testing.assert_close(actual.scores[layer], expected, atol=1e-6, rtol=1e-6)
+        torch.testing.assert_close(actual.replacements[layer][0], parameters[1 + layer], atol=1e-6, rtol=1e-6)
+
+
+class Last:
+    """In place of the best trial."""
+
+    def __init__(self, locations: Any, baselines: Any) -> None:
+        self.locations = [layer.detach().clone() for layer in locations]
+        self.baselines = [layer.detach().clone() for layer in baselines]
+
+
+def test_what_matters_to_nobody_is_dropped(vocab):
+    target = toy_target("classifier", vocab)
+    with torch.no_grad():
+        target.scorer.weight.zero_()
+    attribution = PerInstanceGraphMask().interpret(TargetPasses(target), toy_batch(vocab))
+    assert attribution.kept_share() == 0
+
+
+def test_it_is_near_the_best_of_all_choices(vocab):
+    """With zeros for dropped messages, on graphs small enough to try every choice of messages."""
+    target = toy_target("classifier", vocab, encoder="rgcn", num_layers=1)
+    passes = TargetPasses(target)
+    instances = [
+        instance for instance in toy_instances(seed=2, count=40) if 4 <= len(instance["graph"].edges) <= 6
+    ]
+    attributions = PerInstanceGraphMask(learn_baselines=False).interpret(passes, batch_of(instances, vocab))
+    kept, best, total = 0, 0, 0
+    for instance, attribution in zip(instances, attributions.split()):
+        batch = batch_of([instance], vocab)
+        unmasked = passes.unmasked(batch, "unreported")
+        num_edges = batch["graph"].num_edges
+        sizes = []
+        with torch.no_grad():
+            for choice in itertools.product([False, True], repeat=num_edges):
+                masked = passes.masked(unmasked, [Gate(torch.tensor(choice))], "unreported")
+                divergence = passes.divergence(SaturatingKl(), unmasked.output, masked)
+                if divergence <= 0.05:
+                    sizes.append(sum(choice))
+        size = int(attribution.kept[0].sum())
+        assert size >= min(sizes)
+        kept, best, total = kept + size, best + min(sizes), total + num_edges
+    assert 0 < best < 0.7 * total
+    # A third of the way to keeping everything, at most.
+    assert kept - best <= (total - best) / 3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"num_steps": -1},
+        {"learning_rate": 0.0},
+        {"baseline_learning_rate": -1.0},
+        {"multiplier_learning_rate": -1.0},
+        {"penalty_scaling": -1.0},
+        {"steps_per_trial": 0},
+        {"gates": "hard"},
+        {"allowance": -0.1},
+        {"multiplier_start": 40.0},
+    ],
+)
+def test_settings_that_make_no_sense(wrong):
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        PerInstanceGraphMask(**wrong)
