@@ -10,7 +10,7 @@ SNAPSHOT = {
     "DatasetReader": ["conll2009_srl", "graph_jsonl", "hotpotqa_graph", "wikihop"],
     "Divergence": ["kl", "margin_hinge", "prediction_nll", "saturating_kl"],
     "GraphEncoder": ["entity_gcn", "graph_attention", "rgcn", "syntactic_gcn"],
-    "Interpreter": ["all_edges", "graphmask", "leave_one_edge_out", "random"],
+    "Interpreter": ["all_edges", "attention", "erasure_search", "graphmask", "leave_one_edge_out", "random"],
     "Masker": ["bilinear", "edgewise"],
     "Metric": ["propbank_role_f1"],
     "Model": ["gcn_srl", "graph_classifier", "graph_qa", "graphmask"],
