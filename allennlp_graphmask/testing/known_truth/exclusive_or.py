@@ -46,7 +46,7 @@ class ExclusiveOr(KnownTruth):
         signs = [generator.choice((-1, 1)) for _ in range(generator.randint(4, 6))]
         nodes = range(1, len(signs) + 1)
         edges = [TruthEdge(1, 0, "x", "x"), TruthEdge(2, 0, "y", "y")]
-        edges += [TruthEdge(generator.choice(nodes), 0, "c") for _ in range(generator.randint(2, 4))]
+        edges += [TruthEdge(generator.choice(nodes), 0, "c") for _ in range(generator.randint(0, 4))]
         # Of the relations that count, but to nodes that do not.
         edges += [
             TruthEdge(*generator.sample(nodes, 2), generator.choice("xy"))

@@ -15,7 +15,7 @@ class RedundantPair(KnownTruth):
 
     Node 0 starts with `(1, 0, 0, 0)`, others with a one for their value in one of the last three places, or zeros. For each
     value a state has `ReLU(count)` and `ReLU(count - 1)`, of the edges `a` and `b` that bring it; one more number is for edges
-    `c`, and is not read. Class v has twice the difference of its two numbers for a logit, which is 1 if the value has come at
+    `c` and also `b`, so that messages of the pair can be told apart, and is not read. Class v has twice the difference of its two numbers for a logit, which is 1 if the value has come at
     all, and "none" the constant 1; in proportion.
 
     **Proof.** No edge but the pair changes what is read. Both bring the same value, and with one of them, as with both, the
@@ -36,7 +36,8 @@ class RedundantPair(KnownTruth):
         for label in ("a", "b"):
             for value in range(NUM_VALUES):
                 weight[self.relation(label), 0, [value, NUM_VALUES + value], 1 + value] = 1
-        weight[self.relation("c"), 0, 2 * NUM_VALUES, 1:] = 1
+        for label in ("b", "c"):
+            weight[self.relation(label), 0, 2 * NUM_VALUES, 1:] = 1
         layer.self_transform.bias[NUM_VALUES : 2 * NUM_VALUES] = -1
         model.readout.weight[:NUM_VALUES, :NUM_VALUES].fill_diagonal_(2 * self.sharpness)
         model.readout.weight[:NUM_VALUES, NUM_VALUES : 2 * NUM_VALUES].fill_diagonal_(-2 * self.sharpness)
@@ -45,7 +46,7 @@ class RedundantPair(KnownTruth):
     def draw(self, generator: random.Random) -> TruthGraph:
         # "none" is as frequent as each value: otherwise a learnt replacement could stand for the most frequent one.
         answer = generator.randrange(NUM_VALUES + 1)
-        others = [generator.randrange(NUM_VALUES) for _ in range(generator.randint(2, 4))]
+        others = [generator.randrange(NUM_VALUES) for _ in range(generator.randint(0, 4))]
         features = [[1.0] + [0.0] * NUM_VALUES]
         features += [
             [0.0] + [float(value == own) for value in range(NUM_VALUES)] for own in (answer, answer, *others)
