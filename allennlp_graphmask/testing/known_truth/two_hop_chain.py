@@ -17,8 +17,8 @@ class TwoHopChain(KnownTruth):
     of `graph_attention` that attend to edges `next`. Each edge matters in one layer only, and both get all attention in both.
 
     A node's state has the numbers (mark, one for each value). Node 0 starts with the mark, the node between with zeros, all
-    others with a one for their value. Messages carry the values of their source, a node's own term is its state; nothing else
-    happens. Class v has twice the number of value v in node 0 for a logit and one more class, "none", the constant 1; in
+    others with a one for their value. Messages carry the values of their source; a node's own term is its state in the lower layer and its mark in
+    the upper one. Class v has twice the number of value v in node 0 for a logit and one more class, "none", the constant 1; in
     proportion.
 
     **Proof.** Into node 0 and into the node between there is one edge `next` each; beside it the other edges have weights below
@@ -44,10 +44,12 @@ class TwoHopChain(KnownTruth):
         return NodeReader(self.vocab, encoder, NUM_VALUES + 1)
 
     def set_weights(self, model: NodeReader) -> None:
-        for layer in model.graph_encoder.layers:  # type: ignore[union-attr]
+        lower, upper = model.graph_encoder.layers  # type: ignore[misc, union-attr]
+        lower.self_transform.weight.fill_diagonal_(1)
+        upper.self_transform.weight[0, 0] = 1
+        for layer in (lower, upper):
             layer.projection.weight.fill_diagonal_(1)
             layer.projection.weight[0, 0] = 0  # not the mark
-            layer.self_transform.weight.fill_diagonal_(1)
             layer.relation_attention[self.relation("next")] = STEEPNESS
         model.readout.weight[:NUM_VALUES, 1:].fill_diagonal_(2 * self.sharpness)
         model.readout.bias[NUM_VALUES] = self.sharpness
