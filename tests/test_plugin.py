@@ -9,9 +9,11 @@ SNAPSHOT = {
     "CoreferenceResolver": ["annotated", "none"],
     "DatasetReader": ["conll2009_srl", "graph_jsonl", "hotpotqa_graph", "wikihop"],
     "Divergence": ["kl", "margin_hinge", "prediction_nll", "saturating_kl"],
-    "GraphEncoder": ["entity_gcn", "rgcn", "syntactic_gcn"],
+    "GraphEncoder": ["entity_gcn", "graph_attention", "rgcn", "syntactic_gcn"],
     "Interpreter": [
         "all_edges",
+        "attention",
+        "erasure_search",
         "gnn_explainer",
         "gradient_x_message",
         "graphmask",

@@ -1,9 +1,16 @@
-from allennlp_graphmask.modules.graph_encoders import EntityGcn, GraphEncoder, Rgcn, SyntacticGcn
+from allennlp_graphmask.modules.graph_encoders import (
+    EntityGcn,
+    GraphAttention,
+    GraphEncoder,
+    Rgcn,
+    SyntacticGcn,
+)
 from allennlp_graphmask.modules.intervention import Gate, Messages, apply_gate, intervening
 
 __all__ = [
     "EntityGcn",
     "Gate",
+    "GraphAttention",
     "GraphEncoder",
     "Messages",
     "Rgcn",

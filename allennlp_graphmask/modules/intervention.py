@@ -59,15 +59,23 @@ class Messages:
     graph : `Graph`
     compute_values : `Callable[[], torch.Tensor]`
         Computes the messages. Shape of its result: `(num_edges, message_dim)`.
+    compute_weights : `Callable[[], torch.Tensor]`, optional (default = `None`)
+        Of a layer with attention: computes its weights. Shape of its result: `(num_edges, num_heads)`.
     """
 
     def __init__(
-        self, layer: int, node_states: torch.Tensor, graph: Graph, compute_values: Callable[[], torch.Tensor]
+        self,
+        layer: int,
+        node_states: torch.Tensor,
+        graph: Graph,
+        compute_values: Callable[[], torch.Tensor],
+        compute_weights: Optional[Callable[[], torch.Tensor]] = None,
     ) -> None:
         self.layer = layer
         self.node_states = node_states
         self.graph = graph
         self._compute_values = compute_values
+        self._compute_weights = compute_weights
         self._values: Optional[torch.Tensor] = None
 
     @property
@@ -86,6 +94,15 @@ class Messages:
         if self._values is None:
             self._values = self._compute_values()
         return self._values
+
+    @property
+    def weights(self) -> Optional[torch.Tensor]:
+        """
+        The attention that each edge gets from its target, which `values` contain already, before any dropout; `None` if the
+        layer has no attention. Shape: `(num_edges, num_heads)`.
+        """
+        # Not kept: who looks at them does so once.
+        return None if self._compute_weights is None else self._compute_weights()
 
     def reuse(self, recorded: "Messages") -> None:
         """

@@ -1,5 +1,7 @@
 from allennlp_graphmask.interpret.interpreters.amortised_graphmask import AmortisedGraphMask
+from allennlp_graphmask.interpret.interpreters.attention import AttentionInterpreter
 from allennlp_graphmask.interpret.interpreters.controls import AllEdgesInterpreter, RandomInterpreter
+from allennlp_graphmask.interpret.interpreters.erasure_search import ErasureSearch, MinimumSet
 from allennlp_graphmask.interpret.interpreters.gnn_explainer import GnnExplainer
 from allennlp_graphmask.interpret.interpreters.gradient_x_message import GradientTimesMessage
 from allennlp_graphmask.interpret.interpreters.information_bottleneck import InformationBottleneck
@@ -11,6 +13,8 @@ from allennlp_graphmask.interpret.interpreters.per_instance_graphmask import Per
 __all__ = [
     "AllEdgesInterpreter",
     "AmortisedGraphMask",
+    "AttentionInterpreter",
+    "ErasureSearch",
     "GnnExplainer",
     "GradientTimesMessage",
     "InformationBottleneck",
@@ -18,6 +22,7 @@ __all__ = [
     "Interpreter",
     "LayerScores",
     "LeaveOneEdgeOut",
+    "MinimumSet",
     "PerInstanceGraphMask",
     "RandomInterpreter",
     "highest_share",

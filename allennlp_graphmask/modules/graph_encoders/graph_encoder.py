@@ -65,7 +65,12 @@ class GraphEncoder(torch.nn.Module, Registrable):
         return consult_interventions(self, messages)
 
     def intervened_messages(
-        self, layer: int, node_states: torch.Tensor, graph: Graph, compute_values: Callable[[], torch.Tensor]
+        self,
+        layer: int,
+        node_states: torch.Tensor,
+        graph: Graph,
+        compute_values: Callable[[], torch.Tensor],
+        compute_weights: Optional[Callable[[], torch.Tensor]] = None,
     ) -> torch.Tensor:
         """
         The messages that a layer has to aggregate, for layers that compute them edge by edge.
@@ -79,12 +84,15 @@ class GraphEncoder(torch.nn.Module, Registrable):
         graph : `Graph`
         compute_values : `Callable[[], torch.Tensor]`
             Computes the messages. Shape of its result: `(num_edges, message_dim)`.
+        compute_weights : `Callable[[], torch.Tensor]`, optional (default = `None`)
+            For layers with attention: computes its weights, which the messages contain. Shape of its result:
+            `(num_edges, num_heads)`.
 
         # Returns
 
         `torch.Tensor`
             Shape: `(num_edges, message_dim)`.
         """
-        messages = Messages(layer, node_states, graph, compute_values)
+        messages = Messages(layer, node_states, graph, compute_values, compute_weights)
         gate = self.intervene(messages)
         return apply_gate(messages.values, gate, graph)

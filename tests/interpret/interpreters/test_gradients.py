@@ -179,7 +179,8 @@ def test_too_few_steps_are_warned_about(vocab, caplog):
     passes, batch = TargetPasses(target_of("classifier", vocab)), toy_batch(vocab)
     with caplog.at_level(logging.WARNING):
         IntegratedGradients(num_steps=200).interpret(passes, batch)
-        assert not caplog.records
+        # Other tests may have made other loggers talk.
+        assert "Raise num_steps" not in caplog.text
         IntegratedGradients(num_steps=1).interpret(passes, batch)
     assert "Raise num_steps, which is 1." in caplog.text
 

@@ -1,0 +1,186 @@
+from itertools import combinations, zip_longest
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+
+import torch
+from allennlp.common.checks import ConfigurationError
+
+from allennlp_graphmask.interpret.divergences import Divergence, Kl
+from allennlp_graphmask.interpret.explained_model import evaluating
+from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
+from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.modules.intervention import Gate
+
+_CRITERIA = ("prediction", "divergence")
+
+# Divergences that differ by less are taken for equal, so that rounding does not decide between equals.
+_ROUNDING = 1e-6
+
+
+class MinimumSet(NamedTuple):
+    """
+    A set of messages, as small as can be, that alone preserve the prediction of a graph.
+
+    # Parameters
+
+    messages : `FrozenSet[Tuple[int, int]]`
+        Pairs of a layer and an edge, the latter numbered within its graph, in the order of the batch.
+    divergence : `float`
+        From the prediction with all messages.
+    """
+
+    messages: FrozenSet[Tuple[int, int]]
+    divergence: float
+
+
+@Interpreter.register("erasure_search")
+class ErasureSearch(Interpreter):
+    """
+    Looks at all sets of messages, the smaller ones first, and keeps the first size that suffices: the smallest set of
+    messages, over all layers, with which the prediction of a graph stays what it is when all others are replaced by zeros. Of
+    several that small the one with the smallest divergence is kept, then the first in the order of layers and edges. A
+    message's score is 1 in the set and 0 outside.
+
+    This is the search that amortised maskers approximate ([Schlichtkrull, De Cao and Titov,
+    2021](https://arxiv.org/abs/2010.00577), section 3.1). It takes time exponential in the number of messages, up to
+    `2 ** max_messages` passes for a batch, and is an oracle for graphs of a handful of edges. Each pass tries one set for
+    every graph of the batch that has none yet.
+
+    Registered as an `Interpreter` with name "erasure_search".
+
+    # Parameters
+
+    criterion : `str`, optional (default = `"prediction"`)
+        When a set suffices: `"prediction"` (no most probable class of the instance changes) or `"divergence"` (it is at most
+        the allowance).
+    divergence : `Divergence`, optional (default = `kl`)
+        Of the criterion of that name, and for choosing among sets of one size.
+    allowance : `float`, optional (default = `0.05`)
+        For the criterion `"divergence"`.
+    max_messages : `int`, optional (default = `16`)
+        For how many messages of a graph (its edges times the layers) a search is begun at all.
+
+    # Raises
+
+    `ConfigurationError` if there is no such criterion, if a number is negative, or, when it explains and before it searches,
+    if a graph has too many messages.
+    """
+
+    def __init__(
+        self,
+        *,
+        criterion: str = "prediction",
+        divergence: Optional[Divergence] = None,
+        allowance: float = 0.05,
+        max_messages: int = 16,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if criterion not in _CRITERIA:
+            raise ConfigurationError(
+                f"criterion must be one of {', '.join(map(repr, _CRITERIA))}, got {criterion!r}."
+            )
+        for name, value in (("allowance", allowance), ("max_messages", max_messages)):
+            if value < 0:
+                raise ConfigurationError(f"{name} must not be negative, got {value}.")
+        self.criterion = criterion
+        self.divergence = divergence or Kl()
+        self.allowance = allowance
+        self.max_messages = max_messages
+
+    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+        graph = unmasked.layers[0].graph
+        kept = torch.zeros(len(unmasked.layers), graph.num_edges, dtype=torch.bool)
+        for places, found in zip(_edges_of_graphs(unmasked), self._search(passes, unmasked)):
+            least = min(one.divergence for one in found)
+            # Sets are tried in order, so that the first of equals is the first in order.
+            best = next(one for one in found if one.divergence <= least + _ROUNDING)
+            for layer, edge in best.messages:
+                kept[layer, places[edge]] = True
+        kept = kept.to(graph.edge_index.device)
+        return LayerScores([layer.to(torch.get_default_dtype()) for layer in kept], kept=list(kept))
+
+    def minimum_sets(self, passes: TargetPasses, batch: Dict[str, Any]) -> List[List[MinimumSet]]:
+        """
+        All sets of the smallest size that suffices, for each graph of a batch; where nothing is needed, that is the empty set.
+
+        # Parameters
+
+        passes : `TargetPasses`
+            The model to explain.
+        batch : `Dict[str, Any]`
+            Its inputs: tensors of a collated batch.
+
+        # Raises
+
+        `ConfigurationError` if a graph has too many messages.
+        """
+        with evaluating(passes.target):
+            return self._search(passes, passes.unmasked(batch, "unreported"))
+
+    def _search(self, passes: TargetPasses, unmasked: UnmaskedPass) -> List[List[MinimumSet]]:
+        edges_of_graphs = _edges_of_graphs(unmasked)
+        num_layers = len(unmasked.layers)
+        self._refuse_large_graphs(num_layers, edges_of_graphs)
+        num_edges = unmasked.layers[0].graph.num_edges
+        # For each graph its messages in the order of layers and edges, and where these are in the flattened gates.
+        messages = [
+            [(layer, edge) for layer in range(num_layers) for edge in range(len(edges))]
+            for edges in edges_of_graphs
+        ]
+        places = [
+            [layer * num_edges + edges[edge] for layer, edge in own]
+            for own, edges in zip(messages, edges_of_graphs)
+        ]
+        found: List[List[MinimumSet]] = [[] for _ in edges_of_graphs]
+        for size in range(max(map(len, messages), default=0) + 1):
+            searched = [number for number, sets in enumerate(found) if not sets]
+            if not searched:
+                break
+            # One pass for the first set of every graph, one for the second, and so on.
+            for chosen in zip_longest(
+                *(combinations(range(len(messages[number])), size) for number in searched)
+            ):
+                tried = [(number, choice) for number, choice in zip(searched, chosen) if choice is not None]
+                kept = torch.ones(num_layers * num_edges, dtype=torch.bool)
+                kept[[place for number, _ in tried for place in places[number]]] = False
+                kept[[places[number][one] for number, choice in tried for one in choice]] = True
+                divergences, suffices = self._try(passes, unmasked, kept.view(num_layers, num_edges))
+                for number, choice in tried:
+                    # With everything nothing has changed, whatever rounding says.
+                    if suffices[number] or size == len(messages[number]):
+                        members = frozenset(messages[number][one] for one in choice)
+                        found[number].append(MinimumSet(members, divergences[number]))
+        return found
+
+    def _try(
+        self, passes: TargetPasses, unmasked: UnmaskedPass, kept: torch.Tensor
+    ) -> Tuple[List[float], List[bool]]:
+        """The divergence of each graph and whether what is kept, `(num_layers, num_edges)`, suffices for it."""
+        kept = kept.to(unmasked.layers[0].graph.edge_index.device)
+        with torch.no_grad():
+            masked = passes.masked(unmasked, [Gate(layer) for layer in kept], "unreported")
+            divergence = passes.divergence(self.divergence, unmasked.output, masked)
+            if self.criterion == "divergence":
+                suffices = divergence <= self.allowance
+            else:
+                suffices = ~passes.changed(unmasked.output, masked)
+        return divergence.tolist(), suffices.tolist()
+
+    def _refuse_large_graphs(self, num_layers: int, edges_of_graphs: List[List[int]]) -> None:
+        largest = max(map(len, edges_of_graphs), default=0)
+        if num_layers * largest > self.max_messages:
+            raise ConfigurationError(
+                f"The largest graph has {num_layers * largest} messages ({largest} edges in {num_layers} layers), and an "
+                f"exhaustive search of up to 2 ** {num_layers * largest} sets is begun for at most max_messages = "
+                f"{self.max_messages}. Explain smaller graphs, raise max_messages if you have the time, or choose another "
+                "interpreter."
+            )
+
+
+def _edges_of_graphs(unmasked: UnmaskedPass) -> List[List[int]]:
+    """For each graph the numbers of its edges in the batch."""
+    graph = unmasked.layers[0].graph
+    edges: List[List[int]] = [[] for _ in range(graph.num_graphs)]
+    for edge, owner in enumerate(graph.edge_graph.tolist()):
+        edges[owner].append(edge)
+    return edges
