@@ -39,15 +39,16 @@ def train_graphmask(
     steps: int = 2500,
     batch_size: int = 32,
     num_batches: int = 100,
-    learning_rate: float = 0.003,
+    learning_rate: float = 0.005,
     multiplier_learning_rate: float = 0.05,
     hidden_dim: int = 32,
     allowance: float = 0.01,
-    multiplier_start: float = 0.0,
+    multiplier_start: float = 1.0,
+    top_layer_alone: float = 1 / 3,
 ) -> GraphMask:
     """
     GraphMask on a model of known truth, by a plain loop: Adam with learning rates that fall linearly to zero. The multiplier
-    learns faster than the masker.
+    learns faster than the masker. For the share `top_layer_alone` of the steps only the top layer is masked.
     """
     torch.manual_seed(seed)
     model = GraphMask(
@@ -56,7 +57,9 @@ def train_graphmask(
         masker=Lazy(EdgewiseMasker, constructor_extras={"hidden_dim": hidden_dim}),
         allowance=allowance,
         multiplier_start=multiplier_start,
+        epochs_per_layer=1,
     )
+    model.in_training_run = True
     groups: Tuple[List[torch.nn.Parameter], List[torch.nn.Parameter]] = ([], [])
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -71,6 +74,9 @@ def train_graphmask(
     batches = [truth.batch(batch_size, seed=FIRST_TRAINING_SEED + number) for number in range(num_batches)]
     model.train()
     for step in range(steps):
+        if step == int(top_layer_alone * steps):
+            model.schedule_layers(model.num_layers)
+            model.train()
         optimizer.zero_grad()
         model(**batches[step % num_batches])["loss"].backward()
         optimizer.step()
@@ -116,7 +122,7 @@ def main() -> None:
     parser.add_argument("--graphs", type=int, default=200, help="of each model")
     parser.add_argument("--steps", type=int, default=2500, help="of GraphMask's training")
     parser.add_argument("--seed", type=int, default=0, help="of GraphMask's training")
-    parser.add_argument("--sharpness", type=float, default=10.0, help="of the models")
+    parser.add_argument("--sharpness", type=float, default=4.0, help="of the models")
     parser.add_argument("--without-graphmask", action="store_true")
     arguments = parser.parse_args()
     results: Dict[str, Dict[str, Any]] = {}

@@ -31,7 +31,7 @@ class ExclusiveOr(KnownTruth):
         return NodeReader(self.vocab, Rgcn(self.vocab, 2, 5, num_layers=1, normalise=False), 3)
 
     def set_weights(self, model: NodeReader) -> None:
-        (layer,) = model.graph_encoder.layers  # type: ignore[misc, union-attr]
+        (layer,) = model.graph_encoder.layers  # type: ignore[misc]
         weight = layer.relation_transform.weight
         weight[self.relation("x"), 0, :, 1] = torch.tensor([1.0, -1, 1, -1, 0])
         weight[self.relation("y"), 0, :, 1] = torch.tensor([1.0, -1, -1, 1, 0])
@@ -48,10 +48,9 @@ class ExclusiveOr(KnownTruth):
         edges = [TruthEdge(1, 0, "x", "x"), TruthEdge(2, 0, "y", "y")]
         edges += [TruthEdge(generator.choice(nodes), 0, "c") for _ in range(generator.randint(0, 4))]
         # Of the relations that count, but to nodes that do not.
-        edges += [
-            TruthEdge(*generator.sample(nodes, 2), generator.choice("xy"))
-            for _ in range(generator.randint(1, 2))
-        ]
+        for _ in range(generator.randint(1, 2)):
+            source, target = generator.sample(nodes, 2)
+            edges.append(TruthEdge(source, target, generator.choice("xy")))
         return TruthGraph(
             [[1.0, 0.0], *([0.0, float(sign)] for sign in signs)],
             edges,

@@ -1,6 +1,6 @@
 import random
 
-from torch import nn
+from allennlp.nn import Activation
 
 from allennlp_graphmask.modules.graph_encoders import GraphAttention
 from allennlp_graphmask.testing.known_truth.known_truth import KnownTruth, NodeReader, TruthEdge, TruthGraph
@@ -33,12 +33,12 @@ class Maximum(KnownTruth):
 
     def build_model(self) -> NodeReader:
         encoder = GraphAttention(
-            self.vocab, 2, 2, num_layers=1, relation_messages=False, activation=nn.Identity()
+            self.vocab, 2, 2, num_layers=1, relation_messages=False, activation=Activation.by_name("linear")()
         )
         return NodeReader(self.vocab, encoder, 1 + LARGEST)
 
     def set_weights(self, model: NodeReader) -> None:
-        (layer,) = model.graph_encoder.layers  # type: ignore[misc, union-attr]
+        (layer,) = model.graph_encoder.layers  # type: ignore[misc]
         layer.projection.weight[1, 1] = 1
         layer.source_attention[0, 1] = STEEPNESS
         layer.relation_attention[self.relation("b")] = -STEEPNESS * 2 * LARGEST

@@ -31,7 +31,7 @@ class RedundantPair(KnownTruth):
         return NodeReader(self.vocab, encoder, NUM_VALUES + 1)
 
     def set_weights(self, model: NodeReader) -> None:
-        (layer,) = model.graph_encoder.layers  # type: ignore[misc, union-attr]
+        (layer,) = model.graph_encoder.layers  # type: ignore[misc]
         weight = layer.relation_transform.weight
         for label in ("a", "b"):
             for value in range(NUM_VALUES):

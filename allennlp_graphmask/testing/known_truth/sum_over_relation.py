@@ -1,6 +1,6 @@
 import random
 
-from torch import nn
+from allennlp.nn import Activation
 
 from allennlp_graphmask.modules.graph_encoders import Rgcn
 from allennlp_graphmask.testing.known_truth.known_truth import KnownTruth, NodeReader, TruthEdge, TruthGraph
@@ -31,11 +31,13 @@ class SumOverRelation(KnownTruth):
     labels = ("a", "b")
 
     def build_model(self) -> NodeReader:
-        encoder = Rgcn(self.vocab, 2, 3, num_layers=2, normalise=False, activation=nn.Identity())
+        encoder = Rgcn(
+            self.vocab, 2, 3, num_layers=2, normalise=False, activation=Activation.by_name("linear")()
+        )
         return NodeReader(self.vocab, encoder, 1 + MOST_SUMMANDS * max(VALUES))
 
     def set_weights(self, model: NodeReader) -> None:
-        lower, upper = model.graph_encoder.layers  # type: ignore[misc, union-attr]
+        lower, upper = model.graph_encoder.layers  # type: ignore[misc]
         a, b = self.relation("a"), self.relation("b")
         lower.relation_transform.weight[a, 0, 1, 1] = 1
         lower.relation_transform.weight[b, 0, 2, 1] = 1
@@ -53,7 +55,9 @@ class SumOverRelation(KnownTruth):
         edges = [TruthEdge(node, 0, "a", f"a{node}") for node in nodes[:num_summands]]
         edges += [TruthEdge(generator.choice(nodes), 0, "b") for _ in range(generator.randint(2, 3))]
         # Of the relation that counts, but to nodes that do not.
-        edges += [TruthEdge(*generator.sample(nodes, 2), "a") for _ in range(generator.randint(1, 2))]
+        for _ in range(generator.randint(1, 2)):
+            source, target = generator.sample(nodes, 2)
+            edges.append(TruthEdge(source, target, "a"))
         return TruthGraph(
             [[1.0, 0.0], *([0.0, float(value)] for value in others)],
             edges,

@@ -1,6 +1,6 @@
 import random
 
-from torch import nn
+from allennlp.nn import Activation
 
 from allennlp_graphmask.modules.graph_encoders import GraphAttention
 from allennlp_graphmask.testing.known_truth.known_truth import KnownTruth, NodeReader, TruthEdge, TruthGraph
@@ -39,12 +39,12 @@ class TwoHopChain(KnownTruth):
             1 + NUM_VALUES,
             num_layers=2,
             relation_messages=False,
-            activation=nn.Identity(),
+            activation=Activation.by_name("linear")(),
         )
         return NodeReader(self.vocab, encoder, NUM_VALUES + 1)
 
     def set_weights(self, model: NodeReader) -> None:
-        lower, upper = model.graph_encoder.layers  # type: ignore[misc, union-attr]
+        lower, upper = model.graph_encoder.layers  # type: ignore[misc]
         lower.self_transform.weight.fill_diagonal_(1)
         upper.self_transform.weight[0, 0] = 1
         for layer in (lower, upper):
