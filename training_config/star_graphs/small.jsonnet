@@ -7,7 +7,7 @@ stars.data('single_layer') {
   data_loader: stars.data_loader(32),
   validation_data_loader: stars.validation_data_loader,
   trainer: {
-    num_epochs: 10,
+    num_epochs: 5,
     validation_metric: '-loss',
     optimizer: { type: 'adam', lr: 5e-3 },
     learning_rate_scheduler: { type: 'linear_with_warmup', warmup_steps: 0 },

@@ -2,6 +2,7 @@
 local stars = import 'star_graphs.libsonnet';
 
 stars.data('single_layer') + stars.graphmask({
+  penalty_scaling: 2.0,
   allowance: 0.02,
   // The penalty must not have closed all gates before the multiplier can grow.
   multiplier_start: 5.0,
@@ -9,9 +10,9 @@ stars.data('single_layer') + stars.graphmask({
   data_loader: stars.data_loader(32),
   validation_data_loader: stars.validation_data_loader,
   trainer: {
-    num_epochs: 3,
+    num_epochs: 2,
     validation_metric: '-selection',
-    optimizer: { type: 'adam', lr: 1e-3, parameter_groups: [[['(^|\\.)multiplier$'], { lr: 1e-2 }]] },
+    optimizer: { type: 'adam', lr: 3e-3, parameter_groups: [[['(^|\\.)multiplier$'], { lr: 1e-2 }]] },
     callbacks: [{ type: 'graphmask' }],
   },
 }

@@ -15,6 +15,7 @@ from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph import (
     colour_names,
 )
 from allennlp_graphmask.data.fields import GraphField, OpenLabelField
+from allennlp_graphmask.data.opaque_metadata import OpaqueMetadata
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ class StarGraphReader(DatasetReader):
                     self._edge_label_namespace,
                 ),
                 "label": OpenLabelField(graph.label, self._label_namespace),
-                "metadata": MetadataField(metadata),
+                "metadata": MetadataField(OpaqueMetadata(metadata)),
             }
         )
 
