@@ -1,7 +1,7 @@
 # Everything happens in .venv, which is made from $(PYTHON); every target can be run again at any time.
 #
 #   make install     .venv with this package (editable), AllenNLP and the tested versions of what they need
-#   make demo        trains a small model and GraphMask on the fixtures and prints explained sentences
+#   make demo        trains small models and GraphMask on star graphs and on the fixtures, and prints what matters
 #   make test        ruff, mypy and the tests
 #   make lint        ruff and mypy alone
 #   make test-long   the tests that take minutes
@@ -50,6 +50,8 @@ $(VENV)/installed-for-tests: $(VENV)/installed
 install: $(VENV)/installed
 	@echo "Installed. Use it by: source $(BIN)/activate"
 
+COMMA := ,
+
 # $(call logged,WHAT,FILE,COMMAND): what a command prints goes to a file, of which the end is shown if it fails.
 define logged
 	@echo "$(1) (log: $(2))"
@@ -57,7 +59,20 @@ define logged
 endef
 
 demo: $(VENV)/installed
-	@mkdir -p $(DEMO)
+	@mkdir -p $(DEMO)/stars
+	$(call logged,Training a model of star graphs$(COMMA) for which it is known which edges matter,$(DEMO)/stars/model.log,\
+	  $(BIN)/allennlp train training_config/star_graphs/demo.jsonnet -s $(DEMO)/stars/model -f)
+	$(call logged,Training GraphMask on it,$(DEMO)/stars/graphmask.log,\
+	  GRAPHMASK_TARGET=$(DEMO)/stars/model/model.tar.gz \
+	  $(BIN)/allennlp train training_config/star_graphs/demo_graphmask.jsonnet -s $(DEMO)/stars/graphmask -f)
+	$(call logged,Explaining 200 other star graphs,$(DEMO)/stars/predict.log,\
+	  $(BIN)/allennlp predict $(DEMO)/stars/graphmask/model.tar.gz test --silent \
+	  --use-dataset-reader --batch-size 200 --output-file $(DEMO)/stars/explanations.jsonl)
+	@echo
+	@$(BIN)/python -m allennlp_graphmask.render.text $(DEMO)/stars/explanations.jsonl --max 1
+	@echo
+	@$(BIN)/python -m benchmarks.edge_truth $(DEMO)/stars/explanations.jsonl
+	@echo
 	$(call logged,Training a tiny role labeller on fixtures/propbank,$(DEMO)/model.log,\
 	  $(BIN)/allennlp train training_config/propbank/demo.jsonnet -s $(DEMO)/model -f)
 	$(call logged,Training GraphMask on it,$(DEMO)/graphmask.log,\

@@ -7,7 +7,7 @@ from typing import Any
 
 SNAPSHOT = {
     "CoreferenceResolver": ["annotated", "none"],
-    "DatasetReader": ["conll2009_srl", "graph_jsonl", "hotpotqa_graph", "wikihop"],
+    "DatasetReader": ["conll2009_srl", "graph_jsonl", "hotpotqa_graph", "star_graphs", "wikihop"],
     "Divergence": ["kl", "margin_hinge", "prediction_nll", "saturating_kl"],
     "GraphEncoder": ["entity_gcn", "graph_attention", "rgcn", "syntactic_gcn"],
     "Interpreter": [
@@ -37,7 +37,7 @@ SNAPSHOT = {
         "edge_unfaithfulness",
         "propbank_role_f1",
     ],
-    "Model": ["gcn_srl", "graph_classifier", "graph_qa", "graphmask"],
+    "Model": ["gcn_srl", "graph_classifier", "graph_qa", "graphmask", "star_graph_classifier"],
     "Predictor": ["graph_classifier", "graph_qa", "graph_srl", "graphmask"],
     "Subcommand": ["compare-interpreters", "graphmask-init"],
     "Tokenizer": ["plain_words"],

@@ -12,6 +12,12 @@ from torch import nn
 
 from allennlp_graphmask.data.fields.open_label_field import NO_LABEL
 from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.models.classification import (
+    check_dim,
+    loss_of_known_labels,
+    num_labels,
+    predicted_label,
+)
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 
 #: How the nodes of a graph become one vector.
@@ -68,12 +74,7 @@ class GraphClassifier(Model):
             raise ConfigurationError(f"classify must be 'graph' or 'nodes', got {classify!r}.")
         if pooling not in POOLINGS:
             raise ConfigurationError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}.")
-        num_labels = vocab.get_vocab_size(label_namespace)
-        if not num_labels:
-            raise ConfigurationError(
-                f"The vocabulary has no label in the namespace '{label_namespace}': the training data have no labels, or their "
-                'reader has another "label_namespace".'
-            )
+        label_count = num_labels(vocab, label_namespace)
         embedding_dim = text_field_embedder.get_output_dim()
         self.text_field_embedder = text_field_embedder
         self.text_encoder = text_encoder or BagOfEmbeddingsEncoder(embedding_dim, averaged=True)
@@ -84,15 +85,15 @@ class GraphClassifier(Model):
         self._pooling = pooling
         self._label_namespace = label_namespace
 
-        _check_dim("text_encoder", self.text_encoder.get_input_dim(), embedding_dim, "embeddings")
+        check_dim("text_encoder", self.text_encoder.get_input_dim(), embedding_dim, "embeddings")
         node_dim = self.text_encoder.get_output_dim()
         if node_encoder is not None:
-            _check_dim("node_encoder", node_encoder.get_input_dim(), node_dim, "encoded texts")
+            check_dim("node_encoder", node_encoder.get_input_dim(), node_dim, "encoded texts")
             node_dim = node_encoder.get_output_dim()
         if graph_encoder is not None:
-            _check_dim("graph_encoder", graph_encoder.get_input_dim(), node_dim, "nodes")
+            check_dim("graph_encoder", graph_encoder.get_input_dim(), node_dim, "nodes")
             node_dim = graph_encoder.get_output_dim()
-        self.classifier = nn.Linear(node_dim, num_labels)
+        self.classifier = nn.Linear(node_dim, label_count)
         self._accuracy = CategoricalAccuracy()
         self._f1 = FBetaMeasure(average="macro")
 
@@ -179,10 +180,7 @@ class GraphClassifier(Model):
         # probabilities because it takes a row of numbers that sum to zero for no prediction.
         self._accuracy(logits, targets, mask & (targets != NO_LABEL))  # type: ignore[arg-type]
         self._f1(logits.softmax(-1), targets.clamp(min=0), is_known)  # type: ignore[arg-type]
-        if not bool(is_known.any()):
-            # Nothing to learn from this batch; the sum keeps the way for gradients (of zero) that training expects.
-            return logits.sum() * 0
-        return nn.functional.cross_entropy(logits[is_known], targets[is_known])
+        return loss_of_known_labels(logits, targets, is_known)
 
     def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
         """
@@ -192,11 +190,11 @@ class GraphClassifier(Model):
         names = self.vocab.get_index_to_token_vocabulary(self._label_namespace)
         probabilities = output_dict["logits"].softmax(-1).tolist()
         if self.classify == "graph":
-            output_dict["prediction"] = [_prediction(row, names) for row in probabilities]
+            output_dict["prediction"] = [predicted_label(row, names) for row in probabilities]
             return output_dict
         num_nodes = output_dict["mask"].sum(-1).tolist()
         predictions = [
-            [_prediction(row, names) for row in rows[:length]]
+            [predicted_label(row, names) for row in rows[:length]]
             for rows, length in zip(probabilities, num_nodes)
         ]
         for nodes, metadata in zip(predictions, output_dict.get("metadata", ())):
@@ -245,17 +243,3 @@ def pool_nodes(states: torch.Tensor, graph: Graph, pooling: str) -> torch.Tensor
     if pooling == "mean":
         pooled = pooled / graph.nodes_per_graph.clamp(min=1).unsqueeze(-1)
     return pooled
-
-
-def _check_dim(name: str, dim: int, expected: int, what: str) -> None:
-    if dim != expected:
-        raise ConfigurationError(f"{name} reads vectors of size {dim}, but {what} have size {expected}.")
-
-
-def _prediction(probabilities: List[float], names: Dict[int, str]) -> Dict[str, Any]:
-    best = max(range(len(probabilities)), key=probabilities.__getitem__)
-    return {
-        "label": names[best],
-        "probability": probabilities[best],
-        "probabilities": {names[index]: probability for index, probability in enumerate(probabilities)},
-    }

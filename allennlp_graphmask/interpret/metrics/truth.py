@@ -13,7 +13,8 @@ from allennlp_graphmask.interpret.metrics.judged_attribution import JudgedAttrib
 #: `True`, `False` or `None` (not known, not counted) for each edge of the instance's graph, in the order of its `GraphField`.
 TRUTH_KEY = "edge_truth"
 
-#: What an entry of the metadata `edge_metadata` (see the reader `graph_jsonl`) says of an edge, for all layers.
+#: What an entry of the metadata `edge_metadata` (see the readers `graph_jsonl` and `star_graphs`) says of an edge: one value
+#: for all layers, or a list with one for each.
 MATTERS_KEY = "matters"
 
 
@@ -95,8 +96,22 @@ def _truth_of_edge_metadata(entries: Any, num_edges: int, num_layers: int) -> Op
         return None
     if not any(isinstance(entry, dict) and entry.get(MATTERS_KEY) is not None for entry in entries):
         return None
-    values = [int(bool(entry.get(MATTERS_KEY))) if isinstance(entry, dict) else 0 for entry in entries]
-    return [values * (num_edges // len(values))] * num_layers
+    by_edge = [_truth_of_edge(entry, position, num_layers) for position, entry in enumerate(entries)]
+    repeats = num_edges // len(by_edge)
+    return [[values[layer] for values in by_edge] * repeats for layer in range(num_layers)]
+
+
+def _truth_of_edge(entry: Any, position: int, num_layers: int) -> List[int]:
+    """One number for each layer."""
+    matters = entry.get(MATTERS_KEY) if isinstance(entry, dict) else None
+    if not isinstance(matters, (list, tuple)):
+        return [int(bool(matters))] * num_layers
+    if len(matters) != num_layers or any(value not in (True, False, None) for value in matters):
+        raise ConfigurationError(
+            f"'{MATTERS_KEY}' of edge {position} is {matters!r:.80}, expected true or false, or a list of the "
+            f"{num_layers} layers of the explained encoder with true, false or null (not counted) for each, from the bottom."
+        )
+    return [-1 if value is None else int(value) for value in matters]
 
 
 @Metric.register("edge_truth")

@@ -1,0 +1,185 @@
+import logging
+from collections import Counter
+from typing import Any, Dict, Iterable, Iterator, Optional
+
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import DatasetReader, Instance
+from allennlp.data.fields import MetadataField, TensorField
+
+from allennlp_graphmask.data.dataset_readers.graph_jsonl.json_lines import read_json_lines
+from allennlp_graphmask.data.dataset_readers.star_graphs.generation import SPLITS, generate_star_graphs
+from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph import (
+    TO_CENTRE,
+    VARIANTS,
+    StarGraph,
+    colour_names,
+)
+from allennlp_graphmask.data.fields import GraphField, OpenLabelField
+from allennlp_graphmask.data.opaque_metadata import OpaqueMetadata
+
+logger = logging.getLogger(__name__)
+
+_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.xz")
+
+
+@DatasetReader.register("star_graphs")
+class StarGraphReader(DatasetReader):
+    """
+    Makes the star graphs of [Schlichtkrull, De Cao and Titov (2021)](https://arxiv.org/abs/2010.00577), for which it is known
+    which edges matter, and a variant that needs two layers: see `StarGraph` and `docs/star_graphs.md`. The "path" of data is
+    `train`, `dev` or `test`, whose graphs are drawn (see `generate_star_graphs`), or a file with a graph in each line, as
+    `python -m allennlp_graphmask.data.dataset_readers.star_graphs.write_split` writes it.
+
+    The fields of an instance:
+
+    - `node_features`: the inputs of nodes, shape `(num_nodes, 2 * num_colours)`.
+    - `graph`: a `GraphField`. Node 0 is the centre.
+    - `label`: `"more"` or `"not_more"`.
+    - `metadata`: `id`; `tokens`, the question in words; `nodes`, the text of each; `label`; `graph_metadata`, with the
+      `query`; and `edge_metadata`, with what each edge `matters` in each layer, from the bottom: `True`, `False`, or `None`
+      where the truth is not defined.
+
+    Registered as a `DatasetReader` with name "star_graphs".
+
+    # Parameters
+
+    variant : `str`, optional (default = `"single_layer"`)
+        `"single_layer"` or `"two_layer"`.
+    num_colours : `int`, optional (default = `6`)
+    min_leaves, max_leaves : `int`, optional (default = `6`, `12`)
+        Inclusive.
+    min_branches, max_branches : `int`, optional (default = `3`, `5`)
+        Inclusive; for the variant `"two_layer"`.
+    num_train, num_dev, num_test : `int`, optional (default = `10000`, `500`, `500`)
+        How many graphs the splits have.
+    seed : `int`, optional (default = `0`)
+        Of the data. It is not that of the training, so that several trainings can be compared.
+    label_namespace : `str`, optional (default = `"labels"`)
+    edge_label_namespace : `str`, optional (default = `"edge_labels"`)
+    """
+
+    def __init__(
+        self,
+        variant: str = "single_layer",
+        num_colours: int = 6,
+        min_leaves: int = 6,
+        max_leaves: int = 12,
+        min_branches: int = 3,
+        max_branches: int = 5,
+        num_train: int = 10000,
+        num_dev: int = 500,
+        num_test: int = 500,
+        seed: int = 0,
+        label_namespace: str = "labels",
+        edge_label_namespace: str = "edge_labels",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
+        self.variant = variant
+        self._generation: Dict[str, Any] = {
+            "variant": variant,
+            "num_colours": num_colours,
+            "min_leaves": min_leaves,
+            "max_leaves": max_leaves,
+            "min_branches": min_branches,
+            "max_branches": max_branches,
+            "seed": seed,
+        }
+        self._sizes = {"train": num_train, "dev": num_dev, "test": num_test}
+        for split in SPLITS:
+            # What is wrong with the arguments is said here and not when data are read.
+            self.generate(split)
+        self.colours = colour_names(num_colours)
+        self._label_namespace = label_namespace
+        self._edge_label_namespace = edge_label_namespace
+
+    def generate(self, split: str) -> Iterator[StarGraph]:
+        """
+        The graphs of a split, `"train"`, `"dev"` or `"test"`.
+
+        # Raises
+
+        `ConfigurationError` if there is no such split.
+        """
+        return generate_star_graphs(split, self._sizes.get(split, 0), **self._generation)
+
+    def read_graphs(self, path: str) -> Iterator[StarGraph]:
+        """
+        The graphs of a file, plain, .gz or .xz, with one in each line.
+
+        # Raises
+
+        `ConfigurationError` naming the file and the line, if a line holds no star graph of this reader's variant and colours.
+        """
+        for line in read_json_lines(path):
+            try:
+                graph = StarGraph.from_json(line.content)
+                self._check(graph)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{path}, line {line.number}: {error.message}") from error
+            yield graph
+
+    def _read(self, file_path: Any) -> Iterable[Instance]:
+        path = str(file_path)
+        if path in SPLITS:
+            graphs = self.generate(path)
+        elif path.endswith(_SUFFIXES):
+            graphs = self.read_graphs(path)
+        else:
+            raise ConfigurationError(
+                f"The data of the reader 'star_graphs' are 'train', 'dev' or 'test', or a file that ends in {', '.join(_SUFFIXES)}; "
+                f"got '{path}'."
+            )
+        counts: Counter = Counter()
+        for graph in self.shard_iterable(graphs):
+            counts["graphs"] += 1
+            counts[graph.label] += 1
+            yield self.text_to_instance(graph)
+        logger.info("%s: %s.", path, ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+    def text_to_instance(self, graph: StarGraph) -> Instance:  # type: ignore[override]
+        """
+        # Parameters
+
+        graph : `StarGraph`
+
+        # Raises
+
+        `ConfigurationError` if the graph is of another variant, or has a colour that this reader does not know.
+        """
+        self._check(graph)
+        metadata = {
+            "id": graph.graph_id,
+            "tokens": ["more", graph.query[0], "than", graph.query[1], "?"],
+            "nodes": [{"text": text, "start": None, "end": None} for text in graph.node_texts],
+            "label": graph.label,
+            "graph_metadata": {"query": list(graph.query)},
+            "edge_metadata": [{"matters": list(matters)} for matters in graph.truth],
+        }
+        return Instance(
+            {
+                "node_features": TensorField(graph.node_features(self.colours)),
+                "graph": GraphField(
+                    len(graph.node_texts),
+                    graph.edges,
+                    graph.edge_types,
+                    self._edge_label_namespace,
+                ),
+                "label": OpenLabelField(graph.label, self._label_namespace),
+                "metadata": MetadataField(OpaqueMetadata(metadata)),
+            }
+        )
+
+    def _check(self, graph: StarGraph) -> None:
+        # A graph without leaves or branches is of either.
+        if graph.variant != self.variant and graph.edges:
+            raise ConfigurationError(
+                f"the graph has {'' if graph.variant == 'two_layer' else 'no '}edges of type '{TO_CENTRE}', so its variant is "
+                f"'{graph.variant}', but that of the reader is '{self.variant}'. Set \"variant\": one of {', '.join(VARIANTS)}."
+            )
+        unknown: Optional[str] = next((name for name in graph.colours if name not in self.colours), None)
+        if unknown is not None:
+            raise ConfigurationError(
+                f"{unknown!r} is none of this reader's {len(self.colours)} colours, {', '.join(self.colours)}. Rename it, or set "
+                '"num_colours".'
+            )

@@ -1,0 +1,112 @@
+from typing import Any, Dict, List, Optional
+
+import torch
+from allennlp.data import Vocabulary
+from allennlp.models import Model
+from allennlp.training.metrics import CategoricalAccuracy
+from torch import nn
+
+from allennlp_graphmask.data.fields.open_label_field import NO_LABEL
+from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.models.classification import loss_of_known_labels, num_labels, predicted_label
+from allennlp_graphmask.modules.graph_encoders import GraphEncoder
+
+
+@Model.register("star_graph_classifier")
+class StarGraphClassifier(Model):
+    """
+    Classifies star graphs: the graph encoder passes messages between nodes, and a linear layer scores the labels from the
+    state of the centre. It is the model of the synthetic task of
+    [Schlichtkrull, De Cao and Titov (2021)](https://arxiv.org/abs/2010.00577), with one layer of `rgcn`.
+
+    To compare how many edges of two colours there are, the encoder must be able to count: `rgcn` needs `"normalise": false`.
+
+    Registered as a `Model` with name "star_graph_classifier".
+
+    # Parameters
+
+    vocab : `Vocabulary`
+    graph_encoder : `GraphEncoder`
+        Its input are the nodes' features, twice as many as the reader has colours.
+    label_namespace : `str`, optional (default = `"labels"`)
+    """
+
+    def __init__(
+        self,
+        vocab: Vocabulary,
+        graph_encoder: GraphEncoder,
+        *,
+        label_namespace: str = "labels",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(vocab, **kwargs)
+        self.graph_encoder = graph_encoder
+        self.classifier = nn.Linear(graph_encoder.get_output_dim(), num_labels(vocab, label_namespace))
+        self._label_namespace = label_namespace
+        self._accuracy = CategoricalAccuracy()
+
+    def encode_nodes(self, node_features: torch.Tensor, graph: Graph, **_: Any) -> torch.Tensor:
+        """
+        What the graph encoder reads. Several passes with different interventions can share it: give the result to `forward`
+        as `node_states`.
+
+        # Returns
+
+        `torch.Tensor`
+            Shape: `(num_nodes, num_features)`.
+        """
+        return graph.flatten_nodes(node_features)
+
+    def forward(  # type: ignore[override]
+        self,
+        node_features: torch.Tensor,
+        graph: Graph,
+        label: Optional[torch.Tensor] = None,
+        metadata: Optional[List[Dict[str, Any]]] = None,
+        node_states: Optional[torch.Tensor] = None,
+    ) -> Dict[str, Any]:
+        """
+        # Parameters
+
+        node_features : `torch.Tensor`
+            Shape: `(batch_size, max_nodes, num_features)`.
+        graph : `Graph`
+            The first node of each graph is its centre.
+        label : `torch.Tensor`, optional
+            -1 for labels unseen in training, -2 for none. Shape: `(batch_size,)`.
+        metadata : `List[Dict[str, Any]]`, optional
+        node_states : `torch.Tensor`, optional
+            The result of `encode_nodes`, if it has been computed already. Shape: `(num_nodes, num_features)`.
+
+        # Returns
+
+        A dictionary with `logits`, shape `(batch_size, num_labels)`; `metadata` if given; and with labels the `loss`:
+        cross-entropy, the mean over all graphs that have a known label.
+        """
+        if node_states is None:
+            node_states = self.encode_nodes(node_features, graph)
+        states = self.graph_encoder(node_states, graph)
+        # Shape: (batch_size, node_dim)
+        centres = states.index_select(0, graph.first_node_of_graph())
+        logits = self.classifier(centres)
+        output: Dict[str, Any] = {"logits": logits}
+        if metadata is not None:
+            output["metadata"] = metadata
+        if label is not None:
+            # A label that training did not see is one more that was missed.
+            self._accuracy(logits, label, label != NO_LABEL)  # type: ignore[arg-type]
+            output["loss"] = loss_of_known_labels(logits, label, label >= 0)
+        return output
+
+    def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
+        """
+        Adds `prediction` for each instance: `label`, its `probability` and the `probabilities` of all labels.
+        """
+        names = self.vocab.get_index_to_token_vocabulary(self._label_namespace)
+        probabilities = output_dict["logits"].softmax(-1).tolist()
+        output_dict["prediction"] = [predicted_label(row, names) for row in probabilities]
+        return output_dict
+
+    def get_metrics(self, reset: bool = False) -> Dict[str, float]:
+        """`accuracy`, over all graphs that have a label; 0 before there was any."""
+        return {"accuracy": self._accuracy.get_metric(reset)}

@@ -1,0 +1,35 @@
+// Parts shared by the configs for star graphs, which need no data: docs/star_graphs.md.
+{
+  // The data are the same whatever the seed of training.
+  data(variant, sizes={}):: {
+    dataset_reader: { type: 'star_graphs', variant: variant } + sizes,
+    train_data_path: 'train',
+    validation_data_path: 'dev',
+  },
+
+  // Sums of messages, not means: the encoder has to count.
+  model(num_layers):: {
+    type: 'star_graph_classifier',
+    graph_encoder: {
+      type: 'rgcn',
+      input_dim: 12,
+      hidden_dim: 100,
+      num_layers: num_layers,
+      normalise: false,
+      // Estimated by the number of edges the matrix products would be cheaper, but these graphs are tiny.
+      aggregation: 'edge_list',
+    },
+  },
+
+  data_loader(batch_size):: { batch_size: batch_size, shuffle: true },
+  validation_data_loader:: { batch_size: 500, shuffle: false },
+
+  graphmask(settings):: {
+    local target = std.extVar('GRAPHMASK_TARGET'),
+    vocabulary: { type: 'from_files', directory: target },
+    model: {
+      type: 'graphmask',
+      target: { type: 'from_archive', archive_file: target },
+    } + settings,
+  },
+}
