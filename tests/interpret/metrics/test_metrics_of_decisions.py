@@ -116,6 +116,18 @@ class TestTruthOfBatch:
             [layer] = truth_of_batch({"metadata": [{"edge_metadata": entries}]}, graph_of(edges, 1), 1) or []
             assert layer.tolist() == expected
 
+    def test_edges_marked_layer_by_layer(self):
+        entries = [{"matters": [True, None]}, {"matters": [False, True]}, {"matters": True}, {}]
+        layers = truth_of_batch({"metadata": [{"edge_metadata": entries}]}, graph_of([0] * 4, 1), 2) or []
+        assert [layer.tolist() for layer in layers] == [[1, 0, 1, 0], [-1, 1, 1, 0]]
+
+    @pytest.mark.parametrize("matters", [[True], [True, "maybe"], []])
+    def test_marks_that_do_not_fit_the_layers(self, matters):
+        with pytest.raises(ConfigurationError, match="'matters' of edge 1 is .*a list of the 2 layers"):
+            truth_of_batch(
+                {"metadata": [{"edge_metadata": [{}, {"matters": matters}]}]}, graph_of([0, 0], 1), 2
+            )
+
     @pytest.mark.parametrize("metadata", [None, [{}], [{"edge_metadata": [{}, {}]}], [None]])
     def test_nothing_is_known(self, metadata):
         assert truth_of_batch({"metadata": metadata}, graph_of([0, 0], 1), 1) is None
