@@ -146,7 +146,7 @@ def main() -> None:
         "--json", type=Path, required=True, help="file that a line for each seed is appended to"
     )
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--promises", type=float, nargs="+", default=[0.05, 0.07, 0.1])
+    parser.add_argument("--promises", type=float, nargs="+", default=[0.05, 0.08, 0.1])
     arguments = parser.parse_args()
     import_plugins()
     data = Path(os.environ["GRAPHMASK_DATA"]) / "qa_wikihop_format"

@@ -2,7 +2,7 @@
 // second chooses the epoch.
 local wikihop = import 'wikihop.libsonnet';
 local vectors_path = std.extVar('GRAPHMASK_DATA') + '/vectors/glove.6B.50d.subset.txt.gz';
-local dim = 96;
+local dim = 128;
 
 {
   dataset_reader: wikihop.reader(),
