@@ -2,10 +2,10 @@
 // second chooses the epoch.
 local wikihop = import 'wikihop.libsonnet';
 local vectors_path = std.extVar('GRAPHMASK_DATA') + '/vectors/glove.6B.50d.subset.txt.gz';
-local dim = 128;
+local dim = 96;
 
 {
-  dataset_reader: wikihop.reader(),
+  dataset_reader: wikihop.reader({ subject_in_query: false }),
   train_data_path: std.extVar('WIKIHOP_TRAIN'),
   validation_data_path: std.extVar('WIKIHOP_DEV'),
   datasets_for_vocab_creation: ['train'],

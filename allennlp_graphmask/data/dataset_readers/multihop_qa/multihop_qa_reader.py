@@ -94,6 +94,10 @@ class MultihopQaReader(DatasetReader):
         set it to `False` for data that the model is evaluated on, where such a question then has no known answer.
     only_supports_with_mentions : `bool`, optional (default = `True`)
         Whether texts without a mention are left out of `supports`: no node depends on them.
+    subject_in_query : `bool`, optional (default = `True`)
+        Whether the field `query` holds the subject's name after the relation. A model that is told which mentions are the
+        subject's (see `mention_is_subject`) can do without, and learns fewer names by heart from few questions. A query without
+        a known relation stays whole.
     """
 
     #: Whether a known answer that is no candidate is an error, or is counted and becomes an unknown one.
@@ -113,6 +117,7 @@ class MultihopQaReader(DatasetReader):
         max_candidates: int = 80,
         keep_answer: bool = True,
         only_supports_with_mentions: bool = True,
+        subject_in_query: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
@@ -138,6 +143,7 @@ class MultihopQaReader(DatasetReader):
         self._max_candidates = max_candidates
         self._keep_answer = keep_answer
         self._only_supports_with_mentions = only_supports_with_mentions
+        self._subject_in_query = subject_in_query
 
     def question_from_json(self, content: Dict[str, Any]) -> MultihopQuestion:
         """
@@ -302,7 +308,8 @@ class MultihopQaReader(DatasetReader):
         text = question.query
         if question.relation and text.startswith(question.relation):
             # As long as before, so that the tokens' places are those in the query.
-            text = question.relation.replace("_", " ") + text[len(question.relation) :]
+            subject = text[len(question.relation) :] if self._subject_in_query else ""
+            text = question.relation.replace("_", " ") + subject
         tokens = self._tokenizer.tokenize(text)
         if not tokens:
             raise ConfigurationError(f"the query {question.query!r} has no token.")

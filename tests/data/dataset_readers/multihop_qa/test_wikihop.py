@@ -274,6 +274,13 @@ class TestLimits:
         # The subject is looked for as a whole.
         assert texts(instance)[0] == "Tern Lighthouse"
 
+    def test_the_subject_may_be_left_out_of_the_query_and_is_looked_for_still(self):
+        with_subject, without = read()["masked"], read(subject_in_query=False)["masked"]
+        assert [token.text for token in without["query"]] == ["interacts", "with"]
+        assert metadata(without) == metadata(with_subject)
+        for name in ("mention_spans", "mention_is_subject", "mention_candidates"):
+            assert tensor(without, name) == tensor(with_subject, name)
+
     def test_what_was_left_out_is_said_once_for_each_file(self, caplog):
         with caplog.at_level(logging.INFO):
             read(max_nodes=4, max_query_tokens=3, max_candidates=2)
