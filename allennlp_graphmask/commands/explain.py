@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import sys
+import tempfile
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy
@@ -30,7 +31,7 @@ from allennlp_graphmask.commands.explanation_input import (
     open_input,
     standard_input_as_file,
 )
-from allennlp_graphmask.commands.explanation_views import HtmlView, TextView, View
+from allennlp_graphmask.commands.explanation_views import HtmlFolder, TextView
 from allennlp_graphmask.commands.resumable_lines import ResumableLines
 from allennlp_graphmask.data.dataset_readers.record_reader import Record
 from allennlp_graphmask.interpret.comparison.folder import with_file_contents
@@ -186,8 +187,10 @@ class Explaining:
     batch_size : `int`
     lines : `ResumableLines`, optional
         Where explanations are written.
-    view : `View`, optional
-        Where explanations are shown.
+    view : `TextView`, optional
+        Where they are shown as they come.
+    pages : `HtmlFolder`, optional
+        Where they are shown when all are there; needs `lines`.
     strict : `bool`, optional (default = `False`)
         Whether the first bad record is an error.
     """
@@ -199,7 +202,8 @@ class Explaining:
         batch_size: int,
         *,
         lines: Optional[ResumableLines] = None,
-        view: Optional[View] = None,
+        view: Optional[TextView] = None,
+        pages: Optional[HtmlFolder] = None,
         strict: bool = False,
     ) -> None:
         self._predictor = predictor
@@ -207,6 +211,7 @@ class Explaining:
         self._batch_size = batch_size
         self._lines = lines
         self._view = view
+        self._pages = pages
         self._strict = strict
         self._num_records = self._num_explanations = self._num_bad = 0
         self._bad: List[BadRecord] = []
@@ -229,9 +234,10 @@ class Explaining:
                 self._take(step)
                 if self._view is not None and self._view.closed and self._lines is None:
                     break
-        if self._view is not None:
-            self._view.finish()
         if self._lines is not None:
+            if self._pages is not None:
+                self._pages.write(map(Explanation.from_json_line, self._lines.written()))
+            # Last: what is killed before this is done again.
             self._lines.finish()
         if self._rest is not None:
             self._num_bad += 1
@@ -430,12 +436,14 @@ def _opened(args: argparse.Namespace, predictor: ExplainingPredictor) -> Iterato
         yield open_input(args.input, None, predictor, args.read_by)
 
 
-def _view(args: argparse.Namespace) -> Optional[View]:
-    if args.view == "html":
-        return HtmlView(args.view_dir)
-    if args.view == "text" or args.output_file is None:
-        return TextView()
-    return None
+@contextlib.contextmanager
+def _place_for_lines(args: argparse.Namespace) -> Iterator[Optional[str]]:
+    """Where lines of JSON go. Pages are made of them: if nobody wants the lines they are put aside."""
+    if args.output_file is None and args.view == "html":
+        with tempfile.TemporaryDirectory(prefix="allennlp-explain-") as folder:
+            yield os.path.join(folder, "explanations.jsonl")
+    else:
+        yield args.output_file
 
 
 @Subcommand.register("explain")
@@ -514,18 +522,26 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     # As in AllenNLP's evaluate: it would list every argument of everything that is built.
     logging.getLogger("allennlp.common.params").disabled = True
     predictor = build_predictor(args)
-    with _opened(args, predictor) as explanation_input:
+    pages = HtmlFolder(args.view_dir) if args.view == "html" else None
+    shows_text = args.view == "text" or (args.view is None and args.output_file is None)
+    with _opened(args, predictor) as explanation_input, _place_for_lines(args) as place:
         lines = None
-        if args.output_file is not None:
+        if place is not None:
             settings = settings_of(args, predictor, explanation_input)
-            lines = ResumableLines(args.output_file, settings, overwrite=args.force)
+            lines = ResumableLines(place, settings, overwrite=args.force)
         explaining = Explaining(
-            predictor, explanation_input, args.batch_size, lines=lines, view=_view(args), strict=args.strict
+            predictor,
+            explanation_input,
+            args.batch_size,
+            lines=lines,
+            view=TextView() if shows_text else None,
+            pages=pages,
+            strict=args.strict,
         )
         try:
             outcome = explaining.run()
         except (KeyboardInterrupt, SigTermReceived):
-            if lines is not None:
+            if args.output_file is not None:
                 print("Stopped. The same command goes on from here.", file=sys.stderr)
             raise SystemExit(_INTERRUPTED) from None
         finally:

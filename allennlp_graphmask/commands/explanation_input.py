@@ -1,6 +1,7 @@
 """What `allennlp explain` reads: its input as records, each of which can fail by itself."""
 
 import contextlib
+import logging
 import lzma
 import os
 import shutil
@@ -164,8 +165,20 @@ class ReaderInput(FileInput):
 
     def count(self) -> Optional[int]:
         if isinstance(self._reader, RecordReader) and self._reader.max_instances is None:
-            return _count(self._reader.records(self.path))
+            with _nothing_logged():
+                return _count(self._reader.records(self.path))
         return None
+
+
+@contextlib.contextmanager
+def _nothing_logged() -> Iterator[None]:
+    """What readers log at the end of a file is not true where instances are not made, or only some."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _itself(instance: Instance) -> List[Instance]:
@@ -211,10 +224,11 @@ def open_input(
         return json_lines
     if not os.path.isfile(path) or _first_character(path) != b"{":
         return reader_input
-    refused_by_predictor = _tried(json_lines)
+    with _nothing_logged():
+        refused_by_predictor = _tried(json_lines)
+        refused_by_reader = None if refused_by_predictor is None else _tried(reader_input)
     if refused_by_predictor is None:
         return json_lines
-    refused_by_reader = _tried(reader_input)
     if refused_by_reader is None:
         return reader_input
     raise ConfigurationError(
