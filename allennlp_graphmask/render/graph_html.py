@@ -19,6 +19,8 @@ from allennlp_graphmask.render.text_widths import text_width
 
 _NODE_SIZE = 14.0
 _MAX_NODES = 60
+# More labels than this would lie on each other; the relations' colours and dashes tell the same.
+_MAX_LABELS = 30
 _MARGIN = 20.0
 
 
@@ -92,14 +94,17 @@ def _hub(nodes: Sequence[int], edges: Sequence[ExplainedEdge]) -> int:
 
 
 def _places(
-    nodes: Sequence[int], hub: int, widths: Dict[int, float]
+    nodes: Sequence[int], hub: int, widths: Dict[int, float], label_room: float
 ) -> Tuple[Dict[int, Tuple[float, float]], float, float]:
     """The middle of each node, and the size of the drawing."""
     around = [node for node in nodes if node != hub]
     widest = max(widths.values(), default=0.0)
     # Neighbours on the circle must neither overlap at its sides (height) nor at its top (width).
-    radius = max(90.0, len(around) * 34.0 / (2 * math.pi) * 1.25, widest * 0.9)
-    wide = radius * 1.35
+    radius = max(130.0, len(around) * 34.0 / (2 * math.pi) * 1.25)
+    if hub >= 0:
+        # Room for a label between the hub and the nodes around it.
+        radius = max(radius, label_room + 80.0)
+    wide = radius * 1.2 + widest
     centre = (_MARGIN + widest / 2 + wide, _MARGIN + 16 + radius)
     places = {hub: centre} if hub >= 0 else {}
     for place, node in enumerate(around):
@@ -113,7 +118,12 @@ def _drawing(
 ) -> Dict[str, Any]:
     texts = {node: shortened(names[node], 24) for node in nodes}
     widths = {node: max(text_width(text, _NODE_SIZE) + 18, 30.0) for node, text in texts.items()}
-    places, width, height = _places(nodes, _hub(nodes, edges), widths)
+    places, width, height = _places(
+        nodes,
+        _hub(nodes, edges),
+        widths,
+        max((text_width(shortened(edge.type, 20), 11.5) for edge in edges), default=0.0),
+    )
     between: Counter = Counter()
     drawn = []
     for edge in edges:
@@ -130,7 +140,7 @@ def _drawing(
                 "head": head,
                 "x": middle[0],
                 "y": middle[1],
-                "label": label,
+                "label": label if len(edges) <= _MAX_LABELS else "",
                 "label_width": text_width(label, 11.5) + 6,
                 "classes": kept_classes(edge.kept),
                 "kept": any(edge.kept),
@@ -181,7 +191,8 @@ def _edge_path(
         f"M{end[0]:.1f} {end[1]:.1f} L{foot[0] - 4 * back[1]:.1f} {foot[1] + 4 * back[0]:.1f} "
         f"L{foot[0] + 4 * back[1]:.1f} {foot[1] - 4 * back[0]:.1f} Z"
     )
-    middle = tuple((begin[axis] + 2 * control[axis] + foot[axis]) / 4 for axis in (0, 1))
+    # Nearer to the source than the middle of the curve, where many others cross.
+    middle = tuple(0.42 * begin[axis] + 0.455 * control[axis] + 0.125 * foot[axis] for axis in (0, 1))
     return path, head, (middle[0], middle[1])
 
 

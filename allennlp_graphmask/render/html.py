@@ -8,7 +8,7 @@ import itertools
 import json
 import sys
 from pathlib import Path
-from typing import Any, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 from allennlp_graphmask.interpret.explanation import Explanation
 from allennlp_graphmask.interpret.explanation_file import read_explanations
@@ -74,7 +74,7 @@ def render_html(explanation: Explanation, *, title: Optional[str] = None, max_ed
         template,
         num_layers=explanation.num_layers,
         title=default_title(explanation) if title is None else title,
-        facts=result_rows(explanation, name, text_of),
+        facts=[*_question_rows(explanation), *result_rows(explanation, name, text_of)],
         score=score_name(explanation),
         has_masked=explanation.prediction["masked"] is not None,
         provenance=_provenance_rows(explanation),
@@ -85,12 +85,20 @@ def render_html(explanation: Explanation, *, title: Optional[str] = None, max_ed
 def default_title(explanation: Explanation) -> str:
     """What is explained, in at most a line or two."""
     if is_question(explanation):
-        return explanation.metadata["query"]
+        return _question_title(explanation.metadata)
     text = shortened(" ".join(explanation.tokens), 160)
     original = explanation.prediction["original"]
     if is_role_prediction(original):
         return f"{original['predicate']['text']}: {text}"
     return text or f"A graph of {len(explanation.nodes)} nodes"
+
+
+def _question_title(metadata: Dict[str, Any]) -> str:
+    """Where a query is a relation and a subject, `capital_of nepal`, as one would write it: `nepal: capital of`."""
+    relation, subject = metadata.get("relation"), metadata.get("subject")
+    if not (isinstance(relation, str) and isinstance(subject, str) and relation and subject):
+        return metadata["query"]
+    return f"{subject}: {relation.replace('_', ' ').replace('/', ' / ')}"
 
 
 def write_html_pages(
@@ -137,6 +145,15 @@ def write_html_pages(
         )
     write_whole(folder / INDEX, render_page("index.html", title="Explanations", entries=entries))
     return len(entries)
+
+
+def _question_rows(explanation: Explanation) -> List[Tuple[str, str]]:
+    if not is_question(explanation):
+        return []
+    rows = [("query", explanation.metadata["query"])]
+    if isinstance(explanation.metadata.get("answer"), str):
+        rows.append(("true answer", explanation.metadata["answer"]))
+    return rows
 
 
 def _provenance_rows(explanation: Explanation) -> List[Tuple[str, str]]:

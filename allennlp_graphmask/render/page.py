@@ -16,11 +16,19 @@ _POLICY = (
 )
 
 
+# Characters that turn the direction of what follows, beyond the end of the text that they are in.
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
 def _shown(text: str) -> str:
-    """Without control characters and halves of characters, which no HTML document may contain."""
+    """
+    Without control characters and halves of characters, which no HTML document may contain, and without what would turn
+    the direction of other text. (The direction of letters is the browser's to know.)
+    """
     return "".join(
         "\N{REPLACEMENT CHARACTER}"
-        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n\r"
+        if character in _TURNS
+        or (unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n\r")
         else character
         for character in text
     )

@@ -38,7 +38,7 @@ def chains_to(
     # Returns
 
     `Dict[int, List[ChainHop]]`
-        In the order of `targets`.
+        The chain to the first target that has one, then the others, the best first.
     """
     best: Dict[int, Tuple[_Cost, List[ChainHop]]] = {source: (_START, []) for source in sources}
     for layer in range(explanation.num_layers):
@@ -51,4 +51,7 @@ def chains_to(
             if edge.target not in reached or cost < reached[edge.target][0]:
                 reached[edge.target] = (cost, [*chain, ChainHop(layer, number, edge)])
         best = reached
-    return {target: best[target][1] for target in targets if target in best and target not in sources}
+    reached = [target for target in targets if target in best and target not in sources]
+    # The first target is what the others are compared with; of the others the best chains come first.
+    reached[1:] = sorted(reached[1:], key=lambda target: best[target][0])
+    return {target: best[target][1] for target in reached}

@@ -4,7 +4,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Set
 
 from allennlp_graphmask.interpret.explanation import ExplainedEdge, Explanation
 from allennlp_graphmask.render.message_rows import MessageTable, message_row, message_table
-from allennlp_graphmask.render.question_chain import ChainHop, chains_to
+from allennlp_graphmask.render.question_chain import WEAK_RELATION, ChainHop, chains_to
 from allennlp_graphmask.render.question_text import Mention, mentions_of, ranking_of
 from allennlp_graphmask.render.relation_styles import relation_styles
 from allennlp_graphmask.render.support_html import folded_runs, pieces_of
@@ -12,6 +12,8 @@ from allennlp_graphmask.render.text_layout import shortened
 
 _MAX_CHAINS = 3
 _MAX_CANDIDATES = 8
+# So many of the strongest links are drawn at first where there is no chain.
+_LINKS_WITHOUT_CHAIN = 12
 
 
 class _Answer(NamedTuple):
@@ -41,17 +43,18 @@ def question_context(explanation: Explanation, max_edges: int) -> Dict[str, Any]
     links = _links(explanation, answer, in_chains, max_edges)
     styles = relation_styles(edge.type for edge in explanation.edges)
     relations = list(styles)
-    first_chain = {hop.number: place for place, hop in enumerate(chosen[0], start=1)} if chosen else {}
-    shown_nodes = {
-        node
-        for number in links
-        if number in in_chains or explanation.edges[number].target in answer.mentions
-        for node in (explanation.edges[number].source, explanation.edges[number].target)
+    badges = {
+        hop.number: _hop_name(chain_number, place, len(chosen))
+        for chain_number, chain in reversed(list(enumerate(chosen)))
+        for place, hop in enumerate(chain)
     }
-    if not answer.mentions:
-        shown_nodes = {node for number in links for node in explanation.edges[number][:2]}
-    shown_nodes.update(answer.mentions[:3])
-    shown_nodes.update(answer.subjects[:3])
+    shown_nodes = {node for number in in_chains for node in explanation.edges[number][:2]}
+    if not shown_nodes:
+        # No chain: what leads to the answer, or the strongest links of all.
+        shown_nodes = {
+            node for number in links[:_LINKS_WITHOUT_CHAIN] for node in explanation.edges[number][:2]
+        }
+        shown_nodes.update([*answer.mentions[:3], *answer.subjects[:3]])
     names = _names(mentions)
     return {
         "query": explanation.metadata["query"],
@@ -59,13 +62,27 @@ def question_context(explanation: Explanation, max_edges: int) -> Dict[str, Any]
         "candidates": _candidates(explanation),
         "more_candidates": max(0, len(explanation.metadata["candidates"]) - _MAX_CANDIDATES),
         "chains": [
-            {"target": names[target], "hops": [_hop(hop, mentions) for hop in chains[target]]}
-            for target in list(chains)[:_MAX_CHAINS]
+            {
+                "target": names[target],
+                "is_best": target == answer.mentions[0],
+                "hops": [
+                    {
+                        **_hop(hop, mentions),
+                        "style": styles[hop.edge.type],
+                        "name": _hop_name(number, place, len(chosen)),
+                    }
+                    for place, hop in enumerate(chains[target])
+                ],
+            }
+            for number, target in enumerate(list(chains)[:_MAX_CHAINS])
         ],
         "more_chains": max(0, len(chains) - _MAX_CHAINS),
         "no_chain": _why_no_chain(explanation, answer, chains),
         "supports": _supports(explanation, mentions, answer, shown_nodes),
-        "relations": [{"name": name, "style": style} for name, style in styles.items()],
+        "relations": [
+            {"name": name, "style": style, "weak": name == WEAK_RELATION and len(styles) > 1}
+            for name, style in styles.items()
+        ],
         "links": {
             "relations": [
                 {"name": name, "colour": style.colour, "dashes": style.dashes}
@@ -75,12 +92,12 @@ def question_context(explanation: Explanation, max_edges: int) -> Dict[str, Any]
                 _link(
                     explanation.edges[number],
                     relations,
-                    number in in_chains,
+                    number in in_chains or (not chosen and place < _LINKS_WITHOUT_CHAIN),
                     answer,
-                    first_chain.get(number, 0),
+                    badges.get(number, ""),
                     names,
                 )
-                for number in links
+                for place, number in enumerate(links)
             ],
         },
         "links_left_out": len(explanation.kept_edges()) - len(links),
@@ -135,7 +152,7 @@ def _link(
     relations: Sequence[str],
     in_chain: bool,
     answer: _Answer,
-    place: int,
+    place: str,
     names: Sequence[str],
 ) -> Dict[str, Any]:
     return {
@@ -149,6 +166,11 @@ def _link(
         "place": place,
         "names": [names[edge.source], names[edge.target]],
     }
+
+
+def _hop_name(chain: int, place: int, num_chains: int) -> str:
+    """How the drawing and the list call a hop: 1, 2, ... of a single chain, A1, A2, B1, ... of several."""
+    return f"{'ABC'[chain] if num_chains > 1 else ''}{place + 1}"
 
 
 def _hop(hop: ChainHop, mentions: Sequence[Mention]) -> Dict[str, Any]:

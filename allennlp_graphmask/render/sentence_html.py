@@ -20,8 +20,9 @@ _WORD_SIZE = 16.0
 _LABEL_SIZE = 11.5
 _ROLE_SIZE = 12.0
 _MAX_WORD = 40
-# A sentence that would be wider than this, in pixels, is drawn as a column.
-_MAX_WIDTH = 1180.0
+_MAX_ROLE = 20
+# A sentence that would be wider than this, in pixels, is drawn as a column. (The page shrinks a line to 1,100 or scrolls.)
+_MAX_WIDTH = 1480.0
 _MARGIN = 14.0
 _CORNER = 7.0
 _ARROW = 7.0
@@ -131,6 +132,7 @@ class _Drawing:
         self.explanation = explanation
         self.arcs = arcs
         self.directed = has_directions(explanation)
+        self.lane_widths: List[float] = []
         self.words = [shortened(token, _MAX_WORD) for token in explanation.tokens]
         self.names = node_names(explanation)
         self.mirrored = is_right_to_left(" ".join(explanation.tokens))
@@ -174,6 +176,7 @@ class _Drawing:
                 for _, marks in self.lanes
             ]
             # From the margin: the lanes of roles, the words (right-aligned), the labels, the arcs.
+            self.lane_widths = roles
             self.lane_starts = [_MARGIN + sum(roles[:number]) for number in range(len(roles))]
             self.words_end = _MARGIN + sum(roles) + max(self.word_widths, default=0.0) + 18
             self.base = self.words_end + 10 + max(self.label_widths, default=0.0) + 8
@@ -329,7 +332,7 @@ class _Drawing:
                 description = f"{argument['role']}: {argument['phrase']}"
                 if isinstance(argument.get("probability"), float):
                     description += f" ({argument['probability']:.2f})"
-                marks.append(_Mark(argument["role"], start, end - 1, description))
+                marks.append(_Mark(shortened(argument["role"], _MAX_ROLE), start, end - 1, description))
         return marks
 
     def _lane(self, number: int) -> Dict[str, Any]:
@@ -342,9 +345,9 @@ class _Drawing:
             high = self.start + last + self._half(mark.last)
             middle = (low + high) / 2
             if self.vertical:
-                depth = start + text_width(mark.role, _ROLE_SIZE) + 8
+                depth = start + self.lane_widths[number] - 10
                 path = f"M{self._mirror(depth + 4):.1f} {low:.1f} H{self._mirror(depth):.1f} V{high:.1f} H{self._mirror(depth + 4):.1f}"
-                x, y = self._mirror(start + text_width(mark.role, _ROLE_SIZE) / 2), middle
+                x, y = self._mirror(depth - 7 - text_width(mark.role, _ROLE_SIZE) / 2), middle
             else:
                 path = f"M{self._mirror(low):.1f} {start - 6:.1f} V{start - 1:.1f} H{self._mirror(high):.1f} V{start - 6:.1f}"
                 x, y = self._mirror(middle), start + 11

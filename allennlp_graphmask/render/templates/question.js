@@ -7,6 +7,7 @@ function drawQuestion(data) {
   const space = "http://www.w3.org/2000/svg";
   let pinned = null;
   let pointed = null;
+  let unchecked = 0;
   const marks = new Map();
   for (const mark of supports.querySelectorAll("mark")) {
     for (const node of mark.dataset.nodes.split(" ")) {
@@ -29,26 +30,33 @@ function drawQuestion(data) {
     const line = pieces.filter((piece) => Math.abs(piece.top - pieces[0].top) < 6);
     const left = Math.min(...line.map((piece) => piece.left)) - frame.left;
     const right = Math.max(...line.map((piece) => piece.right)) - frame.left;
-    return { left, right, top: line[0].top - frame.top, bottom: line[0].bottom - frame.top, middle: (left + right) / 2 };
+    return { left, right, top: line[0].top - frame.top, bottom: line[0].bottom - frame.top, middle: (left + right) / 2, support: marks.get(String(node))[0].closest(".support") };
   }
 
   function chosen() {
     const layer = document.querySelector('input[name="layer"]:checked').id.slice("layer-".length);
     const which = document.querySelector('input[name="links"]:checked').value;
     const focus = pointed ?? pinned;
+    const relations = new Set([...document.querySelectorAll('input[name="relation"]:checked')].map((input) => Number(input.value)));
+    unchecked = 0;
     return data.links.filter((link) => {
       if (layer !== "any" && !link.kept.includes(Number(layer))) return false;
-      if (focus) return focus.includes(String(link.source)) || focus.includes(String(link.target));
-      return which === "all" || link.chain || (which === "answer" && link.answer);
+      const isMeant = focus
+        ? focus.includes(String(link.source)) || focus.includes(String(link.target))
+        : link.chain || which === "all" || (which === "answer" && link.answer);
+      // A chain is shown whole.
+      if (!isMeant || (link.place && !focus) || relations.has(link.relation)) return isMeant;
+      unchecked += 1;
+      return false;
     });
   }
 
   // From one mention to another: beside each other from edge to edge, above each other from below to above, bowed a little
   // so that links the two ways, and of several relations, lie apart.
-  function curve(from, to, bow) {
+  function curve(from, to, bow, isSameSupport) {
     const apart = Math.max(from.left, to.left) - Math.min(from.right, to.right);
     const bent = 10 + bow;
-    if (apart > 24) {
+    if (apart > 24 && !isSameSupport) {
       const isRight = to.left >= from.right;
       const x1 = isRight ? from.right + 1 : from.left - 1;
       const x2 = isRight ? to.left - 2 : to.right + 2;
@@ -94,9 +102,9 @@ function drawQuestion(data) {
       const already = between.get(pair) || 0;
       between.set(pair, already + 1);
       const relation = data.relations[link.relation];
-      const points = curve(from, to, 9 * already);
+      const points = curve(from, to, 9 * already, from.support === to.support);
       const path = `M${points[0]} ${points[1]}C${points.slice(2).join(" ")}`;
-      const isStrong = link.place > 0;
+      const isStrong = link.place !== "";
       make(canvas, "path", { class: "link", d: path, stroke: relation.colour, "stroke-width": isStrong ? 3 : 1.5, "stroke-opacity": isStrong ? 1 : 0.62, "stroke-dasharray": relation.dashes, "marker-end": `url(#head-${link.relation})` });
       const layers = link.scores.map((score, layer) => `layer ${layer} ${link.kept.includes(layer) ? "kept" : "dropped"}, ${score}`);
       const hover = make(canvas, "path", { class: "hover", d: path });
@@ -105,11 +113,12 @@ function drawQuestion(data) {
     }
     for (const [[x, y], number, colour] of badges) {
       const badge = make(canvas, "g", { class: "badge" });
-      make(badge, "circle", { cx: x, cy: y, r: 9.5, stroke: colour });
+      const half = 5 + 5 * String(number).length;
+      make(badge, "rect", { x: x - half, y: y - 10, width: 2 * half, height: 20, rx: 10, stroke: colour });
       make(badge, "text", { x, y: y + 4 }).textContent = number;
     }
     const drawn = links.length - hidden;
-    count.textContent = `${drawn} ${drawn === 1 ? "link" : "links"} drawn` + (hidden ? `, ${hidden} more in folded text` : "") + ".";
+    count.textContent = `${drawn} ${drawn === 1 ? "link" : "links"} drawn` + (hidden ? `, ${hidden} more from or to folded text` : "") + (unchecked ? `, ${unchecked} more of relations that are not ticked` : "") + ".";
   }
 
   // A drawing for each frame at most, however many events there are.
@@ -148,6 +157,14 @@ function drawQuestion(data) {
     if (nodesOf(event) && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); pin(event); }
   });
   for (const input of document.querySelectorAll("input")) input.addEventListener("change", redraw);
+  for (const input of document.querySelectorAll('input[name="links"]')) {
+    // More links end in more of the text.
+    input.addEventListener("change", () => {
+      document.getElementById("whole-texts").checked = input.value !== "chain";
+      const others = document.getElementById("other-supports");
+      if (others) others.open = input.value !== "chain";
+    });
+  }
   for (const details of supports.querySelectorAll("details")) details.addEventListener("toggle", redraw);
   new ResizeObserver(redraw).observe(supports);
   // On paper the text is set anew; it is given the paper's width first, and the links are drawn to fit.
