@@ -33,6 +33,7 @@ from allennlp_graphmask.interpret.interpreters import Interpreter, LayerScores, 
 from allennlp_graphmask.interpret.passes import TargetPasses
 from allennlp_graphmask.predictors import GraphMaskPredictor
 from allennlp_graphmask.render import render_text
+from allennlp_graphmask.render.html import render_html
 from tests.commands.conftest import GRAPHS
 from tests.predictors.conftest import (  # noqa: F401
     entity_pipeline,
@@ -129,6 +130,55 @@ def test_a_raw_text(graphmask_archive_file, universal_pipeline, capsys) -> None:
 def test_a_text_for_a_predictor_that_takes_none(graph_archive_file) -> None:
     with pytest.raises(ConfigurationError, match="GraphClassifierPredictor, which takes no raw text"):
         explain(graph_archive_file, "--text", "She sings.", "--interpreter", "random")
+
+
+# --- Pages
+
+
+@pytest.mark.parametrize("with_lines", [False, True])
+def test_html_pages(tmp_path, graphmask_archive_file, conll_file, capsys, with_lines) -> None:
+    options = ["-o", tmp_path / "out.jsonl"] if with_lines else []
+    explain(graphmask_archive_file, conll_file, "--view", "html", "--view-dir", tmp_path / "pages", *options)
+    shown = capsys.readouterr()
+    assert shown.out == "" and f"shown in {tmp_path / 'pages' / 'index.html'}" in shown.err
+    assert sorted(os.listdir(tmp_path)) == (["out.jsonl"] if with_lines else []) + ["pages"]
+    names = sorted(os.listdir(tmp_path / "pages"))
+    assert len(names) == 4 and names[-1] == "index.html"
+    index = (tmp_path / "pages" / "index.html").read_text()
+    explain(graphmask_archive_file, conll_file, "-o", tmp_path / "again.jsonl")
+    for name, explanation in zip(names, explanations_in(tmp_path / "again.jsonl")):
+        assert f'href="{name}"' in index
+        assert (tmp_path / "pages" / name).read_text() == render_html(explanation)
+
+
+def test_pages_of_an_interrupted_run_are_all_there(
+    tmp_path, graphmask_archive_file, monkeypatch, capsys
+) -> None:
+    file = repeated(tmp_path / "sentences.conll09", 2)
+    options = ["--batch-size", "2", "-o", tmp_path / "out.jsonl"]
+    undo = killed_at(monkeypatch, 2, True)
+    with pytest.raises(Killed):
+        explain(graphmask_archive_file, file, *options)
+    undo()
+    # Views may be chosen anew.
+    explain(graphmask_archive_file, file, *options, "--view", "html", "--view-dir", tmp_path / "pages")
+    assert "Going on after" in capsys.readouterr().err
+    assert len(list((tmp_path / "pages").glob("*.html"))) == 7
+
+
+def test_text_in_pages_is_text(tmp_path, graphmask_archive_file, conll_file) -> None:
+    hostile = "<script>alert(1)</script>"
+    tokens = {**TOKENS, "tokens": [hostile, *TOKENS["tokens"][1:]], "predicates": [3]}
+    file = write_lines(tmp_path / "inputs.jsonl", [tokens])
+    explain(graphmask_archive_file, file, "--view", "html", "--view-dir", tmp_path / "pages")
+    for page in (tmp_path / "pages").iterdir():
+        assert hostile not in (text := page.read_text()) and "&lt;script&gt;" in text
+
+
+def test_a_folder_for_pages_that_is_none(tmp_path, graphmask_archive_file, conll_file) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="--view-dir .* cannot be a folder for pages"):
+        explain(graphmask_archive_file, conll_file, "--view", "html", "--view-dir", tmp_path / "file")
 
 
 # --- Who reads what
@@ -291,7 +341,7 @@ def test_a_bad_sentence_in_conll_columns(tmp_path, graphmask_archive_file, capsy
     shown = capsys.readouterr().err
     first = good.count(b"\n")
     second = first + cut.count(b"\n")
-    assert f"sentences.conll09, line {first + 2}: " in shown and "columns" in shown
+    assert f"sentences.conll09, line {first + 1}: the ID is '1 She'" in shown
     assert f"sentences.conll09, line {second + 1}: not UTF-8" in shown
     assert f"sentence at line {first + 1}, sentence at line {second + 1}." in shown
 
