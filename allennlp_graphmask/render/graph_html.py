@@ -19,6 +19,7 @@ from allennlp_graphmask.render.text_widths import text_width
 
 _NODE_SIZE = 14.0
 _MAX_NODES = 60
+_MAX_DRAWN = 120
 # More labels than this would lie on each other; the relations' colours and dashes tell the same.
 _MAX_LABELS = 30
 _MARGIN = 20.0
@@ -32,8 +33,8 @@ def graph_context(explanation: Explanation, max_edges: int) -> Dict[str, Any]:
 
     explanation : `Explanation`
     max_edges : `int`
-        At most so many edges are drawn, and so many kept and so many dropped messages are listed: kept ones first, and those
-        with the highest scores before others. No more than 60 nodes are drawn, those with the most kept edges.
+        At most so many kept and so many dropped messages are listed, and so many edges are drawn: kept ones first, and those
+        with the highest scores before others. No more than 120 edges and 60 nodes are drawn, those with the most kept edges.
     """
     names = node_names(explanation)
     order = sorted(
@@ -49,7 +50,7 @@ def graph_context(explanation: Explanation, max_edges: int) -> Dict[str, Any]:
         explanation.edges[number]
         for number in order
         if explanation.edges[number].source in nodes and explanation.edges[number].target in nodes
-    ][:max_edges]
+    ][: min(max_edges, _MAX_DRAWN)]
     styles = relation_styles(edge.type for edge in explanation.edges)
     drawing = _drawing(explanation, nodes, drawn, names)
     for entry, edge in zip(drawing["edges"], drawn):

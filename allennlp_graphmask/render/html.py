@@ -201,7 +201,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except (ExplanationFormatError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{count} pages: {Path(options.output) / INDEX}")
+    print(f"{count} page{'' if count == 1 else 's'}: {Path(options.output) / INDEX}")
     return 0
 
 
