@@ -4,6 +4,8 @@ import os
 
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.pretrained import PREFIX, pretrained_archive
+
 
 def resolve_archive(name: str) -> str:
     """
@@ -13,12 +15,15 @@ def resolve_archive(name: str) -> str:
     # Parameters
 
     name : `str`
-        The path of an archive or of the folder of a training run, or an address that AllenNLP can fetch.
+        The path of an archive or of the folder of a training run, an address that AllenNLP can fetch, or `pretrained:NAME` for
+        an archive that comes with the package.
 
     # Raises
 
     `ConfigurationError` if there is no such file.
     """
+    if name.startswith(PREFIX):
+        return pretrained_archive(name)
     if "://" not in name and not os.path.exists(name):
         raise ConfigurationError(
             f"The archive '{name}' does not exist. Name the model.tar.gz that `allennlp train` wrote, or the folder it is in."

@@ -21,31 +21,30 @@ def pretrained_names() -> List[str]:
     return sorted(path.name.removesuffix(".tar.gz") for path in _FOLDER.glob("*.tar.gz"))
 
 
-def resolve_archive(archive: str) -> str:
+def pretrained_archive(name: str) -> str:
     """
-    The path of an archive: of one that comes with the package if it is called `pretrained:NAME`, else what was given.
+    The path of the archive called `NAME` or `pretrained:NAME`.
 
     # Raises
 
     `ConfigurationError` if none of that name comes with the package.
     """
-    if not archive.startswith(PREFIX):
-        return archive
-    name = archive[len(PREFIX) :]
+    name = name.removeprefix(PREFIX)
     if name not in pretrained_names():
         raise ConfigurationError(
-            f"No trained archive is called '{archive}'; there is {', '.join(PREFIX + other for other in pretrained_names())}."
+            f"No trained archive is called '{PREFIX}{name}'; there is "
+            f"{', '.join(PREFIX + other for other in pretrained_names()) or 'none'}."
         )
     return str(_FOLDER / f"{name}.tar.gz")
 
 
 def load_model_card(name: str) -> ModelCard:
     """
-    The model card of `pretrained:NAME` or `NAME`.
+    The model card of the archive called `NAME` or `pretrained:NAME`.
 
     # Raises
 
-    `ConfigurationError` if there is none of that name.
+    `ConfigurationError` if none of that name comes with the package.
     """
-    path = Path(resolve_archive(PREFIX + name.removeprefix(PREFIX)).removesuffix(".tar.gz") + ".json")
+    path = Path(pretrained_archive(name).removesuffix(".tar.gz") + ".json")
     return ModelCard.from_params(Params(json.loads(path.read_text(encoding="utf-8"))))
