@@ -150,7 +150,12 @@ def shuffled_attribution(attribution: EdgeAttribution, generator: torch.Generato
         scores.append(layer_scores[order])
         kept.append(layer_kept[order])
     return EdgeAttribution(
-        graph, scores, kept, attribution.relation_names, replacements=attribution.replacements
+        graph,
+        scores,
+        kept,
+        attribution.relation_names,
+        replacements=attribution.replacements,
+        replacements_per_graph=attribution.replacements_per_graph,
     )
 
 

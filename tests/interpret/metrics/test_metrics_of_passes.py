@@ -15,6 +15,7 @@ from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import (
     AllEdgesInterpreter,
     AmortisedGraphMask,
+    InformationBottleneck,
     Interpreter,
     LayerScores,
     LeaveOneEdgeOut,
@@ -448,3 +449,14 @@ def test_shuffling_keeps_replacements_with_their_edges(vocab):
     assert torch.equal(
         shuffled_attribution(attribution, torch.Generator()).replacements[0], attribution.replacements[0]
     )
+
+
+def test_the_control_of_an_attribution_with_replacements_per_graph_has_them_too(vocab):
+    """Else a vector for each graph would be taken for one for each edge."""
+    passes, batch = TargetPasses(toy_target("tagger", vocab)), toy_batch(vocab, count=3)
+    attribution = InformationBottleneck(num_steps=1, samples_per_step=1, share=0.5).interpret(passes, batch)
+    assert attribution.replacements_per_graph
+    judged = JudgedAttribution(passes, batch, attribution)
+    control = judged.random_control(torch.Generator().manual_seed(1))
+    assert control.attribution.replacements_per_graph
+    assert control.kept_output["logits"].shape == judged.kept_output["logits"].shape
