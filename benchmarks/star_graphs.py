@@ -2,112 +2,67 @@
 Explains models of star graphs, for which it is known which edges matter, and compares what is kept with that. Nothing is read:
 the data are generated, the same for all seeds, which are those of training.
 
-    python -m benchmarks.star_graphs --seeds 10 --output results/stars --json results/stars.jsonl
-    python -m benchmarks.star_graphs --variant two_layer --seeds 3 --output results/stars --json results/stars.jsonl
+    python -m benchmarks.star_graphs --seeds 3 --json results/stars.jsonl
+    python -m benchmarks.star_graphs --seeds 10 --methods graphmask --json results/stars.jsonl
+    python -m benchmarks.star_graphs --variant two_layer --seeds 3 --json results/stars.jsonl
 
-For each seed a model is trained, and explained by each method; one line of JSON is written for each seed and method. All figures
+For each seed a model is trained, and explained by each method (all but `graphmask_paper`, which trains for minutes and has to be
+named); one line of JSON is written for each seed and method, and in the end a table of the means over seeds. All figures
 are those of the test graphs. Precision, recall and F1 are in percent, and so are `kept` and `true`, the shares of edges that are
-kept and that matter; edges for which the truth is not defined are left out of all of them and counted as `excluded`. With several
-layers the figures of each are in `layers`, from the bottom. CPU seconds are those of one thread: `train_cpu_seconds` of the
-training loop with its validation, `setup_cpu_seconds` of reading and building before it. What a process takes to start is in neither.
+kept and that matter; edges for which the truth is not defined are left out of all of them and counted as `excluded`.
+`recall_winning` and `recall_losing` are those of the edges of the query's colour that has more and of that which has fewer.
+With several layers the figures of each are in `layers`, from the bottom. `changed` is the share of predictions that change when
+only what is kept is left.
+
+Methods that do not decide what to keep do so by the threshold with the best F1 on the development graphs, of scores or of
+scores relative to the largest of their graph (`relative`); `own_rule` has the figures with the interpreter's default instead.
+
+CPU seconds are those of one thread: `train_cpu_seconds` of the training loop with its validation, or of choosing the threshold;
+`setup_cpu_seconds` of reading and building before it; `explain_cpu_seconds` of explaining the test graphs in one batch. What a
+process takes to start is in none.
 """
 
 import argparse
 import json
-import os
 import sys
-import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import torch
 from allennlp.common.plugins import import_plugins
-from allennlp.data import Batch, Instance
+from allennlp.data import Instance
 from allennlp.models import Model, load_archive
 
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
-from allennlp_graphmask.interpret.graphmask import GraphMask
 from benchmarks.edge_truth import against_truth, percent
+from benchmarks.star_graph_methods import (
+    CONFIGS,
+    METHODS,
+    MODELS,
+    SLOW,
+    Explained,
+    Task,
+    methods_of,
+    tensors_of,
+    truth_of,
+)
+from benchmarks.star_graphs_table import table
 from benchmarks.training import train_here
-
-CONFIGS = Path(__file__).parent.parent / "training_config" / "star_graphs"
-
-#: The config of the model for each variant.
-MODELS = {"single_layer": "small", "two_layer": "two_layer"}
-
-
-class Explained(NamedTuple):
-    """What a method says of a batch, and its CPU seconds."""
-
-    attribution: EdgeAttribution
-    changed: Optional[float]
-    train_cpu_seconds: float
-    setup_cpu_seconds: float
-    explain_cpu_seconds: float
-
-
-class Task(NamedTuple):
-    """What a method is given: the archive of a model, and test graphs."""
-
-    variant: str
-    seed: int
-    archive_file: Path
-    instances: List[Instance]
-    folder: Path
-
-
-def tensors_of(instances: Sequence[Instance], model: Model) -> Dict[str, Any]:
-    batch = Batch(instances)
-    batch.index_instances(model.vocab)
-    return batch.as_tensor_dict()
-
-
-def explain_by_graphmask(task: Task, config: str) -> Explained:
-    """Trains GraphMask and explains all graphs in one batch."""
-    folder = task.folder / f"{config}_{task.seed}"
-    os.environ["GRAPHMASK_TARGET"] = str(task.archive_file)
-    seconds = train_here(str(CONFIGS / f"{config}.jsonnet"), folder, task.seed)
-    model = load_archive(str(folder / "model.tar.gz")).model
-    assert isinstance(model, GraphMask)
-    model.eval()
-    # As when explanations are made by its predictor.
-    model.measures_controls = False
-    batch = tensors_of(task.instances, model)
-    times = []
-    with torch.no_grad():
-        # The first time is that of warming up; of the others it is the median.
-        for _ in range(6):
-            start = time.process_time()
-            output = model(**batch)
-            times.append(time.process_time() - start)
-    changed = float(output["changed"].float().mean())
-    return Explained(output["attribution"], changed, seconds.training, seconds.setup, sorted(times[1:])[2])
-
-
-#: How each method explains. Other interpreters can be added here.
-METHODS: Dict[str, Callable[[Task], Explained]] = {
-    "graphmask": lambda task: explain_by_graphmask(task, f"{MODELS[task.variant]}_graphmask"),
-    "graphmask_paper": lambda task: explain_by_graphmask(task, "paper_graphmask"),
-}
 
 
 def score(attribution: EdgeAttribution, instances: Sequence[Instance]) -> Dict[str, Any]:
     """What is kept against the truth, in all and by layer, and the recall on the winning and the losing colour's edges."""
-    metadata = [instance["metadata"].metadata for instance in instances]  # type: ignore[attr-defined]
     # Shape: (num_layers, num_edges)
     kept = [layer.tolist() for layer in attribution.kept]
-    truth = [
-        [edge["matters"][layer] for graph in metadata for edge in graph["edge_metadata"]]
-        for layer in range(attribution.num_layers)
-    ]
+    truth = truth_of(instances, attribution.num_layers)
     layers = [against_truth(*layer) for layer in zip(kept, truth, strict=True)]
     figures: Dict[str, Any] = against_truth(sum(kept, []), sum(truth, []))
     # The bottom layer has the coloured edges. Of a tie, in which no colour wins, neither counts.
     found: Dict[str, List[bool]] = {"winning": [], "losing": []}
     place = 0
-    for instance, graph in zip(instances, metadata):
+    for instance in instances:
         labels = instance["graph"].labels  # type: ignore[attr-defined]
-        first, second = graph["graph_metadata"]["query"]
+        first, second = instance["metadata"].metadata["graph_metadata"]["query"]  # type: ignore[attr-defined]
         difference = labels.count(first) - labels.count(second)
         for label in labels:
             if difference and truth[0][place]:
@@ -128,44 +83,71 @@ def accuracy(model: Model, instances: Sequence[Instance]) -> float:
     return model.get_metrics(reset=True)["accuracy"]
 
 
+def line_of(method: str, task: Task, explained: Explained) -> Dict[str, Any]:
+    """What is written of one method and seed."""
+    line = {
+        "method": method,
+        "seed": task.seed,
+        **score(explained.attribution, task.test),
+        "changed": explained.changed,
+        "train_cpu_seconds": round(explained.train_cpu_seconds, 2),
+        "setup_cpu_seconds": round(explained.setup_cpu_seconds, 2),
+        "explain_cpu_seconds": round(explained.explain_cpu_seconds, 6),
+    }
+    if explained.cut is not None and explained.own_rule is not None:
+        line["relative"] = explained.cut.relative
+        line["threshold"] = explained.cut.threshold
+        line["development_f1"] = round(explained.cut.f1, 3)
+        line["own_rule"] = score(explained.own_rule, task.test)
+    return line
+
+
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--variant", choices=sorted(MODELS), default="single_layer")
     parser.add_argument("--seeds", type=int, default=10, metavar="K", help="the seeds 1 to K (default: 10)")
-    parser.add_argument("--methods", nargs="+", choices=sorted(METHODS), default=["graphmask"])
-    parser.add_argument("--output", type=Path, required=True, help="folder of the archives")
+    parser.add_argument(
+        "--methods", nargs="+", choices=list(METHODS), help=f"default: all but {', '.join(SLOW)}"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("results/stars"),
+        help="folder of the archives (default: results/stars); what is there is not trained again",
+    )
     parser.add_argument("--json", type=Path, required=True, help="file that lines are appended to")
     options = parser.parse_args(arguments)
+    possible = methods_of(options.variant)
+    methods = options.methods or [name for name in possible if name not in SLOW]
+    for name in methods:
+        if name not in possible:
+            parser.error(f"{name} cannot explain the variant {options.variant}.")
     import_plugins()
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    lines = []
     for seed in range(1, options.seeds + 1):
         name = MODELS[options.variant]
         folder = options.output / f"{name}_{seed}"
         seconds = train_here(str(CONFIGS / f"{name}.jsonnet"), folder, seed)
         archive = load_archive(str(folder / "model.tar.gz"))
-        instances = list(archive.validation_dataset_reader.read("test"))
+        development, test = (list(archive.validation_dataset_reader.read(split)) for split in ("dev", "test"))
         of_model = {
             "variant": options.variant,
-            "model_accuracy": accuracy(archive.model, instances),
-            "model_train_cpu_seconds": round(seconds[0], 2),
+            "model_accuracy": accuracy(archive.model, test),
+            "model_train_cpu_seconds": round(seconds.training, 2),
         }
-        task = Task(options.variant, seed, folder / "model.tar.gz", instances, options.output)
-        for method in options.methods:
-            explained = METHODS[method](task)
-            line = {
-                "method": method,
-                "seed": seed,
-                **score(explained.attribution, instances),
-                "changed": explained.changed,
-                "train_cpu_seconds": round(explained.train_cpu_seconds, 2),
-                "setup_cpu_seconds": round(explained.setup_cpu_seconds, 2),
-                "explain_cpu_seconds": round(explained.explain_cpu_seconds, 4),
-                **of_model,
-            }
+        task = Task(
+            options.variant, seed, folder / "model.tar.gz", archive.model, development, test, options.output
+        )
+        for method in methods:
+            lines.append({**line_of(method, task, METHODS[method](task)), **of_model})
             with open(options.json, "a") as file:
-                file.write(json.dumps(line) + "\n")
-            sys.stdout.write(json.dumps(line) + "\n")
+                file.write(json.dumps(lines[-1]) + "\n")
+            sys.stdout.write(json.dumps(lines[-1]) + "\n")
+            sys.stdout.flush()
+    sys.stdout.write(table(lines))
 
 
 if __name__ == "__main__":
