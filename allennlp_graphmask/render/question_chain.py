@@ -51,7 +51,7 @@ def chains_to(
             if edge.target not in reached or cost < reached[edge.target][0]:
                 reached[edge.target] = (cost, [*chain, ChainHop(layer, number, edge)])
         best = reached
-    reached = [target for target in targets if target in best and target not in sources]
+    found = [target for target in targets if target in best and target not in sources]
     # The first target is what the others are compared with; of the others the best chains come first.
-    reached[1:] = sorted(reached[1:], key=lambda target: best[target][0])
-    return {target: best[target][1] for target in reached}
+    found[1:] = sorted(found[1:], key=lambda target: best[target][0])
+    return {target: best[target][1] for target in found}
