@@ -1,7 +1,8 @@
 # Everything happens in .venv, which is made from $(PYTHON); every target can be run again at any time.
 #
 #   make install     .venv with this package (editable), AllenNLP and the tested versions of what they need
-#   make demo        trains small models and GraphMask on star graphs and on the fixtures, and prints what matters
+#   make demo        explains a sentence by the archive that comes with the package, then trains small models and GraphMask on
+#                    star graphs and on the fixtures, and prints what matters
 #   make test        ruff, mypy and the tests
 #   make lint        ruff and mypy alone
 #   make test-long   the tests that take minutes
@@ -15,6 +16,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := demo_output
+PARSER := en_core_web_sm
+SENTENCE := "The committee approved the plan that she had proposed."
 
 # The versions of AllenNLP's own pins have no solution on current Python, hence --no-deps (see setup.py).
 ALLENNLP := allennlp==2.10.1 fairscale==0.4.13
@@ -59,8 +62,22 @@ define logged
 	@$(3) > $(2) 2>&1 || { tail -n 30 $(2) >&2; exit 1; }
 endef
 
-demo: $(VENV)/installed
+# Raw text is parsed by a spaCy pipeline, which is no package of the index: it is downloaded from GitHub. Without it everything
+# else works.
+$(VENV)/parser: $(VENV)/installed
+	@mkdir -p $(DEMO)
+	@echo "Installing the parser of raw text, $(PARSER) (log: $(DEMO)/parser.log)"
+	@if $(BIN)/python -c 'import $(PARSER)' 2> /dev/null || $(BIN)/python -m spacy download $(PARSER) > $(DEMO)/parser.log 2>&1; \
+	  then touch $@; else echo "It could not be downloaded. Sentences that are parsed already are explained instead."; fi
+
+demo: $(VENV)/installed $(VENV)/parser
 	@mkdir -p $(DEMO)/stars
+	@echo
+	@if [ -e $(VENV)/parser ]; \
+	  then $(BIN)/allennlp explain pretrained:propbank-srl --text $(SENTENCE) 2> $(DEMO)/pretrained.log; \
+	  else $(BIN)/allennlp explain pretrained:propbank-srl fixtures/propbank/demo.conll09 2> $(DEMO)/pretrained.log; fi \
+	  || { tail -n 30 $(DEMO)/pretrained.log >&2; exit 1; }
+	@echo
 	$(call logged,Training a model of star graphs$(COMMA) for which it is known which edges matter,$(DEMO)/stars/model.log,\
 	  $(BIN)/allennlp train training_config/star_graphs/demo.jsonnet -s $(DEMO)/stars/model -f)
 	$(call logged,Training GraphMask on it,$(DEMO)/stars/graphmask.log,\

@@ -184,7 +184,16 @@ setup(
     packages=find_packages(
         include=["allennlp_graphmask", "allennlp_graphmask.*", "allennlp_graphmask_compat"]
     ),
-    package_data={"allennlp_graphmask": ["py.typed", "**/*.json", "**/*.html", "**/*.css", "**/*.js"]},
+    package_data={
+        "allennlp_graphmask": [
+            "py.typed",
+            "**/*.json",
+            "**/*.html",
+            "**/*.css",
+            "**/*.js",
+            "pretrained/*.tar.gz",
+        ]
+    },
     install_requires=[*ALLENNLP_NEEDS, *VIEW_NEEDS],
     extras_require={"browser": BROWSER_NEEDS, "dev": DEVELOPMENT_NEEDS, "plot": ["matplotlib>=3.8"]},
     cmdclass={"build_py": BuildWithExtras, "editable_wheel": EditableWheelWithPth},

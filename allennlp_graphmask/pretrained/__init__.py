@@ -1,6 +1,7 @@
 """
 Trained archives that come with the package, by names such as `pretrained:propbank-srl`. Each is an archive of GraphMask, which
-holds the model that it explains, beside its model card (AllenNLP's `ModelCard`): `NAME.tar.gz` and `NAME.json` in this folder.
+holds the model that it explains, beside its model card (AllenNLP's `ModelCard`) with the figures measured: `NAME.tar.gz` and
+`NAME.json` in this folder.
 """
 
 import json
@@ -47,4 +48,4 @@ def load_model_card(name: str) -> ModelCard:
     `ConfigurationError` if none of that name comes with the package.
     """
     path = Path(pretrained_archive(name).removesuffix(".tar.gz") + ".json")
-    return ModelCard.from_params(Params(json.loads(path.read_text(encoding="utf-8"))))
+    return ModelCard.from_params(Params(json.loads(path.read_text(encoding="utf-8"))["card"]))

@@ -1,0 +1,86 @@
+"""The archives that come with the package, and their model cards."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from allennlp.common.checks import ConfigurationError
+from allennlp.models import load_archive
+
+from allennlp_graphmask.commands.archives import resolve_archive
+from allennlp_graphmask.data.dataset_readers import Conll2009SrlReader
+from allennlp_graphmask.interpret.explanation_file import read_explanations
+from allennlp_graphmask.interpret.graphmask import GraphMask
+from allennlp_graphmask.pretrained import load_model_card, pretrained_archive, pretrained_names
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "propbank" / "demo.conll09"
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+class TestEveryArchive:
+    def test_it_is_small_and_found_by_name(self, name) -> None:
+        path = resolve_archive(f"pretrained:{name}")
+        assert path == pretrained_archive(name)
+        assert Path(path).stat().st_size <= 12_000_000
+
+    def test_its_card_says_what_it_is(self, name) -> None:
+        card = load_model_card(name)
+        assert card.id == name and card.registered_model_name == "graphmask"
+        training_data = card.training_data.to_dict()
+        assert "CC BY-SA 4.0" in json.dumps(training_data)
+        described = card.to_dict()
+        for part in ("intended_use", "model_caveats_and_recommendations", "evaluation_dataset"):
+            assert any(key.startswith(part) for key in described), (part, list(described))
+
+    def test_its_card_has_the_figures_of_its_training(self, name) -> None:
+        model = load_archive(pretrained_archive(name)).model
+        assert isinstance(model, GraphMask)
+        figures = json.loads(Path(pretrained_archive(name).replace(".tar.gz", ".json")).read_text())[
+            "figures"
+        ]
+        chosen = model.training_summary["threshold_choice"]
+        assert figures["kept"] == pytest.approx(chosen["kept"], abs=5e-5)
+        assert figures["changed"] == pytest.approx(chosen["changed"], abs=5e-5)
+        assert figures["f1"] == pytest.approx(model.training_summary["original_f1"], abs=5e-5)
+
+
+def test_propbank_srl_is_one_of_them() -> None:
+    assert "propbank-srl" in pretrained_names()
+
+
+def test_an_unknown_name() -> None:
+    with pytest.raises(ConfigurationError, match="'pretrained:propbank'; there is pretrained:propbank-srl"):
+        resolve_archive("pretrained:propbank")
+
+
+def run_explain(*arguments: str, folder: Path) -> str:
+    """In an empty folder, without a network."""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    finished = subprocess.run(
+        [sys.executable, "-m", "allennlp", "explain", "pretrained:propbank-srl", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def test_it_explains_parsed_sentences(tmp_path) -> None:
+    run_explain(str(FIXTURE), "-o", "explanations.jsonl", folder=tmp_path)
+    explanations = list(read_explanations(tmp_path / "explanations.jsonl"))
+    gold = list(Conll2009SrlReader(syntax="predicted").read(FIXTURE))
+    assert len(explanations) == len(gold)
+    # Simple sentences: it labels nearly all of their words as they are.
+    right = total = 0
+    for explanation, instance in zip(explanations, gold):
+        roles = {(argument["head"], argument["role"]) for argument in explanation.prediction["arguments"]}
+        truth = set(instance["metadata"].metadata["roles"].items())
+        right += len(roles & truth)
+        total += len(roles | truth)
+    assert right / total > 0.6
