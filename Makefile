@@ -5,6 +5,7 @@
 #   make test        ruff, mypy and the tests
 #   make lint        ruff and mypy alone
 #   make test-long   the tests that take minutes
+#   make test-browser   the HTML views in Chromium, which must be installed (or named: CHROMIUM=/path/to/it)
 #   make clean       removes what these targets made
 #
 # make PYTHON=/path/to/python3.12 install   makes .venv from that Python (after `make clean`, if there is one).
@@ -22,7 +23,7 @@ ALLENNLP := allennlp==2.10.1 fairscale==0.4.13
 export OMP_NUM_THREADS ?= 1
 TEST_PROCESSES ?= 2
 
-.PHONY: help install demo test lint test-long clean
+.PHONY: help install demo test lint test-long test-browser clean
 .DELETE_ON_ERROR:
 
 help:
@@ -94,10 +95,17 @@ lint: $(VENV)/installed-for-tests
 	$(BIN)/mypy allennlp_graphmask allennlp_graphmask_compat
 
 test: lint
-	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m 'not long'
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m 'not long and not browser'
 
 test-long: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -q -m long
+
+$(VENV)/installed-for-browser-tests: $(VENV)/installed-for-tests
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[browser]'
+	@touch $@
+
+test-browser: $(VENV)/installed-for-browser-tests
+	$(BIN)/python -m pytest -q -m browser tests/browser
 
 clean:
 	rm -rf $(VENV) $(DEMO) build allennlp_graphmask.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -60,6 +60,12 @@ ALLENNLP_NEEDS = [
     "transformers>=4.48",
 ]
 
+# The HTML views.
+VIEW_NEEDS = ["jinja2>=3.1", "markupsafe>=2.1"]
+
+# `make test-browser`; the browser itself is Chromium as the system has it.
+BROWSER_NEEDS = ["axe-playwright-python>=0.1.4", "playwright>=1.49"]
+
 DEVELOPMENT_NEEDS = [
     # captum and torch-geometric: the tests compare our interpreters with theirs.
     "captum>=0.8",
@@ -179,8 +185,8 @@ setup(
         include=["allennlp_graphmask", "allennlp_graphmask.*", "allennlp_graphmask_compat"]
     ),
     package_data={"allennlp_graphmask": ["py.typed", "**/*.json", "**/*.html", "**/*.css", "**/*.js"]},
-    install_requires=ALLENNLP_NEEDS,
-    extras_require={"dev": DEVELOPMENT_NEEDS, "plot": ["matplotlib>=3.8"]},
+    install_requires=[*ALLENNLP_NEEDS, *VIEW_NEEDS],
+    extras_require={"browser": BROWSER_NEEDS, "dev": DEVELOPMENT_NEEDS, "plot": ["matplotlib>=3.8"]},
     cmdclass={"build_py": BuildWithExtras, "editable_wheel": EditableWheelWithPth},
     zip_safe=False,
 )

@@ -8,6 +8,7 @@ module, and must not change what is imported when.
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import io
 import pickle
@@ -200,6 +201,26 @@ def _default_plugins(module: ModuleType) -> dict[str, Any]:
     return {"DEFAULT_PLUGINS": (*module.DEFAULT_PLUGINS, PLUGIN)}
 
 
+def _process_group(module: ModuleType) -> dict[str, Any]:
+    """
+    A `torch.distributed` whose process group is given up when the process ends.
+    """
+    import torch.distributed
+
+    if "destroy_process_group" in module._train_worker.__code__.co_names:
+        return {}
+
+    def give_up() -> None:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+    def init_process_group(*args: Any, **kwargs: Any) -> None:
+        torch.distributed.init_process_group(*args, **kwargs)
+        atexit.register(give_up)
+
+    return {"dist": View(torch.distributed, init_process_group=init_process_group)}
+
+
 PATCHES = (
     Patch(
         "huggingface_hub_repository",
@@ -250,6 +271,13 @@ PATCHES = (
         "Since torch 2.6 torch.load reads no recent pickle protocol, while TensorCache writes the newest: it could "
         "not read what it wrote.",
         names=_tensor_cache_protocol,
+    ),
+    Patch(
+        "process_group_left",
+        ("allennlp.commands.train",),
+        "AllenNLP never gives up the process group of distributed training. A worker that ends while the threads of "
+        "the group still run is now and then aborted, and with it a training run that had been completed.",
+        names=_process_group,
     ),
     Patch(
         "default_plugin",

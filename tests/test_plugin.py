@@ -39,7 +39,7 @@ SNAPSHOT = {
     ],
     "Model": ["gcn_srl", "graph_classifier", "graph_qa", "graphmask", "star_graph_classifier"],
     "Predictor": ["graph_classifier", "graph_qa", "graph_srl", "graphmask"],
-    "Subcommand": ["compare-interpreters", "graphmask-init"],
+    "Subcommand": ["compare-interpreters", "explain", "graphmask-doctor", "graphmask-init"],
     "Tokenizer": ["plain_words"],
     "TrainerCallback": ["graphmask"],
 }

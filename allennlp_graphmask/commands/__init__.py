@@ -3,6 +3,8 @@ The subcommands that this plugin adds to `allennlp`.
 """
 
 from allennlp_graphmask.commands.compare_interpreters import CompareInterpreters
+from allennlp_graphmask.commands.explain import Explain
+from allennlp_graphmask.commands.graphmask_doctor import GraphMaskDoctor
 from allennlp_graphmask.commands.graphmask_init import GraphMaskInit
 
-__all__ = ["CompareInterpreters", "GraphMaskInit"]
+__all__ = ["CompareInterpreters", "Explain", "GraphMaskDoctor", "GraphMaskInit"]

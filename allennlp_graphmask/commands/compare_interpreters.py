@@ -149,12 +149,19 @@ def _without_type(config: Dict[str, Any]) -> Dict[str, Any]:
 def build_interpreters(
     config: Dict[str, Any], graphmask: Optional[GraphMask], seed: int, seeds: int
 ) -> List[Interpreter]:
-    """The interpreter of a configuration and, if it takes a seed, the same with the seeds that follow, `seeds` altogether."""
+    """
+    The interpreter of a configuration and others whose agreement with it is measured: for several values of `archive_file` one for
+    each, else, if it takes a seed, the same with the seeds that follow, `seeds` altogether.
+    """
 
     def build(**settings: Any) -> Interpreter:
         extras = {} if graphmask is None else {"graphmask": graphmask}
         return Interpreter.from_params(Params(copy.deepcopy({**config, **settings})), **extras)
 
+    if isinstance(config.get("archive_file"), list):
+        if not config["archive_file"]:
+            raise ConfigurationError(f'archive_file of the interpreter "{config["type"]}" is an empty list.')
+        return [build(archive_file=archive_file) for archive_file in config["archive_file"]]
     if "seed" not in infer_params(Interpreter.by_name(config["type"])):  # type: ignore[arg-type]
         return [build()]
     first = config.get("seed", seed)
@@ -232,24 +239,26 @@ class Comparison:
     def _train_maskers(self) -> List[TrainedMasker]:
         """Those of the allowances become interpreters."""
         args = self.args
-        if args.allowances is None:
+        if args.graphmask_config is None:
             return []
         if self.graphmask is not None:
             raise ConfigurationError(
-                f"The archive '{args.archive_file}' is of a masker already. With --allowances, give the archive of the model to explain."
+                f"The archive '{args.archive_file}' is of a masker already. With --graphmask-config, give the archive of the model to explain."
             )
         maskers = train_maskers(
             args.graphmask_config,
             args.archive_file,
             self.provenance["weights_sha256"],
-            parse_allowances(args.allowances),
+            [None] if args.allowances is None else parse_allowances(args.allowances),
             Path(args.output_dir) / "allowances",
+            seeds=[None] if args.seeds == 1 else range(args.seed, args.seed + args.seeds),
             overwrite=args.force,
             include_packages=getattr(args, "include_package", ()),
         )
-        for masker in maskers:
-            config = {"type": "graphmask", "archive_file": masker.archive_file}
-            self.interpreter_configs[masker.label] = config
+        for label in dict.fromkeys(masker.label for masker in maskers):
+            files = [masker.archive_file for masker in maskers if masker.label == label]
+            archive_file = files if len(files) > 1 else files[0]
+            self.interpreter_configs[label] = {"type": "graphmask", "archive_file": archive_file}
         # What the curve is made of.
         for name in ("edge_kept", "edge_changed"):
             if name not in [config["type"] for config in self.metric_configs.values()]:
@@ -375,9 +384,9 @@ def check_positive(args: argparse.Namespace) -> None:
             raise ConfigurationError(f"--{name.replace('_', '-')} is {value}, expected at least 1.")
     if not 0 < args.level < 1:
         raise ConfigurationError(f"--level is {args.level}, expected a number between 0 and 1, such as 0.95.")
-    if (args.allowances is None) != (args.graphmask_config is None):
+    if args.allowances is not None and args.graphmask_config is None:
         raise ConfigurationError(
-            "--allowances and --graphmask-config need each other: maskers are trained with that config, one for each allowance."
+            "--allowances needs --graphmask-config: maskers are trained with that config, one for each allowance."
         )
     if args.allowances is not None:
         parse_allowances(args.allowances)
@@ -424,7 +433,8 @@ class CompareInterpreters(Subcommand):
             "--seeds",
             type=int,
             default=1,
-            help="run interpreters that take a seed with so many and report how far they agree (default: %(default)s)",
+            help="run interpreters that take a seed with so many, with --graphmask-config train so many maskers, and report how far "
+            "they agree (default: %(default)s)",
         )
         add(
             "--control-draws",
@@ -452,7 +462,8 @@ class CompareInterpreters(Subcommand):
         add(
             "--graphmask-config",
             metavar="FILE",
-            help="with --allowances, the config of GraphMask to train with; the model to explain and its vocabulary are those of ARCHIVE",
+            help="also train maskers with this config of GraphMask, one for each of --allowances (if given) and --seeds; the model to "
+            "explain and its vocabulary are those of ARCHIVE",
         )
         add("--force", action="store_true", help="replace results of other settings")
         subparser.set_defaults(func=compare_for_arguments)

@@ -1,20 +1,26 @@
-"""Maskers for several allowances, each trained by `allennlp train` in a process of its own."""
+"""Maskers for several allowances and seeds, each trained by `allennlp train` in a process of its own."""
 
+import inspect
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.interpret.comparison.folder import fingerprint, to_json, write_atomically
+from allennlp_graphmask.interpret.graphmask import GraphMask
 
 #: How much of the log of a training that failed an error shows.
 _END_OF_LOG = 2000
+
+_SEEDS = ("random_seed", "numpy_seed", "pytorch_seed")
+_DEFAULT_ALLOWANCE: float = inspect.signature(GraphMask).parameters["allowance"].default
 
 
 class TrainedMasker(NamedTuple):
@@ -22,8 +28,10 @@ class TrainedMasker(NamedTuple):
     # Parameters
 
     allowance : `float`
+    seed : `int`, optional
+        That of its training; `None` for the config's own.
     label : `str`
-        The name of its interpreter.
+        The name of its interpreter, which maskers with the same allowance share.
     archive_file : `str`
     constraint_met : `bool`
         Whether its training found a masker that meets the constraint on the validation data.
@@ -32,6 +40,7 @@ class TrainedMasker(NamedTuple):
     """
 
     allowance: float
+    seed: Optional[int]
     label: str
     archive_file: str
     constraint_met: bool
@@ -59,14 +68,15 @@ def train_maskers(
     config_file: str,
     archive_file: str,
     target_fingerprint: str,
-    allowances: Sequence[float],
+    allowances: Sequence[Optional[float]],
     folder: Path,
     *,
+    seeds: Sequence[Optional[int]] = (None,),
     overwrite: bool = False,
     include_packages: Sequence[str] = (),
 ) -> List[TrainedMasker]:
     """
-    Trains a masker for each allowance, those excepted that are there already.
+    Trains a masker for each allowance and seed, those excepted that are there already.
 
     # Parameters
 
@@ -77,8 +87,12 @@ def train_maskers(
     target_fingerprint : `str`
         Of the weights in the archive.
     allowances : `Sequence[float]`
+        `None` stands for that of the config.
     folder : `Path`
-        Each gets a folder in it, which appears only when its training is finished.
+        Each masker gets a folder in it, which appears only when its training is finished.
+    seeds : `Sequence[int]`, optional (default = `(None,)`)
+        For each of them (`random_seed`, `numpy_seed` and `pytorch_seed`) a masker is trained; `None` stands for those of the
+        config.
     overwrite : `bool`, optional (default = `False`)
         Trains again where the config, or the model, was another one.
     include_packages : `Sequence[str]`, optional (default = `()`)
@@ -95,30 +109,32 @@ def train_maskers(
     archive_file = os.path.abspath(archive_file)
     environment = {**os.environ, "GRAPHMASK_TARGET": archive_file}
     maskers = []
-    for allowance in allowances:
-        overrides = json.dumps(
-            {
-                "model.allowance": allowance,
-                "model.target": {"type": "from_archive", "archive_file": archive_file},
-                "vocabulary": {"type": "from_files", "directory": archive_file},
-            }
-        )
-        config = Params.from_file(config_file, params_overrides=overrides, ext_vars=environment).as_dict(
-            quiet=True
-        )
+    for allowance, seed in itertools.product(allowances, seeds):
+        overrides: Dict[str, Any] = {
+            "model.target": {"type": "from_archive", "archive_file": archive_file},
+            "vocabulary": {"type": "from_files", "directory": archive_file},
+        }
+        if allowance is not None:
+            overrides["model.allowance"] = allowance
+        if seed is not None:
+            overrides.update(dict.fromkeys(_SEEDS, seed))
+        config = Params.from_file(
+            config_file, params_overrides=json.dumps(overrides), ext_vars=environment
+        ).as_dict(quiet=True)
         if config["model"].get("type") != "graphmask":
             raise ConfigurationError(
                 f"'{config_file}' is the config of a model of type {config['model'].get('type')!r}, expected \"graphmask\": "
                 "allowances are those of maskers."
             )
+        own_allowance = config["model"].get("allowance", _DEFAULT_ALLOWANCE)
         # Where the archive lies does not matter.
         config["model"]["target"] = config["vocabulary"] = target_fingerprint
-        description = {"fingerprint": fingerprint(config), "allowance": allowance}
-        place = folder / f"{allowance:g}"
+        description = {"fingerprint": fingerprint(config), "allowance": own_allowance, "seed": seed}
+        place = folder / (f"{own_allowance:g}" + ("" if seed is None else f"_seed_{seed}"))
         if place.exists():
             before = place / "training.json"
             if before.is_file() and json.loads(before.read_text(encoding="utf-8")) == description:
-                maskers.append(_trained(allowance, place))
+                maskers.append(_trained(own_allowance, seed, place))
                 continue
             if not overwrite:
                 raise ConfigurationError(
@@ -126,10 +142,10 @@ def train_maskers(
                     "give --force to train it again."
                 )
             shutil.rmtree(place)
-        _train(config_file, overrides, place, environment, include_packages)
+        _train(config_file, json.dumps(overrides), place, environment, include_packages)
         write_atomically(Path(f"{place}.partial") / "training.json", to_json(description))
         os.rename(f"{place}.partial", place)
-        maskers.append(_trained(allowance, place))
+        maskers.append(_trained(own_allowance, seed, place))
     return maskers
 
 
@@ -157,7 +173,7 @@ def _train(
         )
 
 
-def _trained(allowance: float, place: Path) -> TrainedMasker:
+def _trained(allowance: float, seed: Optional[int], place: Path) -> TrainedMasker:
     metrics = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
     validation = {
         name: metrics[f"best_validation_{name}"]
@@ -166,6 +182,7 @@ def _trained(allowance: float, place: Path) -> TrainedMasker:
     }
     return TrainedMasker(
         allowance,
+        seed,
         f"graphmask_{allowance:g}",
         str(place / "model.tar.gz"),
         bool(metrics.get("best_validation_constraint_met")),
@@ -179,7 +196,9 @@ def advice(maskers: Sequence[TrainedMasker]) -> List[str]:
     if not failed:
         return []
     lines = [
-        f"Allowance {masker.allowance:g}: no epoch of the training met the constraint on the validation data; the one that violated "
+        f"Allowance {masker.allowance:g}"
+        + ("" if masker.seed is None else f", seed {masker.seed}")
+        + ": no epoch of the training met the constraint on the validation data; the one that violated "
         "it least is shown ("
         + ", ".join(f"{name} {value:.3g}" for name, value in masker.validation.items())
         + ")."
@@ -196,9 +215,14 @@ def advice(maskers: Sequence[TrainedMasker]) -> List[str]:
 
 
 def allowance_rows(maskers: Sequence[TrainedMasker], results: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """For each masker its kept share and the share of changed predictions, on the validation data and on those compared on."""
+    """
+    For each allowance the kept share and the share of changed predictions: of the first masker, on the data compared on, and on the
+    validation data, where `constraint_met` is that of all seeds.
+    """
     rows = []
-    for masker in maskers:
+    for label in dict.fromkeys(masker.label for masker in maskers):
+        same = [masker for masker in maskers if masker.label == label]
+        masker = same[0]
         quantities = {
             name: row
             for metric in results["interpreters"][masker.label]["metrics"].values()
@@ -208,7 +232,7 @@ def allowance_rows(maskers: Sequence[TrainedMasker], results: Dict[str, Any]) ->
             {
                 "allowance": masker.allowance,
                 "interpreter": masker.label,
-                "constraint_met": masker.constraint_met,
+                "constraint_met": all(other.constraint_met for other in same),
                 "validation": masker.validation,
                 "kept": quantities["kept"]["value"],
                 "changed": quantities["changed"]["value"],

@@ -148,6 +148,14 @@ class Explanation:
         """
         return json.dumps(self._as_dict(), allow_nan=False)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the HTML view in a frame of its own, which shares nothing with the notebook's page."""
+        # Imported here: views know explanations, explanations know no view.
+        from allennlp_graphmask.render.html import render_html
+        from allennlp_graphmask.render.page import framed
+
+        return framed(render_html(self))
+
     @classmethod
     def from_json_line(cls, line: str) -> "Explanation":
         """

@@ -86,6 +86,10 @@ class GraphSrlPredictor(Predictor):
 
     # --- From JSON to instances
 
+    def text_to_json(self, text: str) -> JsonDict:
+        """The input that stands for raw text; `allennlp explain --text` asks for it."""
+        return {"sentence": text}
+
     def json_to_sentences(self, inputs: JsonDict) -> List[RequestedSentence]:
         """
         The sentences of an input with their predicates.

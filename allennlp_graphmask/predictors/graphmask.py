@@ -1,29 +1,22 @@
 import contextlib
-import gc
 from typing import Any, Dict, Iterator, List, Optional
 
 from allennlp.common.checks import ConfigurationError
-from allennlp.common.util import JsonDict, lazy_groups_of
 from allennlp.data import DatasetReader, Instance
-from allennlp.data.fields import SequenceField
 from allennlp.models import Archive, Model
 from allennlp.predictors import Predictor
 
 from allennlp_graphmask.interpret.explanation import Explanation, build_explanation
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.provenance import build_provenance
+from allennlp_graphmask.predictors.explaining_predictor import ExplainingPredictor
 
 
 @Predictor.register("graphmask")
-class GraphMaskPredictor(Predictor):
+class GraphMaskPredictor(ExplainingPredictor):
     """
-    Explains the predictions of the model that a `graphmask` model was trained for: for each instance one
-    [`Explanation`](../interpret/explanation.md).
-
-    JSON input is what the explained model's own predictor takes (for `gcn_srl` see `graph_srl`). It can stand
-    for any number of instances, so that the output for one input is `{"explanations": [...]}`, each in its
-    JSON form. For instances (`--use-dataset-reader`) the output for each is the JSON form of its explanation
-    alone.
+    Explains the predictions of the model that a `graphmask` model was trained for. What goes in and comes out
+    is described at `ExplainingPredictor`, from which this is derived.
 
     Registered as a `Predictor` with name "graphmask".
 
@@ -61,36 +54,18 @@ class GraphMaskPredictor(Predictor):
                 f"The predictor 'graphmask' explains by a trained 'graphmask' model, not by a "
                 f"{type(model).__name__}. Train one on this model, and give the archive of that."
             )
-        super().__init__(model, dataset_reader, frozen)
+        super().__init__(
+            model,
+            dataset_reader,
+            frozen,
+            target=model.target,
+            target_predictor=target_predictor,
+            batch_size=batch_size,
+            target_predictor_arguments=target_predictor_arguments,
+        )
         self._model: GraphMask
-        self._batch_size = batch_size
         self._config = config
         self._provenance: Optional[Dict[str, Any]] = None
-        self.target_predictor = self._build_target_predictor(
-            target_predictor, frozen, target_predictor_arguments
-        )
-
-    def _build_target_predictor(
-        self, name: Optional[str], frozen: bool, arguments: Dict[str, Any]
-    ) -> Optional[Predictor]:
-        target = self._model.target
-        name = name or target.default_predictor
-        if name is None:
-            # Instances can be explained all the same.
-            if arguments:
-                raise ConfigurationError(
-                    f"{type(target).__name__} has no predictor of its own that could take "
-                    f"{', '.join(sorted(arguments))}. "
-                    'Name one by "target_predictor".'
-                )
-            return None
-        try:
-            return Predictor.by_name(name)(target, self._dataset_reader, frozen=frozen, **arguments)
-        except TypeError as error:
-            raise ConfigurationError(
-                f"The predictor '{name}' of the explained model does not take "
-                f"{', '.join(sorted(arguments)) or 'frozen'}: {error}"
-            ) from error
 
     @classmethod
     def from_archive(
@@ -119,91 +94,14 @@ class GraphMaskPredictor(Predictor):
             self._provenance = build_provenance(self._model, config)
         return self._provenance
 
-    def json_to_instances(self, inputs: JsonDict) -> List[Instance]:
-        """All instances of one input, as the target's predictor makes them."""
-        if self.target_predictor is None:
-            raise ConfigurationError(
-                f"{type(self._model.target).__name__} has no predictor that turns JSON into instances. Name "
-                'one by "target_predictor", or explain a file that its reader reads (--use-dataset-reader).'
-            )
-        json_to_instances = getattr(self.target_predictor, "json_to_instances", None)
-        if json_to_instances is not None:
-            return json_to_instances(inputs)
-        return [self.target_predictor._json_to_instance(inputs)]
-
-    def explain_instances(self, instances: List[Instance]) -> List[Explanation]:
-        """
-        # Parameters
-
-        instances : `List[Instance]`
-            Any number of them; the more there are, the faster, as those of about the same length go into one batch.
-
-        # Returns
-
-        `List[Explanation]`
-            One for each instance, in their order.
-        """
+    def explain_batch(self, instances: List[Instance]) -> List[Explanation]:
         interpreter = self._model.describe()
-        explanations: Dict[int, Explanation] = {}
-        by_length = sorted(range(len(instances)), key=lambda number: _length(instances[number]))
-        for numbers in lazy_groups_of(by_length, self._batch_size):
-            batch = [instances[number] for number in numbers]
-            for instance in batch:
-                self._dataset_reader.apply_token_indexers(instance)
-            with _without_controls(self._model), _garbage_left_alone():
-                outputs = self._model.forward_on_instances(batch)
-                for number, instance, output in zip(numbers, batch, outputs):
-                    explanations[number] = build_explanation(
-                        instance, output, interpreter=interpreter, provenance=self.provenance
-                    )
-        return [explanations[number] for number in range(len(instances))]
-
-    def explain_json(self, inputs: JsonDict) -> List[Explanation]:
-        """The explanations of one input."""
-        return self.explain_instances(self.json_to_instances(inputs))
-
-    def predict_json(self, inputs: JsonDict) -> JsonDict:
-        return self.predict_batch_json([inputs])[0]
-
-    def predict_batch_json(self, inputs: List[JsonDict]) -> List[JsonDict]:
-        instances = [self.json_to_instances(one_input) for one_input in inputs]
-        explanations = iter(self.explain_instances([instance for group in instances for instance in group]))
-        return [{"explanations": [next(explanations).to_dict() for _ in group]} for group in instances]
-
-    def predict_instance(self, instance: Instance) -> JsonDict:
-        return self.predict_batch_instance([instance])[0]
-
-    def predict_batch_instance(self, instances: List[Instance]) -> List[JsonDict]:
-        return [explanation.to_dict() for explanation in self.explain_instances(instances)]
-
-    def _json_to_instance(self, json_dict: JsonDict) -> Instance:
-        instances = self.json_to_instances(json_dict)
-        if len(instances) != 1:
-            raise ConfigurationError(
-                f"This input stands for {len(instances)} instances, where one is expected."
-            )
-        return instances[0]
-
-
-def _length(instance: Instance) -> int:
-    """That of its longest sequence, to which a batch is padded."""
-    fields = instance.fields.values()
-    return max((field.sequence_length() for field in fields if isinstance(field, SequenceField)), default=0)
-
-
-@contextlib.contextmanager
-def _garbage_left_alone() -> Iterator[None]:
-    """
-    Explanations of large graphs are hundreds of thousands of small objects, none of them garbage: looking through them again
-    and again for cycles takes longer than making them.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+        with _without_controls(self._model):
+            outputs = self._model.forward_on_instances(instances)
+        return [
+            build_explanation(instance, output, interpreter=interpreter, provenance=self.provenance)
+            for instance, output in zip(instances, outputs)
+        ]
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["render_text"]
+__all__ = ["render_html", "render_text", "write_html_pages"]
 
 
 def __getattr__(name: str) -> Any:
@@ -12,4 +12,8 @@ def __getattr__(name: str) -> Any:
         from allennlp_graphmask.render.text import render_text
 
         return render_text
+    if name in ("render_html", "write_html_pages"):
+        from allennlp_graphmask.render import html
+
+        return getattr(html, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,7 +25,7 @@ _CONTEXT = 60
 _MAX_SUPPORT = 1500
 
 
-class _Mention(NamedTuple):
+class Mention(NamedTuple):
     """A node as a place in a support. `number` is its own if its text alone would not tell which one is meant, else empty."""
 
     node: int
@@ -95,7 +95,7 @@ def render_question(explanation: Explanation, *, width: int = 88, max_edges: Opt
     `str`
         Without a line end at its end.
     """
-    mentions = _mentions(explanation)
+    mentions = mentions_of(explanation)
     lines = _answer_lines(explanation, width)
     lines.extend(_candidate_lines(explanation))
     lines.append("")
@@ -111,24 +111,25 @@ def render_question(explanation: Explanation, *, width: int = 88, max_edges: Opt
 
 def _answer_lines(explanation: Explanation, width: int) -> List[str]:
     metadata = explanation.metadata
-    rows = [("question", _on_one_line(metadata["query"]))]
+    rows = [("question", on_one_line(metadata["query"]))]
     if isinstance(metadata.get("answer"), str):
-        rows.append(("true answer", _on_one_line(metadata["answer"])))
-    return labelled_lines([*rows, *result_rows(explanation, "answer", _answer_text)], width)
+        rows.append(("true answer", on_one_line(metadata["answer"])))
+    return labelled_lines([*rows, *result_rows(explanation, "answer", answer_text)], width)
 
 
-def _answer_text(prediction: Any) -> str:
+def answer_text(prediction: Any) -> str:
+    """The answer of a prediction with its probability; "none" if it has no answer."""
     answer = prediction.get("answer") if isinstance(prediction, dict) else prediction
     if answer is None:
         return "none"
     if not isinstance(answer, str):
         return json.dumps(answer, ensure_ascii=False)
-    ranking = _ranking(prediction)
+    ranking = ranking_of(prediction)
     probability = f" ({ranking[0]['probability']:.2f})" if ranking else ""
-    return _on_one_line(answer) + probability
+    return on_one_line(answer) + probability
 
 
-def _ranking(prediction: Any) -> List[Dict[str, Any]]:
+def ranking_of(prediction: Any) -> List[Dict[str, Any]]:
     """The candidates of a prediction that is a ranking."""
     ranking = prediction.get("ranking") if isinstance(prediction, dict) else None
     if not isinstance(ranking, list):
@@ -143,15 +144,15 @@ def _ranking(prediction: Any) -> List[Dict[str, Any]]:
 
 
 def _candidate_lines(explanation: Explanation) -> List[str]:
-    before = _ranking(explanation.prediction["original"])
-    after = _ranking(explanation.prediction["masked"])
+    before = ranking_of(explanation.prediction["original"])
+    after = ranking_of(explanation.prediction["masked"])
     if not before:
         return []
     shown = before[:_MAX_CANDIDATES]
     # An answer that masking has changed is shown wherever it was.
     shown += [entry for entry in before[_MAX_CANDIDATES:] if after and entry["text"] == after[0]["text"]]
     after_masking = {entry["text"]: entry for entry in after}
-    names = [shortened(_on_one_line(entry["text"])) for entry in shown]
+    names = [shortened(on_one_line(entry["text"])) for entry in shown]
     name_width = max(map(display_width, names))
     lines = ["", "candidates: probability before and after masking" if after else "candidates: probability"]
     for name, entry in zip(names, shown):
@@ -169,14 +170,15 @@ def _candidate_lines(explanation: Explanation) -> List[str]:
 # --- The supports
 
 
-def _mentions(explanation: Explanation) -> List[_Mention]:
+def mentions_of(explanation: Explanation) -> List[Mention]:
+    """The nodes of a question as places in its supports."""
     details = explanation.metadata.get("nodes", [])
     places = [(detail["support"], detail["start_char"], detail["end_char"]) for detail in details]
-    texts = [_on_one_line(node.text) for node in explanation.nodes]
+    texts = [on_one_line(node.text) for node in explanation.nodes]
     occurrences = Counter((support, text) for (support, _, _), text in zip(places, texts))
     overlapping = _overlapping(places)
     return [
-        _Mention(
+        Mention(
             number,
             *place,
             text,
@@ -201,9 +203,9 @@ def _overlapping(places: Sequence[Tuple[int, int, int]]) -> List[int]:
     return sorted(crossing)
 
 
-def _support_lines(explanation: Explanation, mentions: Sequence[_Mention], width: int) -> List[str]:
+def _support_lines(explanation: Explanation, mentions: Sequence[Mention], width: int) -> List[str]:
     supports: List[str] = explanation.metadata["supports"]
-    by_support: Dict[int, List[_Mention]] = {}
+    by_support: Dict[int, List[Mention]] = {}
     for mention in mentions:
         by_support.setdefault(mention.support, []).append(mention)
     shown = sorted(by_support)
@@ -225,7 +227,7 @@ def _support_lines(explanation: Explanation, mentions: Sequence[_Mention], width
     return lines or ["no supports"]
 
 
-def _marked(text: str, mentions: Sequence[_Mention]) -> str:
+def _marked(text: str, mentions: Sequence[Mention]) -> str:
     """The text with its mentions in brackets; a long one without what is far from any."""
     marks: List[Tuple[int, int, int, str]] = []
     for mention in mentions:
@@ -234,7 +236,7 @@ def _marked(text: str, mentions: Sequence[_Mention]) -> str:
         marks.append((mention.end, 0, -mention.start, f"]]{mention.number}"))
     marks.sort()
     places = [0, *(mark[0] for mark in marks), len(text)]
-    pieces = [_on_one_line(text[start:end], strip=False) for start, end in zip(places, places[1:])]
+    pieces = [on_one_line(text[start:end], strip=False) for start, end in zip(places, places[1:])]
     if len(text) > _LONG_SUPPORT:
         last = len(pieces) - 1
         pieces = [_without_middle(piece, number > 0, number < last) for number, piece in enumerate(pieces)]
@@ -261,7 +263,7 @@ def _tail(text: str, length: int) -> str:
     return tail or rest
 
 
-def _on_one_line(text: str, strip: bool = True) -> str:
+def on_one_line(text: str, strip: bool = True) -> str:
     text = printable(re.sub(r"\s+", " ", text))
     return text.strip() if strip else text
 
@@ -287,7 +289,7 @@ def _kept_hops(explanation: Explanation, layer: int) -> List[_Hop]:
 
 
 def _layer_lines(
-    explanation: Explanation, mentions: Sequence[_Mention], layer: int, width: int, max_edges: Optional[int]
+    explanation: Explanation, mentions: Sequence[Mention], layer: int, width: int, max_edges: Optional[int]
 ) -> List[str]:
     lines = [layer_heading(explanation, layer)]
     hops = _kept_hops(explanation, layer)

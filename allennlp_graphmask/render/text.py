@@ -83,21 +83,29 @@ def _sentence_lines(explanation: Explanation, width: int) -> List[str]:
 
 
 def _prediction_lines(explanation: Explanation, width: int) -> List[str]:
-    rows = result_rows(explanation, "prediction", _prediction_text)
+    rows = result_rows(explanation, "prediction", prediction_text)
     original = explanation.prediction["original"]
-    if _is_role_prediction(original):
+    if is_role_prediction(original):
         predicate = original["predicate"]
         sense = predicate.get("sense") or predicate.get("lemma") or "?"
         rows.insert(0, ("predicate", f"{predicate['text']} ({sense})"))
     return labelled_lines(rows, width)
 
 
-def _is_role_prediction(prediction: Any) -> bool:
+def is_role_prediction(prediction: Any) -> bool:
+    """Whether it is the arguments of a predicate, as `gcn_srl` predicts them."""
     return (
         isinstance(prediction, dict)
         and isinstance(prediction.get("predicate"), dict)
         and "text" in prediction["predicate"]
         and isinstance(prediction.get("arguments"), list)
+        and all(_is_argument(argument) for argument in prediction["arguments"])
+    )
+
+
+def _is_argument(argument: Any) -> bool:
+    return isinstance(argument, dict) and all(
+        isinstance(argument.get(key), str) for key in ("role", "phrase")
     )
 
 
@@ -113,8 +121,9 @@ def _are_classified_nodes(nodes: Any) -> bool:
     return isinstance(nodes, list) and all(_is_classification(node) and "text" in node for node in nodes)
 
 
-def _prediction_text(prediction: Any) -> str:
-    if _is_role_prediction(prediction):
+def prediction_text(prediction: Any) -> str:
+    """A prediction in one line."""
+    if is_role_prediction(prediction):
         arguments = [f"{argument['role']}: {argument['phrase']}" for argument in prediction["arguments"]]
         return " | ".join(arguments) if arguments else "no arguments"
     if isinstance(prediction, str):
@@ -164,7 +173,7 @@ def _layer_lines(explanation: Explanation, layer: int, width: int, max_edges: Op
         arcs = sorted(arcs, key=_Arc.best_score, reverse=True)[:max_edges]
     # In the order of the text, as the sentence is read.
     arcs.sort(key=lambda arc: (arc.target, arc.source))
-    names = _node_names(explanation)
+    names = node_names(explanation)
     columns = [(names[arc.source], f"--{printable(arc.relation)}-->", names[arc.target]) for arc in arcs]
     widths = [max((display_width(row[column]) for row in columns), default=0) for column in range(3)]
     for arc, row in zip(arcs, columns):
@@ -184,7 +193,8 @@ def _layer_lines(explanation: Explanation, layer: int, width: int, max_edges: Op
     return lines
 
 
-def _node_names(explanation: Explanation) -> List[str]:
+def node_names(explanation: Explanation) -> List[str]:
+    """The texts of the nodes, shortened, with the number of the node where there are several of the same text."""
     texts = [printable(node.text) for node in explanation.nodes]
     numbered = {text for text in texts if texts.count(text) > 1} if len(texts) <= _MAX_TOKENS else set(texts)
     return [

@@ -7,12 +7,15 @@ from typing import Any, Callable, Dict, Iterable, List, Tuple
 from allennlp_graphmask.interpret.explanation import Explanation
 
 _LABEL_WIDTH = 12
+# They join letters or keep them apart, in Persian or in pictographs for example, and do nothing else.
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
 
 def printable(text: str) -> str:
     """Without control characters, which could move the cursor or colour the terminal."""
     return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+        character if character.isprintable() or character in _JOINERS else "\N{REPLACEMENT CHARACTER}"
+        for character in text
     )
 
 
@@ -24,7 +27,11 @@ def shortened(text: str, length: int = 30) -> str:
 def display_width(text: str) -> int:
     """In columns of a terminal: Chinese, Japanese and Korean characters take two, combining ones none."""
     return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        0
+        if unicodedata.combining(character) or character in _JOINERS
+        else 2
+        if unicodedata.east_asian_width(character) in "WF"
+        else 1
         for character in text
     )
 

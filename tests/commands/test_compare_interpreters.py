@@ -15,6 +15,7 @@ import pytest
 import torch
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
+from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.models import load_archive
 
 from allennlp_graphmask.commands import compare_interpreters, masker_training
@@ -22,7 +23,13 @@ from allennlp_graphmask.commands.compare_interpreters import CompareInterpreters
 from allennlp_graphmask.interpret.comparison import plot, rows_of, to_csv
 from allennlp_graphmask.interpret.comparison.folder import write_atomically
 from allennlp_graphmask.interpret.interpreters import LeaveOneEdgeOut, RandomInterpreter
-from allennlp_graphmask.interpret.metrics import EdgeFidelity, EdgeTruth, JudgedAttribution, truth_of_batch
+from allennlp_graphmask.interpret.metrics import (
+    EdgeAgreement,
+    EdgeFidelity,
+    EdgeTruth,
+    JudgedAttribution,
+    truth_of_batch,
+)
 from allennlp_graphmask.interpret.passes import TargetPasses
 
 FEW = ("--control-draws", "2", "--bootstrap-draws", "50", "--batch-size", "3")
@@ -354,6 +361,48 @@ def test_a_curve_of_allowances(folder, monkeypatch, capsys) -> None:
         in_folder(folder, *arguments, "--metrics", "kept")
 
 
+def test_maskers_of_several_seeds(folder, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(folder)
+    # So impatient that different seeds keep different messages.
+    model = {
+        **MASKER_CONFIG["model"],
+        "multiplier_start": -2.0,
+        "masker": {"type": "edgewise", "location_bias": 0.0},
+    }
+    (folder / "masker.json").write_text(json.dumps({**MASKER_CONFIG, "model": model}))
+    arguments = ("--graphmask-config", "masker.json", "--interpreters", "random", "--metrics", "kept")
+    results = in_folder(folder, *arguments, "--seeds", "2", "--seed", "5")
+    # The allowance is the config's, here the default.
+    maskers = [folder / "out" / "allowances" / f"0.05_seed_{seed}" for seed in (5, 6)]
+    assert sorted((folder / "out" / "allowances").iterdir()) == maskers
+    for seed, masker in zip((5, 6), maskers):
+        config = json.loads((masker / "config.json").read_text())
+        assert [config[name] for name in ("random_seed", "numpy_seed", "pytorch_seed")] == [seed] * 3
+    result = results["interpreters"]["graphmask_0.05"]
+    assert result["config"]["archive_file"] == [str(masker / "model.tar.gz") for masker in maskers]
+    assert "seeds" not in result and results["interpreters"]["random"]["seeds"] == [5, 6]
+    archives = [load_archive(str(masker / "model.tar.gz")) for masker in maskers]
+    models = [archive.model.eval() for archive in archives]
+    loader = MultiProcessDataLoader(archives[0].validation_dataset_reader, "graphs.jsonl", batch_size=100)
+    loader.index_with(models[0].vocab)
+    [batch] = loader
+    agreement = EdgeAgreement()
+    with torch.no_grad():
+        agreement([masker(**batch)["attribution"] for masker in models])
+    expected = agreement.get_metric()
+    assert expected["jaccard"] < 1
+    for name in ("kappa", "jaccard"):
+        assert result["agreement"][name]["value"] == pytest.approx(expected[name], rel=1e-4)
+
+
+def test_no_archives_of_maskers(folder) -> None:
+    (folder / "interpreters.json").write_text(
+        json.dumps({"maskers": {"type": "graphmask", "archive_file": []}})
+    )
+    with pytest.raises(ConfigurationError, match="archive_file.*is an empty list"):
+        in_folder(folder, "--interpreters", folder / "interpreters.json", "--metrics", "kept")
+
+
 def test_a_training_that_fails(folder, monkeypatch) -> None:
     monkeypatch.chdir(folder)
     config = {**MASKER_CONFIG, "train_data_path": "nowhere.jsonl"}
@@ -367,7 +416,9 @@ def test_a_training_that_fails(folder, monkeypatch) -> None:
 
 
 def test_advice_where_no_mask_is_feasible() -> None:
-    masker = masker_training.TrainedMasker(0.1, "graphmask_0.1", "", False, {"kept": 0.5, "changed": 0.3})
+    masker = masker_training.TrainedMasker(
+        0.1, None, "graphmask_0.1", "", False, {"kept": 0.5, "changed": 0.3}
+    )
     first, second = masker_training.advice([masker])
     assert "Allowance 0.1: no epoch" in first and "changed 0.3" in first
     assert "No allowance gave a feasible mask. Allow more" in second
@@ -382,7 +433,7 @@ def test_bad_allowances(allowances, folder) -> None:
 
 
 def test_allowances_need_a_config_of_graphmask(folder) -> None:
-    with pytest.raises(ConfigurationError, match="need each other"):
+    with pytest.raises(ConfigurationError, match="--allowances needs --graphmask-config"):
         in_folder(folder, "--allowances", "0.1")
     with pytest.raises(ConfigurationError, match="'masker.json', which does not exist"):
         in_folder(folder, "--allowances", "0.1", "--graphmask-config", "masker.json")

@@ -8,7 +8,9 @@ import importlib
 import io
 import os
 import pickle
+import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import huggingface_hub
@@ -284,6 +286,42 @@ def test_tensor_cache_of_a_torch_that_reads_recent_pickles_is_left_alone(monkeyp
     module = run_patched("tensor_cache_protocol", "import pickle")
     assert module.state == NOT_NEEDED
     assert module.pickle is pickle
+
+
+def test_the_process_group_is_given_up_at_the_end(tmp_path) -> None:
+    code = """
+import torch.distributed as dist
+def _train_worker(store):
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=0, world_size=1)
+"""
+    script = tmp_path / "worker.py"
+    script.write_text(
+        f"import atexit\nfrom tests.compat.test_patches import run_patched\nimport torch.distributed\n"
+        f"module = run_patched('process_group_left', {code!r})\n"
+        "assert module.state == 'applied', module.state\n"
+        # What is registered first is called last.
+        "atexit.register(lambda: print('left:', torch.distributed.is_initialized()))\n"
+        f"module._train_worker({str(tmp_path / 'store')!r})\n"
+        "print('during:', torch.distributed.is_initialized())\n"
+    )
+    root = str(Path(__file__).resolve().parents[2])
+    finished = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.split("\n")[-3:] == ["during: True", "left: False", ""]
+
+
+def test_an_allennlp_that_gives_up_its_process_group_is_left_alone() -> None:
+    module = run_patched(
+        "process_group_left",
+        "import torch.distributed as dist\ndef _train_worker():\n    dist.destroy_process_group()",
+    )
+    assert module.state == "not needed"
 
 
 def test_plugin_is_added_to_the_default_plugins_once() -> None:

@@ -127,8 +127,10 @@ def test_only_the_centre_is_read() -> None:
 def test_graphmask_explains_it_and_leaves_nothing_behind(variant: str) -> None:
     model, batch, _ = model_and_batch(variant)
     explainer = GraphMask(model.vocab, model).eval()
-    with assert_nothing_left_behind(model):
-        output = explainer(**batch)
+    assert_nothing_left_behind(
+        explainer.target, lambda: explainer(**batch), predict=lambda: explainer.target(**batch)["logits"]
+    )
+    output = explainer(**batch)
     assert output["attribution"].num_layers == model.graph_encoder.num_layers
     states = model.encode_nodes(**batch)
     assert torch.equal(model(**batch, node_states=states)["logits"], model(**batch)["logits"])

@@ -3,7 +3,7 @@ local stars = import 'star_graphs.libsonnet';
 
 stars.data('single_layer') + stars.graphmask({
   divergence: 'kl',
-  multiplier_start: -1.0,
+  multiplier_start: 1.0,
   constraint_bound: 0.01,
 }) {
   // 400 batches are enough. After 200 and after 400 it is looked at the graphs of `dev`.
@@ -12,7 +12,8 @@ stars.data('single_layer') + stars.graphmask({
   trainer: {
     num_epochs: 2,
     validation_metric: '-selection',
-    optimizer: { type: 'adam', lr: 3e-3, parameter_groups: [[['(^|\\.)multiplier$'], { lr: 1e-2 }]] },
+    grad_norm: stars.grad_norm,
+    optimizer: { type: 'adam', lr: 3e-3, parameter_groups: [[['(^|\\.)multiplier$'], { lr: 2e-3 }]] },
     callbacks: [{ type: 'graphmask' }],
   },
 }

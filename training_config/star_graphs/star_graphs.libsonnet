@@ -24,6 +24,11 @@
   data_loader(batch_size):: { batch_size: batch_size, shuffle: true },
   validation_data_loader:: { batch_size: 500, shuffle: false },
 
+  // While all gates are open (or all shut) gradients are tiny, and Adam, which divides by their recent size, answers the first
+  // larger one with a step that shuts (or opens) all of them at once, for good: saturated gates have no gradient that leads back.
+  // Clipped gradients are never so different.
+  grad_norm:: 0.1,
+
   graphmask(settings):: {
     local target = std.extVar('GRAPHMASK_TARGET'),
     vocabulary: { type: 'from_files', directory: target },

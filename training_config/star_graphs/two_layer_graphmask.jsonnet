@@ -1,16 +1,21 @@
-// GraphMask on two_layer.jsonnet, whose archive is GRAPHMASK_TARGET.
+// GraphMask on two_layer.jsonnet, whose archive is GRAPHMASK_TARGET. See docs/star_graphs.md for why these settings.
 local stars = import 'star_graphs.libsonnet';
 
 stars.data('two_layer') + stars.graphmask({
-  allowance: 0.02,
-  multiplier_start: 5.0,
+  divergence: 'kl',
+  multiplier_start: 1.0,
+  multiplier_bounds: [0.0, 30.0],
+  constraint_bound: 0.01,
+  // The top layer has few edges that can be dropped. With all layers at once it can stay open.
+  epochs_per_layer: 1,
 }) {
   data_loader: stars.data_loader(32),
   validation_data_loader: stars.validation_data_loader,
   trainer: {
     num_epochs: 4,
     validation_metric: '-selection',
-    optimizer: { type: 'adam', lr: 3e-3, parameter_groups: [[['(^|\\.)multiplier$'], { lr: 1e-2 }]] },
+    grad_norm: stars.grad_norm,
+    optimizer: { type: 'adam', lr: 3e-3, parameter_groups: [[['(^|\\.)multiplier$'], { lr: 2e-3 }]] },
     callbacks: [{ type: 'graphmask' }],
   },
 }

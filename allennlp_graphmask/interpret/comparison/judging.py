@@ -52,7 +52,7 @@ def judge_interpreter(
     # Parameters
 
     interpreters : `Sequence[Interpreter]`
-        The interpreter, and others whose agreement with it is measured: the same with other seeds.
+        The interpreter, and others whose agreement with it is measured: the same with other seeds, or trained with others.
     passes : `TargetPasses`
         The model to explain.
     batches : `Iterable[Dict[str, Any]]`
@@ -102,7 +102,10 @@ def judge_interpreter(
     }
     if len(interpreters) > 1:
         result["agreement"] = describe_metric(agreement, [], sampling)
-        result["seeds"] = [interpreter.seed for interpreter in interpreters]
+        seeds = [interpreter.seed for interpreter in interpreters]
+        # Maskers that were trained differently draw nothing now.
+        if len(set(seeds)) == len(seeds):
+            result["seeds"] = seeds
     result["per_instance"] = {label: metric.per_instance() for label, metric in metrics.items()}
     return result
 

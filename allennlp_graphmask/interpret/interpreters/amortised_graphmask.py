@@ -47,7 +47,8 @@ class AmortisedGraphMask(Interpreter):
         self.graphmask = graphmask
 
     def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
-        model = self.graphmask
+        # An archive that the interpreter's config names was loaded without a word about the device of the model to explain.
+        model = self.graphmask.to(unmasked.layers[0].node_states.device)
         with torch.no_grad(), evaluating(model):
             locations = model.locations(unmasked.layers)
         graph = unmasked.layers[0].graph

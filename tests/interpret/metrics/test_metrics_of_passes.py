@@ -15,7 +15,6 @@ from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import (
     AllEdgesInterpreter,
     AmortisedGraphMask,
-    InformationBottleneck,
     Interpreter,
     LayerScores,
     LeaveOneEdgeOut,
@@ -241,6 +240,31 @@ def test_direction_of_the_divergence():
     assert metric.get_metric()["unfaithfulness"] == pytest.approx(0.3681, abs=5e-5)
 
 
+def test_random_controls_of_replacements_for_each_graph(judged):
+    graph, attribution = judged.graph, judged.attribution
+    rows = [
+        torch.randn(graph.num_graphs, replacement.size(-1), dtype=replacement.dtype)
+        for replacement in attribution.replacements
+    ]
+    closed = [torch.zeros_like(kept) for kept in attribution.kept]
+    scores = [torch.rand(graph.num_edges) for _ in closed]
+    outputs = []
+    for replacements, per_graph in ((rows, True), ([layer[graph.edge_graph] for layer in rows], False)):
+        one = EdgeAttribution(
+            graph,
+            scores,
+            closed,
+            attribution.relation_names,
+            replacements=replacements,
+            replacements_per_graph=per_graph,
+        )
+        control = JudgedAttribution(judged.passes, judged.unmasked, one).random_control(torch.Generator())
+        outputs.append(control.kept_output["logits"])
+    # Everything is replaced: shuffling changes nothing, and a row for each graph is as good as one for each edge.
+    torch.testing.assert_close(*outputs)
+    assert not torch.allclose(outputs[0], judged.unmasked.output["logits"])
+
+
 def test_random_controls(judged):
     control = judged.random_control(torch.Generator().manual_seed(2))
     again = judged.random_control(torch.Generator().manual_seed(2))
@@ -449,14 +473,3 @@ def test_shuffling_keeps_replacements_with_their_edges(vocab):
     assert torch.equal(
         shuffled_attribution(attribution, torch.Generator()).replacements[0], attribution.replacements[0]
     )
-
-
-def test_the_control_of_an_attribution_with_replacements_per_graph_has_them_too(vocab):
-    """Else a vector for each graph would be taken for one for each edge."""
-    passes, batch = TargetPasses(toy_target("tagger", vocab)), toy_batch(vocab, count=3)
-    attribution = InformationBottleneck(num_steps=1, samples_per_step=1, share=0.5).interpret(passes, batch)
-    assert attribution.replacements_per_graph
-    judged = JudgedAttribution(passes, batch, attribution)
-    control = judged.random_control(torch.Generator().manual_seed(1))
-    assert control.attribution.replacements_per_graph
-    assert control.kept_output["logits"].shape == judged.kept_output["logits"].shape

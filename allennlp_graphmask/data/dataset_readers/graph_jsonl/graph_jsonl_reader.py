@@ -1,6 +1,7 @@
 import logging
 from collections import Counter
-from typing import Any, Dict, Iterable, Iterator, List, Optional
+from functools import partial
+from typing import Any, Dict, Iterator, List, Optional
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Instance, TokenIndexer
@@ -8,8 +9,9 @@ from allennlp.data.fields import Field, ListField, MetadataField, TextField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.data.tokenizers import Tokenizer
 
-from allennlp_graphmask.data.dataset_readers.graph_jsonl.json_lines import JsonLine, read_json_lines
+from allennlp_graphmask.data.dataset_readers.graph_jsonl.json_lines import RawLine, read_raw_lines
 from allennlp_graphmask.data.dataset_readers.graph_jsonl.text_graph import CLASSIFIED, TextGraph, check_spans
+from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.fields import GraphField, OpenLabelField, OpenSequenceLabelField
 from allennlp_graphmask.data.tokenizers import PlainWordsTokenizer
 from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
@@ -18,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 @DatasetReader.register("graph_jsonl")
-class GraphJsonlReader(DatasetReader):
+class GraphJsonlReader(RecordReader):
     """
     Reads graphs over text from JSON lines, plain, .gz or .xz: one graph a line, with nodes that are texts, typed edges, and a
     label of the graph or labels of its nodes. `docs/graph_jsonl.md` describes the format. Files are read line by line and may
@@ -71,7 +73,7 @@ class GraphJsonlReader(DatasetReader):
         edge_label_namespace: str = "edge_labels",
         **kwargs: Any,
     ) -> None:
-        super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
+        super().__init__(**kwargs)
         if classify not in CLASSIFIED:
             raise ConfigurationError(f"classify must be 'graph' or 'nodes', got {classify!r}.")
         self.classify = classify
@@ -83,12 +85,10 @@ class GraphJsonlReader(DatasetReader):
         self._label_namespace = label_namespace
         self._edge_label_namespace = edge_label_namespace
 
-    def _read(self, file_path: Any) -> Iterable[Instance]:
-        path = str(file_path)
+    def records(self, path: str) -> Iterator[Record]:
         counts: Counter = Counter()
-        # Workers share lines and not instances, so that no worker makes instances for the others.
-        for line in self.shard_iterable(read_json_lines(path)):
-            yield self._instance_of_line(line, path, counts)
+        for line in read_raw_lines(path):
+            yield Record(f"line {line.number}", partial(self._instances_of_line, line, counts))
         logger.info(
             "%s: %d graphs, %d with labels, %d without edges; %d nodes, %d edges.",
             path,
@@ -99,9 +99,10 @@ class GraphJsonlReader(DatasetReader):
             counts["edges"],
         )
 
-    def _instance_of_line(self, line: JsonLine, path: str, counts: Counter) -> Instance:
+    def _instances_of_line(self, line: RawLine, counts: Counter) -> List[Instance]:
+        content = line.parse().content
         try:
-            graph = TextGraph.from_json(line.content)
+            graph = TextGraph.from_json(content)
             # A graph without nodes has no node that could have a label.
             needs_label = self._require_labels and (self.classify == "graph" or bool(graph.nodes))
             if needs_label and graph.classified is None:
@@ -111,13 +112,13 @@ class GraphJsonlReader(DatasetReader):
                 )
             instance = self.text_to_instance(graph)
         except ConfigurationError as error:
-            raise ConfigurationError(f"{path}, line {line.number}: {error.message}") from error
+            raise ConfigurationError(f"{line.path}, line {line.number}: {error.message}") from error
         counts["graphs"] += 1
         counts["labelled"] += graph.classified is not None
         counts["without edges"] += not graph.edges
         counts["nodes"] += len(graph.nodes)
         counts["edges"] += len(graph.edges)
-        return instance
+        return [instance]
 
     def text_to_instance(self, graph: TextGraph) -> Instance:  # type: ignore[override]
         """

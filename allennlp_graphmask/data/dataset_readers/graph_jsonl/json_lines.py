@@ -21,6 +21,23 @@ class JsonLine(NamedTuple):
     number: int
 
 
+class RawLine(NamedTuple):
+    """A line that is not blank, with its number, counted from 1, and the path of its file."""
+
+    content: bytes
+    number: int
+    path: str
+
+    def parse(self) -> JsonLine:
+        """
+        # Raises
+
+        `ConfigurationError` naming the file and the line, if it is no JSON object.
+        """
+        text = _decoded(self.content, self.path, self.number)
+        return JsonLine(_json_object(text, self.path, self.number), self.number)
+
+
 def read_json_lines(path: str) -> Iterator[JsonLine]:
     """
     Reads the objects of a file one by one. Lines of nothing but white space are skipped.
@@ -35,23 +52,39 @@ def read_json_lines(path: str) -> Iterator[JsonLine]:
     `ConfigurationError` naming the file and the line, if a line is no JSON object, or the file is cut off, has no object or
     cannot be read.
     """
+    for line in read_raw_lines(path):
+        yield line.parse()
+
+
+def read_raw_lines(path: str) -> Iterator[RawLine]:
+    """
+    As `read_json_lines`, but what is in a line is looked at when its `parse` is called: a line that is wrong does not hide those
+    behind it.
+    """
     if not os.path.exists(path):
         raise ConfigurationError(f"The file '{path}' does not exist.")
-    number = num_objects = 0
+    number = num_lines = 0
     try:
         with open_text(path) as file:
             for number, line in enumerate(file, start=1):
                 # Without its end, behind which JSON would count columns.
-                text = _decoded(line.rstrip(b"\r\n"), path, number)
-                if text.strip():
-                    num_objects += 1
-                    yield JsonLine(_json_object(text, path, number), number)
+                content = line.rstrip(b"\r\n")
+                if not _is_blank(content, number):
+                    num_lines += 1
+                    yield RawLine(content, number, path)
     except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
         raise ConfigurationError(
             f"{path} could not be read to its end, after line {number} ({error}): it is damaged or was cut off. Get it again."
         ) from error
-    if not num_objects:
+    if not num_lines:
         raise ConfigurationError(f"{path}, line 1: the file is empty, expected one JSON object in each line.")
+
+
+def _is_blank(line: bytes, number: int) -> bool:
+    if number == 1:
+        line = line.removeprefix(_BYTE_ORDER_MARK.encode("utf-8"))
+    # Unlike that of strings, `strip` of bytes knows the white space of ASCII alone.
+    return not line.strip() or (not line.isascii() and not line.decode("utf-8", "replace").strip())
 
 
 def _decoded(line: bytes, path: str, number: int) -> str:

@@ -1,11 +1,12 @@
 import logging
 from collections import Counter
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from functools import partial
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 from allennlp.common.checks import ConfigurationError
-from allennlp.data import DatasetReader, Instance, Token, TokenIndexer
+from allennlp.data import Instance, Token, TokenIndexer
 from allennlp.data.fields import Field, ListField, MetadataField, TensorField, TextField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.data.tokenizers import Tokenizer
@@ -24,6 +25,7 @@ from allennlp_graphmask.data.dataset_readers.multihop_qa.mentions import (
     find_mentions,
 )
 from allennlp_graphmask.data.dataset_readers.multihop_qa.question import MultihopQuestion
+from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.fields import GraphField
 from allennlp_graphmask.data.tokenizers import PlainWordsTokenizer
 
@@ -41,7 +43,7 @@ class _Candidates(NamedTuple):
     answer: int
 
 
-class MultihopQaReader(DatasetReader):
+class MultihopQaReader(RecordReader):
     """
     The base of readers for multi-hop question answering over mentions: one instance for each question, whose graph has as
     nodes the mentions in its supports of the candidates and of the query's subject.
@@ -120,7 +122,7 @@ class MultihopQaReader(DatasetReader):
         subject_in_query: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
+        super().__init__(**kwargs)
         for name, limit in (
             ("max_nodes", max_nodes),
             ("max_query_tokens", max_query_tokens),
@@ -158,32 +160,24 @@ class MultihopQaReader(DatasetReader):
     #: The keys that may hold a question's id.
     id_keys: Tuple[str, ...] = ("id",)
 
-    def _read(self, file_path: Any) -> Iterable[Instance]:
-        path = str(file_path)
+    def records(self, path: str) -> Iterator[Record]:
         counts: Counter = Counter()
         num_objects = 0
-
-        def objects() -> Iterable[Any]:
-            # Counted before they are shared out: a worker's share of a file may be empty.
-            nonlocal num_objects
-            for found in read_json_objects(path):
-                num_objects = found.number
-                yield found
-
-        # Workers share questions and not instances, so that no worker makes instances for the others.
-        for found in self.shard_iterable(objects()):
-            try:
-                instance = self._instance(self.question_from_json(found.content), counts)
-            except ConfigurationError as error:
-                name = next((found.content[key] for key in self.id_keys if key in found.content), None)
-                which = "without an id" if name is None else repr(name)
-                raise ConfigurationError(
-                    f"{path}, question {which} (number {found.number}, byte {found.offset}): {error.message}"
-                ) from error
-            yield instance
+        for found in read_json_objects(path):
+            num_objects = found.number
+            name = next((found.content[key] for key in self.id_keys if key in found.content), None)
+            which = "without an id" if name is None else repr(name)
+            place = f"question {which} (number {found.number}, byte {found.offset})"
+            yield Record(place, partial(self._instances_of_object, found.content, f"{path}, {place}", counts))
         self._log(path, counts)
         if not num_objects:
             logger.warning("%s: no instance: the list of questions is empty.", path)
+
+    def _instances_of_object(self, content: Dict[str, Any], place: str, counts: Counter) -> List[Instance]:
+        try:
+            return [self._instance(self.question_from_json(content), counts)]
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{place}: {error.message}") from error
 
     def _log(self, path: str, counts: Counter) -> None:
         """Says what was read and what was left out."""

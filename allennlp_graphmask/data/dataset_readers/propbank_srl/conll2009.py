@@ -10,7 +10,7 @@ Files for prediction may end after PDEPREL, FILLPRED or PRED.
 import lzma
 import os
 import zlib
-from typing import Iterable, Iterator, List, Optional, Tuple
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from allennlp.common.checks import ConfigurationError
 
@@ -25,6 +25,25 @@ _FEWEST_COLUMNS = 12
 _NOTHING = "_"
 
 Row = Tuple[int, List[str]]
+
+
+class ReadSentence(NamedTuple):
+    """What a block of lines says: a sentence, or what is wrong with it. `line` is its first one."""
+
+    line: int
+    sentence: Optional[DependencySentence]
+    error: Optional[ConfigurationError]
+
+    def get(self) -> DependencySentence:
+        """
+        # Raises
+
+        `ConfigurationError` naming file and line, if the block is malformed.
+        """
+        if self.error is not None:
+            raise self.error
+        assert self.sentence is not None
+        return self.sentence
 
 
 def read_conll2009(path: str, syntax: str = "gold") -> Iterator[DependencySentence]:
@@ -42,14 +61,22 @@ def read_conll2009(path: str, syntax: str = "gold") -> Iterator[DependencySenten
 
     `ConfigurationError` naming file and line, if the file is malformed, has no sentence, or cannot be read.
     """
+    for found in read_conll2009_blocks(path, syntax):
+        yield found.get()
+
+
+def read_conll2009_blocks(path: str, syntax: str = "gold") -> Iterator[ReadSentence]:
+    """
+    As `read_conll2009`, but a malformed sentence does not hide those behind it.
+    """
     if not os.path.exists(path):
         raise ConfigurationError(f"The file '{path}' does not exist.")
     num_sentences = 0
     try:
         with open_text(path) as file:
-            for sentence in parse_conll2009(_decoded(file, path), path, syntax):
+            for found in _blocks(_decoded(file, path), path, syntax):
                 num_sentences += 1
-                yield sentence
+                yield found
     except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
         raise ConfigurationError(
             f"{path} could not be read to its end, after {num_sentences} sentences ({error}): it is damaged or was cut off. Get it "
@@ -61,27 +88,49 @@ def read_conll2009(path: str, syntax: str = "gold") -> Iterator[DependencySenten
         )
 
 
-def _decoded(file: Iterable[bytes], path: str) -> Iterator[str]:
+def _decoded(file: Iterable[bytes], path: str) -> Iterator[Union[str, ConfigurationError]]:
     for number, line in enumerate(file, start=1):
         try:
             yield line.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise ConfigurationError(
+            yield ConfigurationError(
                 f"{path}, line {number}: not UTF-8 (byte {line[error.start]:#x} at column {error.start + 1}). Convert the file to "
                 "UTF-8."
-            ) from error
+            )
 
 
 def parse_conll2009(lines: Iterable[str], source: str, syntax: str = "gold") -> Iterator[DependencySentence]:
     """
     As `read_conll2009`, from lines; `source` is what errors call them. No line at all is legal here.
     """
+    for found in _blocks(lines, source, syntax):
+        yield found.get()
+
+
+def _blocks(
+    lines: Iterable[Union[str, ConfigurationError]], source: str, syntax: str
+) -> Iterator[ReadSentence]:
     if syntax not in ("gold", "predicted"):
         raise ConfigurationError(f"syntax must be 'gold' or 'predicted', got {syntax!r}.")
-    rows: List[Row] = []
     num_sentences = 0
     role_columns = _RoleColumns(source)
+
+    def read(rows: List[Row], error: Optional[ConfigurationError]) -> ReadSentence:
+        sentence = None
+        if error is None:
+            try:
+                sentence = _sentence(rows, source, syntax, str(num_sentences), role_columns)
+            except ConfigurationError as wrong:
+                error = wrong
+        return ReadSentence(rows[0][0], sentence, error)
+
+    rows: List[Row] = []
+    first_error: Optional[ConfigurationError] = None
     for number, line in enumerate(lines, start=1):
+        if isinstance(line, ConfigurationError):
+            first_error = first_error or line
+            rows.append((number, []))
+            continue
         stripped = line.rstrip("\r\n")
         if number == 1:
             stripped = stripped.removeprefix("\ufeff")
@@ -89,10 +138,11 @@ def parse_conll2009(lines: Iterable[str], source: str, syntax: str = "gold") -> 
             rows.append((number, stripped.split("\t")))
         elif rows:
             num_sentences += 1
-            yield _sentence(rows, source, syntax, str(num_sentences), role_columns)
-            rows = []
+            yield read(rows, first_error)
+            rows, first_error = [], None
     if rows:
-        yield _sentence(rows, source, syntax, str(num_sentences + 1), role_columns)
+        num_sentences += 1
+        yield read(rows, first_error)
 
 
 class _RoleColumns:

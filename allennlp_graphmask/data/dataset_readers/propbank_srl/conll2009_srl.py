@@ -1,15 +1,18 @@
 import logging
-from typing import Any, Dict, Iterable, Iterator, List, Optional
+from collections import Counter
+from functools import partial
+from typing import Any, Dict, Iterator, List, Optional
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Instance, Token, TokenIndexer
 from allennlp.data.fields import Field, MetadataField, SequenceLabelField, TextField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 
-from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import read_conll2009
+from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import ReadSentence, read_conll2009_blocks
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import check_scheme
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate
+from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.fields import GraphField, OpenSequenceLabelField
 from allennlp_graphmask.graph import inverse_relation
 
@@ -20,7 +23,7 @@ NULL_ROLE = "_"
 
 
 @DatasetReader.register("conll2009_srl")
-class Conll2009SrlReader(DatasetReader):
+class Conll2009SrlReader(RecordReader):
     """
     Reads semantic role labelling data in the columns of CoNLL-2009: one instance for each predicate, whose graph has the
     sentence's tokens as nodes and for each arc of the tree an edge from head to dependent, labelled with the dependency label,
@@ -59,7 +62,7 @@ class Conll2009SrlReader(DatasetReader):
         max_sentence_length: Optional[int] = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
+        super().__init__(**kwargs)
         if syntax not in ("gold", "predicted"):
             raise ConfigurationError(f"syntax must be 'gold' or 'predicted', got {syntax!r}.")
         if predicates not in ("all", "with_arguments"):
@@ -73,32 +76,21 @@ class Conll2009SrlReader(DatasetReader):
         }
         self._max_sentence_length = max_sentence_length
 
-    def _read(self, file_path: Any) -> Iterable[Instance]:
-        path = str(file_path)
-        num_too_long = num_predicates = 0
-
-        def sentences() -> Iterator[DependencySentence]:
+    def records(self, path: str) -> Iterator[Record]:
+        num_predicates = 0
+        counts: Counter = Counter()
+        for found in read_conll2009_blocks(path, self.syntax):
             # Counted before the sentences are shared out: a worker's share of a file may have no predicate.
-            nonlocal num_predicates
-            for sentence in read_conll2009(path, self.syntax):
-                num_predicates += len(self._chosen_predicates(sentence))
-                yield sentence
-
-        # Workers share sentences and not instances, so that no worker makes instances for the others.
-        for sentence in self.shard_iterable(sentences()):
-            check_scheme(
-                sentence.dependency_labels, self.dependency_scheme, f"{path}, sentence {sentence.sentence_id}"
+            if found.sentence is not None:
+                num_predicates += len(self._chosen_predicates(found.sentence))
+            yield Record(
+                f"sentence at line {found.line}", partial(self._instances_of_block, found, path, counts)
             )
-            if self._max_sentence_length is not None and len(sentence) > self._max_sentence_length:
-                num_too_long += 1
-                continue
-            for predicate in self._chosen_predicates(sentence):
-                yield self.text_to_instance(sentence, predicate)
-        if num_too_long:
+        if counts["too long"]:
             logger.warning(
                 "%s: left out %d sentences of more than %d tokens.",
                 path,
-                num_too_long,
+                counts["too long"],
                 self._max_sentence_length,
             )
         if not num_predicates:
@@ -107,6 +99,16 @@ class Conll2009SrlReader(DatasetReader):
                 path,
                 " with an argument" if self._only_with_arguments else "",
             )
+
+    def _instances_of_block(self, found: ReadSentence, path: str, counts: Counter) -> List[Instance]:
+        sentence = found.get()
+        check_scheme(
+            sentence.dependency_labels, self.dependency_scheme, f"{path}, sentence {sentence.sentence_id}"
+        )
+        if self._max_sentence_length is not None and len(sentence) > self._max_sentence_length:
+            counts["too long"] += 1
+            return []
+        return [self.text_to_instance(sentence, predicate) for predicate in self._chosen_predicates(sentence)]
 
     def _chosen_predicates(self, sentence: DependencySentence) -> List[Predicate]:
         return [

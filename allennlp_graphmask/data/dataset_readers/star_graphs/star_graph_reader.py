@@ -1,12 +1,14 @@
 import logging
 from collections import Counter
-from typing import Any, Dict, Iterable, Iterator, Optional
+from functools import partial
+from typing import Any, Dict, Iterator, List, Optional
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Instance
 from allennlp.data.fields import MetadataField, TensorField
 
-from allennlp_graphmask.data.dataset_readers.graph_jsonl.json_lines import read_json_lines
+from allennlp_graphmask.data.dataset_readers.graph_jsonl.json_lines import RawLine, read_raw_lines
+from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.dataset_readers.star_graphs.generation import SPLITS, generate_star_graphs
 from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph import (
     TO_CENTRE,
@@ -23,7 +25,7 @@ _SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.xz")
 
 
 @DatasetReader.register("star_graphs")
-class StarGraphReader(DatasetReader):
+class StarGraphReader(RecordReader):
     """
     Makes the star graphs of [Schlichtkrull, De Cao and Titov (2021)](https://arxiv.org/abs/2010.00577), for which it is known
     which edges matter, and a variant that needs two layers: see `StarGraph` and `docs/star_graphs.md`. The "path" of data is
@@ -74,7 +76,7 @@ class StarGraphReader(DatasetReader):
         edge_label_namespace: str = "edge_labels",
         **kwargs: Any,
     ) -> None:
-        super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
+        super().__init__(**kwargs)
         self.variant = variant
         self._generation: Dict[str, Any] = {
             "variant": variant,
@@ -111,30 +113,40 @@ class StarGraphReader(DatasetReader):
 
         `ConfigurationError` naming the file and the line, if a line holds no star graph of this reader's variant and colours.
         """
-        for line in read_json_lines(path):
-            try:
-                graph = StarGraph.from_json(line.content)
-                self._check(graph)
-            except ConfigurationError as error:
-                raise ConfigurationError(f"{path}, line {line.number}: {error.message}") from error
-            yield graph
+        for line in read_raw_lines(path):
+            yield self._graph_of_line(line)
 
-    def _read(self, file_path: Any) -> Iterable[Instance]:
-        path = str(file_path)
+    def _graph_of_line(self, line: RawLine) -> StarGraph:
+        content = line.parse().content
+        try:
+            graph = StarGraph.from_json(content)
+            self._check(graph)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{line.path}, line {line.number}: {error.message}") from error
+        return graph
+
+    def records(self, path: str) -> Iterator[Record]:
+        counts: Counter = Counter()
+
+        def instances(graph: StarGraph) -> List[Instance]:
+            counts["graphs"] += 1
+            counts[graph.label] += 1
+            return [self.text_to_instance(graph)]
+
+        def instances_of_line(line: RawLine) -> List[Instance]:
+            return instances(self._graph_of_line(line))
+
         if path in SPLITS:
-            graphs = self.generate(path)
+            for number, graph in enumerate(self.generate(path), start=1):
+                yield Record(f"graph {number}", partial(instances, graph))
         elif path.endswith(_SUFFIXES):
-            graphs = self.read_graphs(path)
+            for line in read_raw_lines(path):
+                yield Record(f"line {line.number}", partial(instances_of_line, line))
         else:
             raise ConfigurationError(
                 f"The data of the reader 'star_graphs' are 'train', 'dev' or 'test', or a file that ends in {', '.join(_SUFFIXES)}; "
                 f"got '{path}'."
             )
-        counts: Counter = Counter()
-        for graph in self.shard_iterable(graphs):
-            counts["graphs"] += 1
-            counts[graph.label] += 1
-            yield self.text_to_instance(graph)
         logger.info("%s: %s.", path, ", ".join(f"{count} {name}" for name, count in counts.items()))
 
     def text_to_instance(self, graph: StarGraph) -> Instance:  # type: ignore[override]

@@ -1,0 +1,50 @@
+"""
+Trained archives that come with the package, by names such as `pretrained:propbank-srl`. Each is an archive of GraphMask, which
+holds the model that it explains, beside its model card (AllenNLP's `ModelCard`): `NAME.tar.gz` and `NAME.json` in this folder.
+"""
+
+import json
+from pathlib import Path
+from typing import List
+
+from allennlp.common import Params
+from allennlp.common.checks import ConfigurationError
+from allennlp.common.model_card import ModelCard
+
+PREFIX = "pretrained:"
+
+_FOLDER = Path(__file__).parent
+
+
+def pretrained_names() -> List[str]:
+    """All names, without the prefix."""
+    return sorted(path.name.removesuffix(".tar.gz") for path in _FOLDER.glob("*.tar.gz"))
+
+
+def pretrained_archive(name: str) -> str:
+    """
+    The path of the archive called `NAME` or `pretrained:NAME`.
+
+    # Raises
+
+    `ConfigurationError` if none of that name comes with the package.
+    """
+    name = name.removeprefix(PREFIX)
+    if name not in pretrained_names():
+        raise ConfigurationError(
+            f"No trained archive is called '{PREFIX}{name}'; there is "
+            f"{', '.join(PREFIX + other for other in pretrained_names()) or 'none'}."
+        )
+    return str(_FOLDER / f"{name}.tar.gz")
+
+
+def load_model_card(name: str) -> ModelCard:
+    """
+    The model card of the archive called `NAME` or `pretrained:NAME`.
+
+    # Raises
+
+    `ConfigurationError` if none of that name comes with the package.
+    """
+    path = Path(pretrained_archive(name).removesuffix(".tar.gz") + ".json")
+    return ModelCard.from_params(Params(json.loads(path.read_text(encoding="utf-8"))))
