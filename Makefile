@@ -16,7 +16,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := demo_output
-PARSER := en_core_web_sm
 SENTENCE := "The committee approved the plan that she had proposed."
 
 # The versions of AllenNLP's own pins have no solution on current Python, hence --no-deps (see setup.py).
@@ -62,21 +61,13 @@ define logged
 	@$(3) > $(2) 2>&1 || { tail -n 30 $(2) >&2; exit 1; }
 endef
 
-# Raw text is parsed by a spaCy pipeline, which is no package of the index: it is downloaded from GitHub. Without it everything
-# else works.
-$(VENV)/parser: $(VENV)/installed
-	@mkdir -p $(DEMO)
-	@echo "Installing the parser of raw text, $(PARSER) (log: $(DEMO)/parser.log)"
-	@if $(BIN)/python -c 'import $(PARSER)' 2> /dev/null || $(BIN)/python -m spacy download $(PARSER) > $(DEMO)/parser.log 2>&1; \
-	  then touch $@; else echo "It could not be downloaded. Sentences that are parsed already are explained instead."; fi
-
-demo: $(VENV)/installed $(VENV)/parser
+demo: $(VENV)/installed
 	@mkdir -p $(DEMO)/stars
 	@echo
-	@if [ -e $(VENV)/parser ]; \
-	  then $(BIN)/allennlp explain pretrained:propbank-srl --text $(SENTENCE) 2> $(DEMO)/pretrained.log; \
-	  else $(BIN)/allennlp explain pretrained:propbank-srl fixtures/propbank/demo.conll09 2> $(DEMO)/pretrained.log; fi \
-	  || { tail -n 30 $(DEMO)/pretrained.log >&2; exit 1; }
+	@$(BIN)/allennlp explain pretrained:propbank-srl --text $(SENTENCE) -o $(DEMO)/sentence.jsonl --view text --force \
+	  2> $(DEMO)/pretrained.log || { tail -n 30 $(DEMO)/pretrained.log >&2; exit 1; }
+	@$(BIN)/python -m allennlp_graphmask.render.html $(DEMO)/sentence.jsonl -o $(DEMO)/pages > /dev/null
+	@echo "To be looked at in a browser: $(DEMO)/pages/0001.html"
 	@echo
 	$(call logged,Training a model of star graphs$(COMMA) for which it is known which edges matter,$(DEMO)/stars/model.log,\
 	  $(BIN)/allennlp train training_config/star_graphs/demo.jsonnet -s $(DEMO)/stars/model -f)

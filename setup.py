@@ -192,6 +192,7 @@ setup(
             "**/*.css",
             "**/*.js",
             "pretrained/*.tar.gz",
+            "pretrained/en-ewt-parser/**/*",
         ]
     },
     install_requires=[*ALLENNLP_NEEDS, *VIEW_NEEDS],

@@ -30,7 +30,7 @@ _INSTALL_ALLENNLP = "pip install --no-deps allennlp==2.10.1 fairscale==0.4.13"
 _INSTALL_PACKAGE = "pip install allennlp-graphmask, or in a checkout: pip install -c constraints.txt ."
 #: Named even if there is nothing to say about them.
 _NAMED = ("torch", "transformers", "spacy", "jsonnet", "numpy")
-#: What raw text is parsed by if nobody says otherwise.
+#: What finds candidates in texts (reader `hotpotqa_graph`) if nobody says otherwise.
 _SPACY_PIPELINE = "en_core_web_sm"
 #: What the environment variables that configs read have to name.
 MEANINGS = {
@@ -292,7 +292,7 @@ def _optional() -> Iterator[Finding]:
                 "optional",
                 f"spaCy {_SPACY_PIPELINE}",
                 NOTE,
-                "not installed: raw text (--text) is parsed by it, unless another one is named",
+                "not installed: the reader hotpotqa_graph finds names by it, unless another one is named",
                 f"python -m spacy download {_SPACY_PIPELINE}",
             )
         for pipeline in pipelines:

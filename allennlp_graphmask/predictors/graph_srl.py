@@ -12,6 +12,7 @@ from allennlp_graphmask.interpret.plain_json import to_plain_json
 from allennlp_graphmask.predictors.json_input import check_keys, integers_of, string_of, strings_of
 from allennlp_graphmask.predictors.predicate_selection import check_parts_of_speech, select_predicates
 from allennlp_graphmask.predictors.spacy_parser import SpacyParser
+from allennlp_graphmask.pretrained import PARSER
 
 
 class RequestedSentence(NamedTuple):
@@ -56,9 +57,9 @@ class GraphSrlPredictor(Predictor):
     model : `Model`
     dataset_reader : `DatasetReader`
     frozen : `bool`, optional (default = `True`)
-    spacy_model : `str`, optional (default = `"en_core_web_sm"`)
-        The spaCy pipeline that parses raw text, a name or a folder. It is loaded when the first raw text
-        comes.
+    spacy_model : `str`, optional (default = `"pretrained:en-ewt-parser"`)
+        The spaCy pipeline that parses raw text: the small one that comes with the package, or the name or folder of another.
+        It is loaded when the first raw text comes.
     parser_dependency_scheme : `str`, optional (default = `None`)
         The dependency scheme of that pipeline, where its labels do not tell it.
     predicate_parts_of_speech : `List[str]`, optional (default = `["VERB"]`)
@@ -73,7 +74,7 @@ class GraphSrlPredictor(Predictor):
         dataset_reader: DatasetReader,
         frozen: bool = True,
         *,
-        spacy_model: str = "en_core_web_sm",
+        spacy_model: str = PARSER,
         parser_dependency_scheme: Optional[str] = None,
         predicate_parts_of_speech: Sequence[str] = ("VERB",),
         batch_size: int = 64,

@@ -6,6 +6,7 @@ import spacy
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import guess_scheme
+from allennlp_graphmask.pretrained import PARSER, PREFIX, pretrained_parser
 
 
 class ParsedSentence(NamedTuple):
@@ -31,7 +32,8 @@ class SpacyParser:
     # Parameters
 
     model : `str`
-        The name of an installed pipeline (`en_core_web_sm`), or the folder of one.
+        The name of an installed pipeline (`en_core_web_sm`), the folder of one, or `pretrained:en-ewt-parser`, which comes
+        with the package.
     dependency_scheme : `str`, optional (default = `None`)
         The scheme of its trees. If it is not given it is told from the labels that the pipeline's parser
         knows.
@@ -56,14 +58,15 @@ class SpacyParser:
         return self._pipeline
 
     def _load(self) -> Any:
+        folder_or_name = pretrained_parser(self.model) if self.model.startswith(PREFIX) else self.model
         try:
             # Named entities take time and are not used.
-            return spacy.load(self.model, exclude=["ner"])
+            return spacy.load(folder_or_name, exclude=["ner"])
         except OSError as error:
             raise ConfigurationError(
                 f"Raw text is parsed by the spaCy pipeline '{self.model}', which is not installed. Run: "
                 f"python -m spacy download {self.model}  "
-                '(or name another one by "spacy_model", or give tokens with their arcs instead). '
+                f'(or name another one by "spacy_model", such as {PARSER}, or give tokens with their arcs instead). '
                 f"spaCy says: {error}"
             ) from error
 

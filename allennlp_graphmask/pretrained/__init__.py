@@ -1,7 +1,7 @@
 """
 Trained archives that come with the package, by names such as `pretrained:propbank-srl`. Each is an archive of GraphMask, which
 holds the model that it explains, beside its model card (AllenNLP's `ModelCard`) with the figures measured: `NAME.tar.gz` and
-`NAME.json` in this folder.
+`NAME.json` in this folder. `en-ewt-parser`, a spaCy pipeline, parses raw text for them.
 """
 
 import json
@@ -13,6 +13,9 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.common.model_card import ModelCard
 
 PREFIX = "pretrained:"
+
+#: The spaCy pipeline that comes with the package.
+PARSER = "pretrained:en-ewt-parser"
 
 _FOLDER = Path(__file__).parent
 
@@ -37,6 +40,20 @@ def pretrained_archive(name: str) -> str:
             f"{', '.join(PREFIX + other for other in pretrained_names()) or 'none'}."
         )
     return str(_FOLDER / f"{name}.tar.gz")
+
+
+def pretrained_parser(name: str) -> str:
+    """
+    The folder of the spaCy pipeline called `NAME` or `pretrained:NAME`.
+
+    # Raises
+
+    `ConfigurationError` if none of that name comes with the package.
+    """
+    folder = _FOLDER / name.removeprefix(PREFIX)
+    if not (folder / "meta.json").is_file():
+        raise ConfigurationError(f"No spaCy pipeline is called '{name}'; there is {PARSER}.")
+    return str(folder)
 
 
 def load_model_card(name: str) -> ModelCard:
