@@ -74,7 +74,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     )
     parser.add_argument("data", type=Path, help="the folder with ewt_train.conll09.xz and ewt_dev.conll09.xz")
     parser.add_argument("output", type=Path, help="folder of the training run")
-    parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument("--steps", type=int, default=4000)
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     vocab = spacy.blank("en").vocab
@@ -104,6 +104,7 @@ def ship(pipeline_folder: Path) -> None:
         name="ewt_parser",
         description="Imitates the trees, tags and lemmas of en_core_web_md 3.8 on the English Web Treebank.",
         license="CC BY-SA 4.0",
+        spacy_version=">=3.8,<4",
     )
     place = FOLDER / NAME
     partial = FOLDER / f"{NAME}.partial"
