@@ -16,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := demo_output
-SENTENCE := "The committee approved the plan that she had proposed."
+SENTENCE := "The old teacher told the children a story about the ship that never came back."
 
 # The versions of AllenNLP's own pins have no solution on current Python, hence --no-deps (see setup.py).
 ALLENNLP := allennlp==2.10.1 fairscale==0.4.13
