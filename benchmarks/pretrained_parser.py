@@ -10,7 +10,6 @@ The role labeller was trained on trees that spaCy's en_core_web_md had predicted
 
 import argparse
 import json
-import lzma
 import shutil
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence
@@ -20,6 +19,7 @@ from spacy.cli.init_config import init_config
 from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin
 
+from allennlp_graphmask.data.files import open_text
 from benchmarks.pretrained import FOLDER
 
 NAME = "en-ewt-parser"
@@ -32,8 +32,8 @@ SENTENCES_PER_DOCUMENT = 3
 def sentences(path: Path) -> Iterator[List[List[str]]]:
     """The rows of each sentence."""
     rows: List[List[str]] = []
-    with lzma.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
+    with open_text(str(path)) as file:
+        for line in map(bytes.decode, file):
             if line.strip():
                 rows.append(line.rstrip("\n").split("\t"))
             elif rows:

@@ -9,7 +9,7 @@ import io
 import logging
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common import Params, Tqdm
@@ -20,6 +20,7 @@ from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.models import Archive, load_archive
 from allennlp.training.metrics import Metric
 
+from allennlp_graphmask.commands.explained_archive import add_target_options, target_options, target_passes
 from allennlp_graphmask.commands.masker_training import (
     TrainedMasker,
     advice,
@@ -27,6 +28,7 @@ from allennlp_graphmask.commands.masker_training import (
     parse_allowances,
     train_maskers,
 )
+from allennlp_graphmask.data.files import write_atomically
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.comparison import (
     ComparisonFolder,
@@ -42,12 +44,10 @@ from allennlp_graphmask.interpret.comparison.folder import (
     file_fingerprint,
     to_json,
     with_file_contents,
-    write_atomically,
 )
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.interpreters import Interpreter
 from allennlp_graphmask.interpret.metrics import EdgeAgreement, EdgeMetric, truth_of_batch
-from allennlp_graphmask.interpret.passes import TargetPasses
 from allennlp_graphmask.interpret.provenance import build_provenance
 
 logger = logging.getLogger(__name__)
@@ -166,24 +166,6 @@ def build_interpreters(
         return [build()]
     first = config.get("seed", seed)
     return [build(seed=first + number) for number in range(seeds)]
-
-
-def target_passes(archive: Archive, args: argparse.Namespace) -> Tuple[TargetPasses, Optional[GraphMask]]:
-    """The model to explain; with the archive of a masker, that which it was trained for, and the masker."""
-    model = archive.model.eval()
-    given = {
-        name: value
-        for name in ("encoder", "distribution", "mask", "edge_label_namespace")
-        if (value := getattr(args, name)) is not None
-    }
-    if not isinstance(model, GraphMask):
-        return TargetPasses(model, **given), None
-    if given:
-        raise ConfigurationError(
-            f"The archive '{args.archive_file}' is of GraphMask, which says itself what it explains: leave out "
-            f"{', '.join('--' + name.replace('_', '-') for name in given)}."
-        )
-    return model.passes, model
 
 
 def read_batches(archive: Archive, args: argparse.Namespace) -> MultiProcessDataLoader:
@@ -305,10 +287,7 @@ class Comparison:
             "control_draws": args.control_draws,
             "bootstrap_draws": args.bootstrap_draws,
             "level": args.level,
-            "encoder": args.encoder,
-            "distribution": args.distribution,
-            "mask": args.mask,
-            "edge_label_namespace": args.edge_label_namespace,
+            **target_options(args),
         }
 
     def run(self) -> Dict[str, Any]:
@@ -450,10 +429,7 @@ class CompareInterpreters(Subcommand):
         )
         add("--level", type=float, default=0.95, help="of the intervals (default: %(default)s)")
         add("--cuda-device", type=int, default=-1, help="id of the GPU to use (default: none)")
-        add("--encoder", help="the name of the model's graph encoder, if it has several")
-        add("--distribution", help="the key of the logits in the model's output (default: logits)")
-        add("--mask", help="the key of their mask in the model's output (default: mask)")
-        add("--edge-label-namespace", help="where the vocabulary keeps the relations (default: edge_labels)")
+        add_target_options(subparser)
         add(
             "--allowances",
             metavar="A,B,C",

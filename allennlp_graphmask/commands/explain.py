@@ -23,7 +23,8 @@ from allennlp.data import Instance
 from allennlp.models import load_archive
 
 from allennlp_graphmask.commands.archives import resolve_archive
-from allennlp_graphmask.commands.compare_interpreters import build_interpreters, target_passes
+from allennlp_graphmask.commands.compare_interpreters import build_interpreters
+from allennlp_graphmask.commands.explained_archive import add_target_options, target_options, target_passes
 from allennlp_graphmask.commands.explanation_input import (
     BadRecord,
     ExplanationInput,
@@ -402,7 +403,7 @@ def settings_of(
         "predictor_args": parse_predictor_arguments(args.predictor_args),
         "batch_size": args.batch_size,
         "device": "cpu" if args.cuda_device < 0 else "cuda",
-        **{name: getattr(args, name) for name in ("encoder", "distribution", "mask", "edge_label_namespace")},
+        **target_options(args),
     }
 
 
@@ -499,10 +500,7 @@ class Explain(Subcommand):
             metavar="JSON",
             help='settings of the model\'s predictor, such as \'{"spacy_model": "en_core_web_lg"}\'',
         )
-        add("--encoder", help="the name of the model's graph encoder, if it has several")
-        add("--distribution", help="the key of the logits in the model's output (default: logits)")
-        add("--mask", help="the key of their mask in the model's output (default: mask)")
-        add("--edge-label-namespace", help="where the vocabulary keeps the relations (default: edge_labels)")
+        add_target_options(subparser)
         add(
             "--force",
             action="store_true",

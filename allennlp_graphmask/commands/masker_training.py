@@ -13,7 +13,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 
-from allennlp_graphmask.interpret.comparison.folder import fingerprint, to_json, write_atomically
+from allennlp_graphmask.data.files import write_atomically
+from allennlp_graphmask.interpret.comparison.folder import fingerprint, to_json
 from allennlp_graphmask.interpret.graphmask import GraphMask
 
 #: How much of the log of a training that failed an error shows.

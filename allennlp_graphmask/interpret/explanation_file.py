@@ -3,6 +3,7 @@
 import os
 from typing import Any, Iterable, Iterator, List, Union
 
+from allennlp_graphmask.data.files import whole_file
 from allennlp_graphmask.interpret.explanation import Explanation
 from allennlp_graphmask.interpret.explanation_validation import ExplanationFormatError, load_json
 
@@ -46,18 +47,9 @@ def write_explanations(path: Union[str, "os.PathLike[str]"], explanations: Itera
     Writes explanations to a JSON-lines file, one a line, and returns their number. The file appears only when
     it is whole: if anything fails on the way, a file that was there before is still there, unchanged.
     """
-    partial = f"{os.fspath(path)}.{os.getpid()}.partial"
     count = 0
-    try:
-        with open(partial, "w", encoding="ascii", newline="\n") as file:
-            for explanation in explanations:
-                file.write(explanation.to_json_line() + "\n")
-                count += 1
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:  # also Ctrl-C: nothing half-written stays behind
-        if os.path.exists(partial):
-            os.remove(partial)
-        raise
+    with whole_file(path) as file:
+        for explanation in explanations:
+            file.write((explanation.to_json_line() + "\n").encode("ascii"))
+            count += 1
     return count

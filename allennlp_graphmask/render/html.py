@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
+from allennlp_graphmask.data.files import write_atomically
 from allennlp_graphmask.interpret.explanation import Explanation
 from allennlp_graphmask.interpret.explanation_file import read_explanations
 from allennlp_graphmask.interpret.explanation_validation import ExplanationFormatError
 from allennlp_graphmask.render.message_rows import score_name
-from allennlp_graphmask.render.page import render_page, write_whole
+from allennlp_graphmask.render.page import render_page
 from allennlp_graphmask.render.question_text import answer_text, is_question
 from allennlp_graphmask.render.sentence_html import is_sentence, sentence_context
 from allennlp_graphmask.render.text import is_role_prediction, prediction_text
@@ -130,7 +131,7 @@ def write_html_pages(
     entries: List[Tuple[str, str, str, str, str]] = []
     for number, explanation in enumerate(explanations, start=1):
         name = f"{number:04}.html"
-        write_whole(folder / name, render_html(explanation, max_edges=max_edges))
+        write_atomically(folder / name, render_html(explanation, max_edges=max_edges))
         text_of = answer_text if is_question(explanation) else prediction_text
         entries.append(
             (
@@ -143,7 +144,7 @@ def write_html_pages(
                 f"{100 * explanation.kept_share():.0f} %" if explanation.edges else "no messages",
             )
         )
-    write_whole(folder / INDEX, render_page("index.html", title="Explanations", entries=entries))
+    write_atomically(folder / INDEX, render_page("index.html", title="Explanations", entries=entries))
     return len(entries)
 
 

@@ -2,10 +2,9 @@
 
 import base64
 import hashlib
-import os
 import unicodedata
 from importlib import resources
-from typing import Any, Union
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -86,17 +85,3 @@ def framed(page: str) -> str:
 
 def _sha256(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-
-def write_whole(path: Union[str, "os.PathLike[str]"], text: str) -> None:
-    """Writes a text file that appears only when it is whole."""
-    partial = f"{os.fspath(path)}.{os.getpid()}.partial"
-    try:
-        with open(partial, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)

@@ -20,8 +20,8 @@ from allennlp.models import load_archive
 
 from allennlp_graphmask.commands import compare_interpreters, masker_training
 from allennlp_graphmask.commands.compare_interpreters import CompareInterpreters, parse_configs
+from allennlp_graphmask.data.files import write_atomically
 from allennlp_graphmask.interpret.comparison import plot, rows_of, to_csv
-from allennlp_graphmask.interpret.comparison.folder import write_atomically
 from allennlp_graphmask.interpret.interpreters import LeaveOneEdgeOut, RandomInterpreter
 from allennlp_graphmask.interpret.metrics import (
     EdgeAgreement,

@@ -5,28 +5,14 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, Optional
 
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.data.files import write_atomically
 from allennlp_graphmask.interpret.plain_json import to_plain_json
 
 _LABEL = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
-
-
-def write_atomically(path: Union[str, "os.PathLike[str]"], content: Union[str, bytes]) -> None:
-    """Writes a file that appears only when it is whole."""
-    partial = f"{os.fspath(path)}.{os.getpid()}.partial"
-    try:
-        with open(partial, "wb") as file:
-            file.write(content if isinstance(content, bytes) else content.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:  # also Ctrl-C: nothing half-written stays behind
-        if os.path.exists(partial):
-            os.remove(partial)
-        raise
 
 
 def to_json(value: Any) -> str:

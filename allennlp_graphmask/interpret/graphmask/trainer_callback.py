@@ -8,6 +8,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.training.callbacks import TrainerCallback
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 
+from allennlp_graphmask.data.files import whole_file, write_atomically
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
 from allennlp_graphmask.interpret.graphmask.threshold import choose_threshold
 
@@ -172,15 +173,14 @@ class GraphMaskCallback(TrainerCallback):
         model.training_summary["threshold_choice"] = {"promised_changed": promised, **chosen._asdict()}
         curve = {"chosen": chosen._asdict(), "points": [point._asdict() for point in points]}
         assert self.serialization_dir is not None
-        _write_whole(
+        write_atomically(
             os.path.join(self.serialization_dir, "threshold_curve.json"), json.dumps(curve, indent=2).encode()
         )
         best = trainer.get_best_weights_path()
         if best is not None:
             # best.th is a hard link to a checkpoint: the new file takes its place and leaves the checkpoint alone.
-            temporary = best + ".tmp"
-            torch.save(model.state_dict(), temporary)
-            os.replace(temporary, best)
+            with whole_file(best) as file:
+                torch.save(model.state_dict(), file)
 
     def state_dict(self) -> Dict[str, Any]:
         state: Dict[str, Any] = {
@@ -205,11 +205,3 @@ def _graphmask_model(trainer: GradientDescentTrainer) -> GraphMask:
             f'The trainer callback "graphmask" is for a model of type "graphmask", got a {type(model).__name__}.'
         )
     return model
-
-
-def _write_whole(path: str, content: bytes) -> None:
-    """Writes a file so that it is there whole or not at all."""
-    temporary = path + ".tmp"
-    with open(temporary, "wb") as file:
-        file.write(content)
-    os.replace(temporary, path)

@@ -130,7 +130,7 @@ class TestTheArchive:
         assert float(checkpoint["threshold"]) != float(best["threshold"])
         ours = ("threshold", "_extra_state")
         assert all(torch.equal(best[name], checkpoint[name]) for name in best if name not in ours)
-        assert not list(trained.glob("*.tmp"))
+        assert not list(trained.glob("*.tmp")) and not list(trained.glob("*.partial"))
 
     def test_a_missing_target_is_only_missed_in_training(self, trained, tmp_path) -> None:
         config = Params.from_file(str(trained / "config.json"))

@@ -8,7 +8,6 @@ import argparse
 import gzip
 import json
 import lzma
-import os
 import sys
 from typing import Iterable, Optional, Sequence
 
@@ -17,6 +16,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp_graphmask.data.dataset_readers.star_graphs.generation import SPLITS
 from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph import VARIANTS, StarGraph
 from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph_reader import StarGraphReader
+from allennlp_graphmask.data.files import write_atomically
 
 
 def write_star_graphs(graphs: Iterable[StarGraph], path: str) -> int:
@@ -41,10 +41,7 @@ def write_star_graphs(graphs: Iterable[StarGraph], path: str) -> int:
         content = gzip.compress(content, mtime=0)
     elif path.endswith(".xz"):
         content = lzma.compress(content)
-    temporary = f"{path}.tmp"
-    with open(temporary, "wb") as file:
-        file.write(content)
-    os.replace(temporary, path)
+    write_atomically(path, content)
     return count
 
 
