@@ -123,16 +123,8 @@ class EntityGcn(RelationalGraphEncoder):
         )
         self.dropout = nn.Dropout(dropout)
 
-    def get_input_dim(self) -> int:
-        return self._input_dim
-
-    def get_output_dim(self) -> int:
-        return self._hidden_dim
-
     def get_node_dims(self) -> List[int]:
-        return [self._hidden_dim] * self.num_layers
-
-    def get_message_dims(self) -> List[int]:
+        # The first layer, too, reads what `input_projection` gives.
         return [self._hidden_dim] * self.num_layers
 
     def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:

@@ -1,5 +1,5 @@
 from functools import partial
-from typing import Any, Iterable, List, Optional
+from typing import Any, Iterable, Optional
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -9,6 +9,7 @@ from torch import nn
 
 from allennlp_graphmask.graph import Graph, num_relations
 from allennlp_graphmask.modules.graph_encoders.graph_encoder import GraphEncoder
+from allennlp_graphmask.modules.graph_encoders.stacked_graph_encoder import StackedGraphEncoder
 
 
 class GraphAttentionLayer(nn.Module):
@@ -111,7 +112,7 @@ class GraphAttentionLayer(nn.Module):
 
 
 @GraphEncoder.register("graph_attention")
-class GraphAttention(GraphEncoder):
+class GraphAttention(StackedGraphEncoder):
     """
     The graph attention network of [Velickovic et al. (2018)](https://arxiv.org/abs/1710.10903), equations 1 to 6, for typed
     edges. For every node v and every head k
@@ -214,18 +215,6 @@ class GraphAttention(GraphEncoder):
         """
         for layer in self.layers:
             layer.extend_relations(num_relations(extended_vocab, self._edge_label_namespace))
-
-    def get_input_dim(self) -> int:
-        return self._input_dim
-
-    def get_output_dim(self) -> int:
-        return self._hidden_dim
-
-    def get_node_dims(self) -> List[int]:
-        return [self._input_dim] + [self._hidden_dim] * (self.num_layers - 1)
-
-    def get_message_dims(self) -> List[int]:
-        return [self._hidden_dim] * self.num_layers
 
     def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
         for number, layer in enumerate(self.layers):

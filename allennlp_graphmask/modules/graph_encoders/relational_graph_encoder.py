@@ -6,7 +6,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 
 from allennlp_graphmask.graph import num_relations
-from allennlp_graphmask.modules.graph_encoders.graph_encoder import GraphEncoder
+from allennlp_graphmask.modules.graph_encoders.stacked_graph_encoder import StackedGraphEncoder
 from allennlp_graphmask.modules.intervention import Gate, Messages, apply_gate
 from allennlp_graphmask.modules.relation_layout import RelationLayout
 from allennlp_graphmask.modules.relation_transform import RelationTransform
@@ -14,7 +14,7 @@ from allennlp_graphmask.modules.relation_transform import RelationTransform
 _AGGREGATIONS = ("auto", "dense", "edge_list")
 
 
-class RelationalGraphEncoder(GraphEncoder):
+class RelationalGraphEncoder(StackedGraphEncoder):
     """
     What encoders share whose messages depend on an edge's source u and relation r only, `f_r(h_u)`, and that add up messages
     with fixed weights: one by one, or as a matrix product that never writes out a vector for each edge. Both give the same

@@ -1,4 +1,4 @@
-from typing import Iterable, List, Optional
+from typing import Iterable, Optional
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -108,18 +108,6 @@ class Rgcn(RelationalGraphEncoder):
         )
         self.activation = activation or nn.ReLU()
         self.dropout = nn.Dropout(dropout)
-
-    def get_input_dim(self) -> int:
-        return self._input_dim
-
-    def get_output_dim(self) -> int:
-        return self._hidden_dim
-
-    def get_node_dims(self) -> List[int]:
-        return [self._input_dim] + [self._hidden_dim] * (self.num_layers - 1)
-
-    def get_message_dims(self) -> List[int]:
-        return [self._hidden_dim] * self.num_layers
 
     def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
         layout = RelationLayout(graph)

@@ -1,5 +1,5 @@
 from functools import partial
-from typing import Any, Iterable, List
+from typing import Any, Iterable
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -8,6 +8,7 @@ from torch import nn
 
 from allennlp_graphmask.graph import Graph, is_inverse_relation, relation_names
 from allennlp_graphmask.modules.graph_encoders.graph_encoder import GraphEncoder
+from allennlp_graphmask.modules.graph_encoders.stacked_graph_encoder import StackedGraphEncoder
 
 
 class SyntacticGcnLayer(nn.Module):
@@ -76,7 +77,7 @@ class SyntacticGcnLayer(nn.Module):
 
 
 @GraphEncoder.register("syntactic_gcn")
-class SyntacticGcn(GraphEncoder):
+class SyntacticGcn(StackedGraphEncoder):
     """
     The graph convolutional network over dependency trees of [Marcheggiani and Titov
     (2017)](https://arxiv.org/abs/1703.04826), equations 3 to 6. For every node v
@@ -140,18 +141,6 @@ class SyntacticGcn(GraphEncoder):
         is_inverse = self._inverse_relations(extended_vocab)
         for layer in self.layers:
             layer.extend_relations(is_inverse)
-
-    def get_input_dim(self) -> int:
-        return self._input_dim
-
-    def get_output_dim(self) -> int:
-        return self._hidden_dim
-
-    def get_node_dims(self) -> List[int]:
-        return [self._input_dim] + [self._hidden_dim] * (self.num_layers - 1)
-
-    def get_message_dims(self) -> List[int]:
-        return [self._hidden_dim] * self.num_layers
 
     def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
         for number, layer in enumerate(self.layers):
