@@ -48,6 +48,7 @@ ALLENNLP_NEEDS = [
     "more-itertools>=8.12",
     "nltk>=3.6.5",
     "numpy>=2.0",
+    "pydantic>=2.12",
     "pytest>=6.2.5",
     "requests>=2.28",
     "scikit-learn>=1.5",

@@ -8,7 +8,7 @@ explanations of star graphs have it.
 import sys
 from typing import Dict, List, Optional, Sequence
 
-from allennlp_graphmask.interpret.explanation_file import read_explanations
+from allennlp_graphmask.explanation.files import read_explanations
 
 
 def against_truth(kept: Sequence[bool], truth: Sequence[Optional[bool]]) -> Dict[str, float]:

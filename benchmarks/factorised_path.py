@@ -25,7 +25,7 @@ from allennlp.models import Model
 
 from allennlp_graphmask.graph import NUM_RESERVED_RELATIONS, Graph
 from allennlp_graphmask.interpret.graphmask import GraphMask
-from allennlp_graphmask.interpret.interventions import LayerGates
+from allennlp_graphmask.interpret.masked_model import LayerGates
 from allennlp_graphmask.interpret.maskers import BilinearMasker
 from allennlp_graphmask.modules import EntityGcn, Gate, intervening
 
@@ -64,7 +64,7 @@ def complete_graph(num_nodes: int) -> Graph:
 
 def masked_step(model: GraphMask, states: torch.Tensor, graph: Graph) -> Callable[[], None]:
     """Forward with gates and replacements that are given, and the gradients of these."""
-    encoder = model.passes.encoder
+    encoder = model.masked_model.encoder
     gates = []
     for dim in encoder.get_message_dims():
         gates.append(Gate(torch.rand(graph.num_edges).requires_grad_(), torch.randn(dim).requires_grad_()))

@@ -26,7 +26,7 @@ import torch
 from allennlp.common.plugins import import_plugins
 from allennlp.models import load_archive
 
-from allennlp_graphmask.data.files import write_atomically
+from allennlp_graphmask.explanation.files import write_atomically
 from allennlp_graphmask.interpret.graphmask import GraphMask
 
 NAME = "propbank-srl"

@@ -9,6 +9,7 @@ import torch
 from allennlp.data import Batch, Instance
 from allennlp.models import Model, load_archive
 
+from allennlp_graphmask.evaluation.metrics import AttributionEvaluation, shuffled_attribution
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.interpreters import (
@@ -22,8 +23,7 @@ from allennlp_graphmask.interpret.interpreters import (
     LeaveOneEdgeOut,
     PerInstanceGraphMask,
 )
-from allennlp_graphmask.interpret.metrics import JudgedAttribution, shuffled_attribution
-from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.interpret.masked_model import MaskedModel
 from benchmarks.edge_thresholds import Cut, best_cut, cut_by
 from benchmarks.training import train_here
 
@@ -104,10 +104,10 @@ def timed(explain: Callable[[], T]) -> Tuple[T, float]:
     return result, sorted(times)[2]
 
 
-def changed_share(passes: TargetPasses, batch: Dict[str, Any], attribution: EdgeAttribution) -> float:
+def changed_share(masked_model: MaskedModel, batch: Dict[str, Any], attribution: EdgeAttribution) -> float:
     """The share of predictions that change when only what is kept is left."""
-    judged = JudgedAttribution(passes, batch, attribution)
-    return float(passes.changed(judged.unmasked.output, judged.kept_output).float().mean())
+    evaluation = AttributionEvaluation(masked_model, batch, attribution)
+    return float(masked_model.changed(evaluation.unmasked.output, evaluation.kept_output).float().mean())
 
 
 def explain_by_graphmask(task: Task, config: str) -> Explained:
@@ -133,25 +133,26 @@ def explain_by_graphmask(task: Task, config: str) -> Explained:
 
 def explain_by_own_rule(task: Task, interpreter: Interpreter) -> Explained:
     """Keeps what the interpreter itself decides to keep."""
-    passes, batch = TargetPasses(task.model), tensors_of(task.test, task.model)
-    attribution, seconds = timed(lambda: interpreter.interpret(passes, batch))
-    return Explained(attribution, changed_share(passes, batch, attribution), 0.0, 0.0, seconds)
+    masked_model, batch = MaskedModel(task.model), tensors_of(task.test, task.model)
+    attribution, seconds = timed(lambda: interpreter.interpret(masked_model, batch))
+    return Explained(attribution, changed_share(masked_model, batch, attribution), 0.0, 0.0, seconds)
 
 
 def explain_by_threshold(task: Task, interpreter: Interpreter) -> Explained:
     """Keeps what the rule keeps that has the highest F1 on the development graphs."""
-    passes, batch = TargetPasses(task.model), tensors_of(task.test, task.model)
+    masked_model, batch = MaskedModel(task.model), tensors_of(task.test, task.model)
     known = tensors_of(task.development, task.model)
     start = time.process_time()
     if isinstance(interpreter, InformationBottleneck):
-        interpreter.collect_statistics(passes, [known])
+        interpreter.collect_statistics(masked_model, [known])
     cut = best_cut(
-        interpreter.interpret(passes, known), truth_of(task.development, passes.encoder.num_layers)
+        interpreter.interpret(masked_model, known),
+        truth_of(task.development, masked_model.encoder.num_layers),
     )
     choosing = time.process_time() - start
-    own_rule, explaining = timed(lambda: interpreter.interpret(passes, batch))
+    own_rule, explaining = timed(lambda: interpreter.interpret(masked_model, batch))
     attribution = cut_by(cut, own_rule)
-    changed = changed_share(passes, batch, attribution)
+    changed = changed_share(masked_model, batch, attribution)
     return Explained(attribution, changed, choosing, 0.0, explaining, cut, own_rule)
 
 
@@ -160,8 +161,8 @@ def explain_at_random(task: Task) -> Explained:
     graphmask = explain_by_graphmask(task, f"{MODELS[task.variant]}_graphmask").attribution
     generator = torch.Generator().manual_seed(task.seed)
     attribution, seconds = timed(lambda: shuffled_attribution(graphmask, generator))
-    passes, batch = TargetPasses(task.model), tensors_of(task.test, task.model)
-    return Explained(attribution, changed_share(passes, batch, attribution), 0.0, 0.0, seconds)
+    masked_model, batch = MaskedModel(task.model), tensors_of(task.test, task.model)
+    return Explained(attribution, changed_share(masked_model, batch, attribution), 0.0, 0.0, seconds)
 
 
 #: How each method explains. Other interpreters can be added here: by their own rule, if they decide what to keep, by

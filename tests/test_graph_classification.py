@@ -37,7 +37,9 @@ def folder(tmp_path_factory) -> Path:
         'python() { "$PYTHON" "$@"; }',
         'allennlp() { "$PYTHON" -m allennlp "$@"; }',
         "allennlp graphmask-init .",
-        commands.replace("render.text explanations.jsonl", "render.text explanations.jsonl > view.txt"),
+        commands.replace(
+            "views.sentence.text explanations.jsonl", "views.sentence.text explanations.jsonl > view.txt"
+        ),
     ]
     finished = subprocess.run(
         ["bash", "-c", "\n".join(script)],

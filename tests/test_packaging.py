@@ -126,7 +126,7 @@ def environment(tmp_path: Path) -> Environment:
     return Environment(tmp_path / "environment")
 
 
-def test_wheel_contains_modules_types_schema_and_what_init_copies(wheel: Path) -> None:
+def test_wheel_contains_modules_types_and_what_init_copies(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     modules = {
@@ -136,7 +136,6 @@ def test_wheel_contains_modules_types_schema_and_what_init_copies(wheel: Path) -
     }
     assert modules <= names
     assert "allennlp_graphmask/py.typed" in names
-    assert "allennlp_graphmask/interpret/explanation.schema.json" in names
     prefix = "allennlp_graphmask/_shipped/"
     shipped = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
     assert shipped == {path.as_posix() for path in find_shipped_files(ROOT)}

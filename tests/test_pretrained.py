@@ -12,7 +12,7 @@ from allennlp.models import load_archive
 
 from allennlp_graphmask.commands.archives import resolve_archive
 from allennlp_graphmask.data.dataset_readers import Conll2009SrlReader
-from allennlp_graphmask.interpret.explanation_file import read_explanations
+from allennlp_graphmask.explanation.files import read_explanations
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.predictors.spacy_parser import SpacyParser
 from allennlp_graphmask.pretrained import PARSER, load_model_card, pretrained_archive, pretrained_names

@@ -82,7 +82,7 @@ def test_predictions_are_right_and_do_not_change(explanations: List[Dict[str, An
 
 
 @pytest.mark.parametrize(
-    "command", [["allennlp_graphmask.render.text", "--max", "1"], ["benchmarks.edge_truth"]]
+    "command", [["allennlp_graphmask.views.sentence.text", "--max", "1"], ["benchmarks.edge_truth"]]
 )
 def test_what_is_printed(folder: Path, explanations: List[Dict[str, Any]], command: List[str]) -> None:
     printed = subprocess.run(

@@ -20,35 +20,38 @@ from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.models import Archive, load_archive
 from allennlp.training.metrics import Metric
 
-from allennlp_graphmask.commands.explained_archive import add_target_options, target_options, target_passes
-from allennlp_graphmask.commands.masker_training import (
+from allennlp_graphmask.commands.explained_archive import (
+    add_target_options,
+    build_masked_model,
+    target_options,
+)
+from allennlp_graphmask.evaluation.comparison import (
+    ComparisonFolder,
+    Sampling,
+    evaluate_interpreter,
+    plot,
+    plot_allowances,
+    summary_lines,
+    to_csv,
+)
+from allennlp_graphmask.evaluation.comparison.folder import (
+    check_label,
+    to_json,
+)
+from allennlp_graphmask.evaluation.comparison.masker_training import (
     TrainedMasker,
     advice,
     allowance_rows,
     parse_allowances,
     train_maskers,
 )
-from allennlp_graphmask.data.files import write_atomically
+from allennlp_graphmask.evaluation.metrics import EdgeAgreement, EdgeMetric, truth_of_batch
+from allennlp_graphmask.explanation.files import write_atomically
+from allennlp_graphmask.explanation.provenance import file_fingerprint, with_file_contents
 from allennlp_graphmask.graph import Graph
-from allennlp_graphmask.interpret.comparison import (
-    ComparisonFolder,
-    Sampling,
-    judge_interpreter,
-    plot,
-    plot_allowances,
-    summary_lines,
-    to_csv,
-)
-from allennlp_graphmask.interpret.comparison.folder import (
-    check_label,
-    file_fingerprint,
-    to_json,
-    with_file_contents,
-)
+from allennlp_graphmask.interpret.build_explanation import build_provenance
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.interpreters import Interpreter
-from allennlp_graphmask.interpret.metrics import EdgeAgreement, EdgeMetric, truth_of_batch
-from allennlp_graphmask.interpret.provenance import build_provenance
 
 logger = logging.getLogger(__name__)
 
@@ -197,10 +200,10 @@ class Comparison:
         self.interpreter_configs = parse_configs(args.interpreters or DEFAULT_INTERPRETERS, "interpreters")
         self.metric_configs = metric_configs(args.metrics or DEFAULT_METRICS)
         build_metrics(self.metric_configs)
-        self.sampling = Sampling(args.seed, args.control_draws, args.bootstrap_draws, args.level)
+        self.sampling = Sampling(args.seed, args.num_random_controls, args.bootstrap_draws, args.confidence)
         check_for_gpu(int_to_device(args.cuda_device))
         archive = load_archive(args.archive_file, cuda_device=args.cuda_device)
-        self.passes, self.graphmask = target_passes(archive, args)
+        self.masked_model, self.graphmask = build_masked_model(archive, args)
         self.provenance = {
             **build_provenance(archive.model, archive.config.as_dict(quiet=True)),
             "archive": args.archive_file,
@@ -255,7 +258,7 @@ class Comparison:
             graphs = [value for value in inputs if isinstance(value, Graph)]
             num_instances += graphs[0].num_graphs if graphs else 1
             if not known and graphs:
-                known = truth_of_batch(batch, graphs[0], self.passes.encoder.num_layers) is not None
+                known = truth_of_batch(batch, graphs[0], self.masked_model.encoder.num_layers) is not None
         if not num_instances:
             raise ConfigurationError(
                 f"The data '{self.args.data}' have no instances: there is nothing to explain."
@@ -284,9 +287,9 @@ class Comparison:
             "max_instances": args.max_instances,
             "seed": args.seed,
             "seeds": args.seeds,
-            "control_draws": args.control_draws,
+            "num_random_controls": args.num_random_controls,
             "bootstrap_draws": args.bootstrap_draws,
-            "level": args.level,
+            "confidence": args.confidence,
             **target_options(args),
         }
 
@@ -304,9 +307,9 @@ class Comparison:
             finished[label] = folder.store(
                 label,
                 config,
-                judge_interpreter(
+                evaluate_interpreter(
                     self.interpreters[label],
-                    self.passes,
+                    self.masked_model,
                     self._batches(label),
                     lambda: build_metrics(self.metric_configs),
                     self.sampling,
@@ -357,12 +360,14 @@ def check_positive(args: argparse.Namespace) -> None:
 
     `ConfigurationError` if a number of the command's makes no sense.
     """
-    for name in ("batch_size", "max_instances", "seeds", "control_draws", "bootstrap_draws"):
+    for name in ("batch_size", "max_instances", "seeds", "num_random_controls", "bootstrap_draws"):
         value = getattr(args, name)
         if value is not None and value < 1:
             raise ConfigurationError(f"--{name.replace('_', '-')} is {value}, expected at least 1.")
-    if not 0 < args.level < 1:
-        raise ConfigurationError(f"--level is {args.level}, expected a number between 0 and 1, such as 0.95.")
+    if not 0 < args.confidence < 1:
+        raise ConfigurationError(
+            f"--confidence is {args.confidence}, expected a number between 0 and 1, such as 0.95."
+        )
     if args.allowances is not None and args.graphmask_config is None:
         raise ConfigurationError(
             "--allowances needs --graphmask-config: maskers are trained with that config, one for each allowance."
@@ -416,7 +421,7 @@ class CompareInterpreters(Subcommand):
             "they agree (default: %(default)s)",
         )
         add(
-            "--control-draws",
+            "--num-random-controls",
             type=int,
             default=3,
             help="random controls of each explanation (default: %(default)s)",
@@ -427,7 +432,7 @@ class CompareInterpreters(Subcommand):
             default=1000,
             help="samples of instances for the intervals (default: %(default)s)",
         )
-        add("--level", type=float, default=0.95, help="of the intervals (default: %(default)s)")
+        add("--confidence", type=float, default=0.95, help="of the intervals (default: %(default)s)")
         add("--cuda-device", type=int, default=-1, help="id of the GPU to use (default: none)")
         add_target_options(subparser)
         add(

@@ -24,7 +24,11 @@ from allennlp.models import load_archive
 
 from allennlp_graphmask.commands.archives import resolve_archive
 from allennlp_graphmask.commands.compare_interpreters import build_interpreters
-from allennlp_graphmask.commands.explained_archive import add_target_options, target_options, target_passes
+from allennlp_graphmask.commands.explained_archive import (
+    add_target_options,
+    build_masked_model,
+    target_options,
+)
 from allennlp_graphmask.commands.explanation_input import (
     BadRecord,
     ExplanationInput,
@@ -35,11 +39,11 @@ from allennlp_graphmask.commands.explanation_input import (
 from allennlp_graphmask.commands.explanation_views import HtmlFolder, TextView
 from allennlp_graphmask.commands.resumable_lines import ResumableLines
 from allennlp_graphmask.data.dataset_readers.record_reader import Record
-from allennlp_graphmask.interpret.comparison.folder import with_file_contents
-from allennlp_graphmask.interpret.explanation import Explanation
+from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.explanation.provenance import with_file_contents
+from allennlp_graphmask.interpret.build_explanation import build_provenance, weights_fingerprint
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask, Interpreter
-from allennlp_graphmask.interpret.provenance import build_provenance, weights_fingerprint
 from allennlp_graphmask.predictors import ExplainingPredictor, GraphMaskPredictor, InterpreterPredictor
 from allennlp_graphmask.predictors.interpreter import describe_interpreter
 
@@ -126,7 +130,7 @@ def build_predictor(args: argparse.Namespace) -> ExplainingPredictor:
             f"an interpreter by --interpreter, one of {_interpreter_names()}; or train GraphMask on the model and give the archive "
             "of that."
         )
-    passes, graphmask = target_passes(archive, args)
+    masked_model, graphmask = build_masked_model(archive, args)
     if graphmask is not None and config in (None, {"type": "graphmask"}):
         return GraphMaskPredictor(
             graphmask,
@@ -141,14 +145,14 @@ def build_predictor(args: argparse.Namespace) -> ExplainingPredictor:
     provenance = build_provenance(archive.model, archive_config)
     if isinstance(interpreter, AmortisedGraphMask) and interpreter.graphmask is not graphmask:
         masker = interpreter.graphmask
-        if weights_fingerprint(masker.target) != weights_fingerprint(passes.target):
+        if weights_fingerprint(masker.target) != weights_fingerprint(masked_model.target):
             raise ConfigurationError(
                 f"The masker of '{config['archive_file']}' was trained for another model than that of '{args.archive_file}': their "
                 "weights differ. What it says of this one would mean nothing."
             )
         provenance = build_provenance(masker, masker.archive_config)
     return InterpreterPredictor(
-        passes,
+        masked_model,
         reader,
         interpreter=interpreter,
         description=describe_interpreter(config, interpreter),

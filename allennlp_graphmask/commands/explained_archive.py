@@ -7,9 +7,9 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.models.archival import Archive
 
 from allennlp_graphmask.interpret.graphmask import GraphMask
-from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.interpret.masked_model import MaskedModel
 
-#: Names in the model's outputs and vocabulary, which are arguments of `TargetPasses`.
+#: Names in the model's outputs and vocabulary, which are arguments of `MaskedModel`.
 _OPTIONS = {
     "encoder": "the name of the model's graph encoder, if it has several",
     "distribution": "the key of the logits in the model's output (default: logits)",
@@ -33,7 +33,7 @@ def target_options(args: argparse.Namespace) -> Dict[str, Optional[str]]:
     return {name: getattr(args, name) for name in _OPTIONS}
 
 
-def target_passes(archive: Archive, args: argparse.Namespace) -> Tuple[TargetPasses, Optional[GraphMask]]:
+def build_masked_model(archive: Archive, args: argparse.Namespace) -> Tuple[MaskedModel, Optional[GraphMask]]:
     """
     The model to explain; with the archive of a masker, that which it was trained for, and the masker.
 
@@ -44,10 +44,10 @@ def target_passes(archive: Archive, args: argparse.Namespace) -> Tuple[TargetPas
     model = archive.model.eval()
     given: Dict[str, Any] = {name: value for name, value in target_options(args).items() if value is not None}
     if not isinstance(model, GraphMask):
-        return TargetPasses(model, **given), None
+        return MaskedModel(model, **given), None
     if given:
         raise ConfigurationError(
             f"The archive '{args.archive_file}' is of GraphMask, which says itself what it explains: leave out "
             f"{', '.join(map(_flag, given))}."
         )
-    return model.passes, model
+    return model.masked_model, model

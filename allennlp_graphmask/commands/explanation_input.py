@@ -18,7 +18,7 @@ from allennlp.data import DatasetReader, Instance
 from allennlp_graphmask.data.dataset_readers.graph_jsonl.json_lines import RawLine, read_raw_lines
 from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.files import open_text
-from allennlp_graphmask.interpret.comparison.folder import file_fingerprint, fingerprint
+from allennlp_graphmask.explanation.provenance import file_fingerprint, fingerprint
 from allennlp_graphmask.predictors import ExplainingPredictor
 
 #: How many lines are tried to find out whether they are inputs of the predictor.

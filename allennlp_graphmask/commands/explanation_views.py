@@ -7,8 +7,8 @@ from typing import Iterable
 
 from allennlp.common.checks import ConfigurationError
 
-from allennlp_graphmask.interpret.explanation import Explanation
-from allennlp_graphmask.render import render_text
+from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.views import render_text
 
 _WIDTH = 88
 
@@ -64,6 +64,6 @@ class HtmlFolder:
 
     def write(self, explanations: Iterable[Explanation]) -> None:
         # Templates are only needed here.
-        from allennlp_graphmask.render.html import write_html_pages
+        from allennlp_graphmask.views.html import write_html_pages
 
         write_html_pages(explanations, self._folder)

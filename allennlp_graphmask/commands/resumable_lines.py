@@ -7,9 +7,9 @@ from typing import IO, Any, Dict, Iterator, Optional, Sequence
 
 from allennlp.common.checks import ConfigurationError
 
-from allennlp_graphmask.data.files import write_atomically
-from allennlp_graphmask.interpret.comparison.folder import to_json
-from allennlp_graphmask.interpret.plain_json import to_plain_json
+from allennlp_graphmask.evaluation.comparison.folder import to_json
+from allennlp_graphmask.explanation.files import write_atomically
+from allennlp_graphmask.explanation.serialization import to_plain_json
 
 #: The version of the form of the progress file.
 _VERSION = 1

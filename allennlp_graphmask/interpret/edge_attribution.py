@@ -90,7 +90,7 @@ class EdgeAttribution:
 
     def gates(self, kept: Optional[Sequence[torch.Tensor]] = None) -> List[Gate]:
         """
-        What keeps the kept messages and replaces the others, for `TargetPasses.masked`.
+        What keeps the kept messages and replaces the others, for `MaskedModel.masked`.
 
         # Parameters
 

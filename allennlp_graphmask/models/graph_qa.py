@@ -11,13 +11,14 @@ from torch import nn
 
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
+from allennlp_graphmask.renamed_parameters import ModelWithRenamedParameters
 
 #: The index of an answer that is not known, or is none of the candidates.
 NO_ANSWER = -1
 
 
 @Model.register("graph_qa")
-class GraphQuestionAnswering(Model):
+class GraphQuestionAnswering(ModelWithRenamedParameters):
     """
     Answers a question by choosing among candidates, with a graph encoder over the places in supporting texts where the
     candidates and the question's subject are mentioned ([De Cao, Aziz and Titov,
@@ -46,7 +47,7 @@ class GraphQuestionAnswering(Model):
         From a mention's mean embedding (and the subject flag) to the vector that the question is put beside.
     node_encoder : `FeedForward`, optional (default = `None`)
         From `[mention; question]` to the graph encoder's input.
-    subject_flag : `bool`, optional (default = `True`)
+    use_subject_feature : `bool`, optional (default = `True`)
         Whether a mention's embedding gets one more number that says whether it mentions the question's subject.
     context_size : `int`, optional (default = `0`)
         With a number above 0 a mention is `[mention; left; right]`: `left` and `right` are the mean embeddings of at most so
@@ -59,6 +60,7 @@ class GraphQuestionAnswering(Model):
     """
 
     default_predictor = "graph_qa"
+    renamed_parameters = {"subject_flag": "use_subject_feature"}
 
     def __init__(
         self,
@@ -71,7 +73,7 @@ class GraphQuestionAnswering(Model):
         query_seq2seq_encoder: Optional[Seq2SeqEncoder] = None,
         mention_encoder: Optional[FeedForward] = None,
         node_encoder: Optional[FeedForward] = None,
-        subject_flag: bool = True,
+        use_subject_feature: bool = True,
         context_size: int = 0,
         dropout: float = 0.0,
         mention_dropout: float = 0.0,
@@ -87,7 +89,7 @@ class GraphQuestionAnswering(Model):
         self.scorer = scorer
         self.dropout = nn.Dropout(dropout)
         self.mention_dropout = nn.Dropout(mention_dropout)
-        self._subject_flag = subject_flag
+        self._subject_flag = use_subject_feature
         if context_size < 0:
             raise ConfigurationError(
                 f"context_size is {context_size}, expected a number of tokens, 0 for none."
@@ -103,10 +105,10 @@ class GraphQuestionAnswering(Model):
             query_input_dim = query_seq2seq_encoder.get_output_dim()
         _check_dim("query_encoder", query_encoder.get_input_dim(), query_input_dim, "the question's tokens")
         query_dim = query_encoder.get_output_dim()
-        node_dim = embedding_dim * (3 if context_size else 1) + int(subject_flag)
+        node_dim = embedding_dim * (3 if context_size else 1) + int(use_subject_feature)
         if mention_encoder is not None:
             context = " of a mention, of what is left and of what is right of it" if context_size else ""
-            flag = " and 1 for subject_flag" if subject_flag else ""
+            flag = " and 1 for use_subject_feature" if use_subject_feature else ""
             _check_dim(
                 "mention_encoder", mention_encoder.get_input_dim(), node_dim, f"embeddings{context}{flag}"
             )

@@ -9,14 +9,11 @@ entered it.
 
 import contextlib
 import contextvars
-from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple, Optional, Tuple, TypeVar
+from typing import Callable, Iterator, NamedTuple, Optional, Tuple, TypeVar
 
 import torch
 
 from allennlp_graphmask.graph import Graph
-
-if TYPE_CHECKING:
-    from allennlp_graphmask.modules.graph_encoders.graph_encoder import GraphEncoder
 
 
 class Gate(NamedTuple):
@@ -121,13 +118,13 @@ InterventionType = TypeVar("InterventionType", bound=Intervention)
 # A context variable and not an attribute of the encoder: an intervention is often a `torch.nn.Module`, which an attribute
 # would make a sub-module of the encoder (in its state dict, in its optimizer). A context variable is also restored after
 # an exception or Ctrl-C, and other threads do not see it.
-_active_interventions: contextvars.ContextVar[Tuple[Tuple["GraphEncoder", Intervention], ...]] = (
+_active_interventions: contextvars.ContextVar[Tuple[Tuple[torch.nn.Module, Intervention], ...]] = (
     contextvars.ContextVar("active_interventions", default=())
 )
 
 
 @contextlib.contextmanager
-def intervening(encoder: "GraphEncoder", intervention: InterventionType) -> Iterator[InterventionType]:
+def intervening(encoder: torch.nn.Module, intervention: InterventionType) -> Iterator[InterventionType]:
     """
     While the context is open, every forward pass of `encoder` in this thread shows its messages to `intervention`.
     Several interventions may look on; at most one may answer for a layer.
@@ -135,6 +132,7 @@ def intervening(encoder: "GraphEncoder", intervention: InterventionType) -> Iter
     # Parameters
 
     encoder : `GraphEncoder`
+        (A `Module` here: encoders import this module.)
     intervention : `Intervention`
 
     # Returns
@@ -148,7 +146,7 @@ def intervening(encoder: "GraphEncoder", intervention: InterventionType) -> Iter
         _active_interventions.reset(token)
 
 
-def consult_interventions(encoder: "GraphEncoder", messages: Messages) -> Optional[Gate]:
+def consult_interventions(encoder: torch.nn.Module, messages: Messages) -> Optional[Gate]:
     """
     Shows messages to the interventions that are active for an encoder and gives the one answer, if there is any.
 

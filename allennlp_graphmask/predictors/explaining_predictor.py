@@ -9,7 +9,7 @@ from allennlp.data.fields import SequenceField
 from allennlp.models import Model
 from allennlp.predictors import Predictor
 
-from allennlp_graphmask.interpret.explanation import Explanation
+from allennlp_graphmask.explanation.explanation import Explanation
 
 
 class ExplainingPredictor(Predictor):

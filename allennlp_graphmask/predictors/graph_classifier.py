@@ -6,7 +6,7 @@ from allennlp.data import Instance
 from allennlp.predictors import Predictor
 
 from allennlp_graphmask.data.dataset_readers.graph_jsonl import GraphJsonlReader, TextGraph
-from allennlp_graphmask.interpret.plain_json import to_plain_json
+from allennlp_graphmask.explanation.serialization import to_plain_json
 
 
 @Predictor.register("graph_classifier")

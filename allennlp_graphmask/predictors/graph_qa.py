@@ -15,7 +15,7 @@ from allennlp_graphmask.data.dataset_readers.multihop_qa.entity_candidates impor
 from allennlp_graphmask.data.dataset_readers.multihop_qa.multihop_qa_reader import MultihopQaReader
 from allennlp_graphmask.data.dataset_readers.multihop_qa.question import MultihopQuestion
 from allennlp_graphmask.data.dataset_readers.multihop_qa.wikihop import question_of_wikihop
-from allennlp_graphmask.interpret.plain_json import to_plain_json
+from allennlp_graphmask.explanation.serialization import to_plain_json
 from allennlp_graphmask.predictors.json_input import check_keys, string_of, strings_of
 
 #: What the output tells of each mention, of what the reader knows.

@@ -8,7 +8,7 @@ from allennlp.predictors import Predictor
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import parse_conll2009
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate
-from allennlp_graphmask.interpret.plain_json import to_plain_json
+from allennlp_graphmask.explanation.serialization import to_plain_json
 from allennlp_graphmask.predictors.json_input import check_keys, integers_of, string_of, strings_of
 from allennlp_graphmask.predictors.predicate_selection import check_parts_of_speech, select_predicates
 from allennlp_graphmask.predictors.spacy_parser import SpacyParser

@@ -6,9 +6,9 @@ from allennlp.data import DatasetReader, Instance
 from allennlp.models import Archive, Model
 from allennlp.predictors import Predictor
 
-from allennlp_graphmask.interpret.explanation import Explanation, build_explanation
+from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.interpret.build_explanation import build_explanation, build_provenance
 from allennlp_graphmask.interpret.graphmask import GraphMask
-from allennlp_graphmask.interpret.provenance import build_provenance
 from allennlp_graphmask.predictors.explaining_predictor import ExplainingPredictor
 
 

@@ -4,11 +4,12 @@ import torch
 from allennlp.data import Batch, DatasetReader, Instance
 from allennlp.nn.util import move_to_device
 
+from allennlp_graphmask.evaluation.metrics import AttributionEvaluation
+from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.interpret.build_explanation import build_explanation
 from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
-from allennlp_graphmask.interpret.explanation import Explanation, build_explanation
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask, Interpreter
-from allennlp_graphmask.interpret.metrics import JudgedAttribution
-from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.predictors.explaining_predictor import ExplainingPredictor
 
 
@@ -19,7 +20,7 @@ class InterpreterPredictor(ExplainingPredictor):
 
     # Parameters
 
-    passes : `TargetPasses`
+    masked_model : `MaskedModel`
         The model to explain.
     dataset_reader : `DatasetReader`
     frozen : `bool`, optional (default = `True`)
@@ -27,7 +28,7 @@ class InterpreterPredictor(ExplainingPredictor):
     description : `Dict[str, Any]`
         What the explanations say of the interpreter: `name`, and whatever else.
     provenance : `Dict[str, Any]`
-        See `allennlp_graphmask.interpret.provenance`.
+        See `allennlp_graphmask.explanation.provenance`.
     divergence : `Divergence`, optional (default = `SaturatingKl()`)
         Measures how far the prediction with the kept messages alone is from the original one.
     target_predictor : `str`, optional (default = `None`)
@@ -37,7 +38,7 @@ class InterpreterPredictor(ExplainingPredictor):
 
     def __init__(
         self,
-        passes: TargetPasses,
+        masked_model: MaskedModel,
         dataset_reader: DatasetReader,
         frozen: bool = True,
         *,
@@ -50,15 +51,15 @@ class InterpreterPredictor(ExplainingPredictor):
         target_predictor_arguments: Optional[Dict[str, Any]] = None,
     ) -> None:
         super().__init__(
-            passes.target,
+            masked_model.target,
             dataset_reader,
             frozen,
-            target=passes.target,
+            target=masked_model.target,
             target_predictor=target_predictor,
             batch_size=batch_size,
             target_predictor_arguments=target_predictor_arguments,
         )
-        self._passes = passes
+        self._passes = masked_model
         self._interpreter = interpreter
         self._divergence = divergence or SaturatingKl()
         self._description = {**description, "divergence": self._divergence.name}
@@ -70,8 +71,8 @@ class InterpreterPredictor(ExplainingPredictor):
         batch.index_instances(target.vocab)
         inputs = move_to_device(batch.as_tensor_dict(), target._get_prediction_device())
         attribution = self._interpreter.interpret(self._passes, inputs)
-        judged = JudgedAttribution(self._passes, inputs, attribution)
-        original, masked = judged.unmasked.output, judged.kept_output
+        evaluation = AttributionEvaluation(self._passes, inputs, attribution)
+        original, masked = evaluation.unmasked.output, evaluation.kept_output
         with torch.no_grad():
             divergence = self._passes.divergence(self._divergence, original, masked).tolist()
             changed = self._passes.changed(original, masked).tolist()
@@ -116,7 +117,7 @@ def describe_interpreter(config: Dict[str, Any], interpreter: Interpreter) -> Di
     described: Dict[str, Any] = {"name": config["type"]}
     if isinstance(interpreter, AmortisedGraphMask):
         described = {**interpreter.graphmask.describe(), **described}
-        if interpreter.threshold is not None or interpreter.share is not None:
+        if interpreter.threshold is not None or interpreter.top_fraction is not None:
             # It was trained and selected with decisions of its own.
             del described["constraint"]
     return {**described, "settings": settings, "seed": interpreter.seed}

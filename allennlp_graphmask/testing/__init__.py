@@ -26,7 +26,7 @@ from allennlp_graphmask.testing.graph_encoder import (
     assert_unseen_relations_work,
 )
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
-from allennlp_graphmask.testing.nothing_left_behind import assert_nothing_left_behind
+from allennlp_graphmask.testing.no_side_effects import assert_no_side_effects
 
 __all__ = [
     "TOLERANCES",
@@ -43,7 +43,7 @@ __all__ = [
     "assert_keeps_nothing_between_calls",
     "assert_messages_are_as_declared",
     "assert_node_numbers_do_not_matter",
-    "assert_nothing_left_behind",
+    "assert_no_side_effects",
     "assert_open_gates_change_nothing",
     "assert_other_threads_are_unaffected",
     "assert_padding_does_not_matter",

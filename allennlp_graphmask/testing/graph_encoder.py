@@ -17,7 +17,7 @@ from allennlp_graphmask.testing.examples import (
     random_generator,
     run_encoder,
 )
-from allennlp_graphmask.testing.nothing_left_behind import assert_nothing_left_behind
+from allennlp_graphmask.testing.no_side_effects import assert_no_side_effects
 
 #: A slow way to an encoder's output: given the encoder, the node states and the graph.
 Reference = Callable[[GraphEncoder, torch.Tensor, Graph], torch.Tensor]
@@ -104,9 +104,7 @@ def _assert_everything(
     gates.assert_other_threads_are_unaffected(encoder, num_relations)
     graph = Graph.disjoint_union(example_graphs(num_relations))
     states = example_states(encoder, graph)
-    assert_nothing_left_behind(
-        encoder, lambda: encoder(states, graph), predict=lambda: encoder(states, graph)
-    )
+    assert_no_side_effects(encoder, lambda: encoder(states, graph), predict=lambda: encoder(states, graph))
 
 
 def _add_noise(encoder: GraphEncoder) -> None:

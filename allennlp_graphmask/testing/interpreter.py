@@ -6,12 +6,12 @@ import torch
 
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import Interpreter
-from allennlp_graphmask.interpret.passes import TargetPasses
-from allennlp_graphmask.testing.nothing_left_behind import assert_nothing_left_behind
+from allennlp_graphmask.interpret.masked_model import MaskedModel
+from allennlp_graphmask.testing.no_side_effects import assert_no_side_effects
 
 
 def assert_is_interpreter(
-    make: Callable[[], Interpreter], passes: TargetPasses, batch: Dict[str, Any]
+    make: Callable[[], Interpreter], masked_model: MaskedModel, batch: Dict[str, Any]
 ) -> EdgeAttribution:
     """
     Asserts what holds for every interpreter: finite scores and decisions for each message of each layer, bitwise equal
@@ -21,7 +21,7 @@ def assert_is_interpreter(
 
     make : `Callable[[], Interpreter]`
         Builds the interpreter, with the same arguments each time.
-    passes : `TargetPasses`
+    masked_model : `MaskedModel`
         A model to explain.
     batch : `Dict[str, Any]`
         Inputs of the model, with several graphs.
@@ -32,17 +32,17 @@ def assert_is_interpreter(
         What the interpreter says.
     """
     interpreter = make()
-    first = interpreter.interpret(passes, batch)
-    assert first.num_layers == passes.encoder.num_layers, (
-        f"The attribution has {first.num_layers} layers, the encoder {passes.encoder.num_layers}."
+    first = interpreter.interpret(masked_model, batch)
+    assert first.num_layers == masked_model.encoder.num_layers, (
+        f"The attribution has {first.num_layers} layers, the encoder {masked_model.encoder.num_layers}."
     )
-    assert first.relation_names == passes.relation_names
+    assert first.relation_names == masked_model.relation_names
     for number, scores in enumerate(first.scores):
         assert scores.isfinite().all(), f"Some scores of layer {number} are not finite."
         assert not scores.requires_grad
     for name, again in (("the same interpreter", interpreter), ("an equal interpreter", make())):
         torch.manual_seed(1234)  # what others draw must not matter
-        second = again.interpret(passes, batch)
+        second = again.interpret(masked_model, batch)
         for number in range(first.num_layers):
             assert torch.equal(first.scores[number], second.scores[number]), (
                 f"Called again, {name} gives other scores in layer {number}."
@@ -55,7 +55,9 @@ def assert_is_interpreter(
 
     def predict() -> Any:
         with torch.no_grad():
-            return passes.target(**batch)
+            return masked_model.target(**batch)
 
-    assert_nothing_left_behind(passes.target, lambda: make().interpret(passes, batch), predict=predict)
+    assert_no_side_effects(
+        masked_model.target, lambda: make().interpret(masked_model, batch), predict=predict
+    )
     return first

@@ -13,8 +13,8 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from allennlp_graphmask.interpret.explanation import Explanation
-from allennlp_graphmask.interpret.explanation_file import read_explanations
+from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.explanation.files import read_explanations
 from tests.test_end_to_end import REPOSITORY, run
 
 # Chromium looks for updates, and for Google's hosts, unless it is told not to. As root it runs without its sandbox only.

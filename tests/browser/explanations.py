@@ -6,8 +6,9 @@ from typing import Any, Dict, List, Sequence, Tuple
 from allennlp.data import Instance
 from allennlp.data.fields import MetadataField
 
-from allennlp_graphmask.interpret.explanation import Explanation, build_explanation
-from tests.interpret.explanations import (
+from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.interpret.build_explanation import build_explanation
+from tests.explanation.explanations import (
     INTERPRETER,
     PROVENANCE,
     attribution,

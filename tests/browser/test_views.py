@@ -2,9 +2,9 @@
 
 import pytest
 
-from allennlp_graphmask.render import render_html, write_html_pages
+from allennlp_graphmask.views import render_html, write_html_pages
 from tests.browser.explanations import ALL, HOSTILE, question
-from tests.interpret.explanations import role_explanation
+from tests.explanation.explanations import role_explanation
 
 
 def check(opened, contrast: bool = True) -> None:

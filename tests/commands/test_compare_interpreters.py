@@ -18,21 +18,21 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.models import load_archive
 
-from allennlp_graphmask.commands import compare_interpreters, masker_training
+from allennlp_graphmask.commands import compare_interpreters
 from allennlp_graphmask.commands.compare_interpreters import CompareInterpreters, parse_configs
-from allennlp_graphmask.data.files import write_atomically
-from allennlp_graphmask.interpret.comparison import plot, rows_of, to_csv
-from allennlp_graphmask.interpret.interpreters import LeaveOneEdgeOut, RandomInterpreter
-from allennlp_graphmask.interpret.metrics import (
+from allennlp_graphmask.evaluation.comparison import masker_training, plot, rows_of, to_csv
+from allennlp_graphmask.evaluation.metrics import (
+    AttributionEvaluation,
     EdgeAgreement,
     EdgeFidelity,
     EdgeTruth,
-    JudgedAttribution,
     truth_of_batch,
 )
-from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.explanation.files import write_atomically
+from allennlp_graphmask.interpret.interpreters import LeaveOneEdgeOut, RandomInterpreter
+from allennlp_graphmask.interpret.masked_model import MaskedModel
 
-FEW = ("--control-draws", "2", "--bootstrap-draws", "50", "--batch-size", "3")
+FEW = ("--num-random-controls", "2", "--bootstrap-draws", "50", "--batch-size", "3")
 
 
 def compare(*arguments: object) -> Dict[str, Any]:
@@ -125,7 +125,7 @@ def test_numbers_are_those_of_the_metrics(folder) -> None:
     results = in_folder(folder, "--interpreters", "leave_one_edge_out", "--metrics", "fidelity,edge_truth")
     [result] = results["interpreters"].values()
     archive = load_archive(folder / "model.tar.gz")
-    passes = TargetPasses(archive.model)
+    masked_model = MaskedModel(archive.model)
     loader = compare_interpreters.MultiProcessDataLoader(
         archive.validation_dataset_reader, str(folder / "graphs.jsonl"), batch_size=3
     )
@@ -134,12 +134,12 @@ def test_numbers_are_those_of_the_metrics(folder) -> None:
     controls = {"edge_fidelity": EdgeFidelity(), "edge_truth": EdgeTruth()}
     generator = torch.Generator().manual_seed(0)
     for batch in loader:
-        attribution = LeaveOneEdgeOut().interpret(passes, batch)
+        attribution = LeaveOneEdgeOut().interpret(masked_model, batch)
         truth = truth_of_batch(batch, attribution.graph, 2)
-        judged = JudgedAttribution(passes, batch, attribution, truth=truth)
-        drawn = [judged.random_control(generator) for _ in range(2)]
+        evaluation = AttributionEvaluation(masked_model, batch, attribution, truth=truth)
+        drawn = [evaluation.random_control(generator) for _ in range(2)]
         for label in metrics:
-            metrics[label](judged)
+            metrics[label](evaluation)
             for control in drawn:
                 controls[label](control)
     for label, metric in metrics.items():
@@ -162,16 +162,16 @@ def test_an_interrupted_run_goes_on(folder, monkeypatch) -> None:
     names = ("--interpreters", "leave_one_edge_out,all_edges,random", "--metrics", "kept,fidelity")
     expected = in_folder(folder, *names)
     (folder / "out").rename(folder / "whole")
-    judge = compare_interpreters.judge_interpreter
+    evaluate = compare_interpreters.evaluate_interpreter
     calls: List[str] = []
 
     def interrupted(interpreters: Any, *arguments: Any) -> Any:
         calls.append(type(interpreters[0]).__name__)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return judge(interpreters, *arguments)
+        return evaluate(interpreters, *arguments)
 
-    monkeypatch.setattr(compare_interpreters, "judge_interpreter", interrupted)
+    monkeypatch.setattr(compare_interpreters, "evaluate_interpreter", interrupted)
     with pytest.raises(KeyboardInterrupt):
         in_folder(folder, *names)
     assert not (folder / "out" / "results.json").exists()
@@ -192,13 +192,13 @@ def test_other_settings_in_the_same_folder(folder) -> None:
     in_folder(folder, "--interpreters", "random", "--metrics", "kept")
     with pytest.raises(ConfigurationError, match="other settings: metrics, seed differ.*--force"):
         in_folder(folder, "--interpreters", "random", "--metrics", "changed", "--seed", "1")
-    (folder / "interpreters.json").write_text('{"random": {"type": "random", "share": 0.5}}')
+    (folder / "interpreters.json").write_text('{"random": {"type": "random", "top_fraction": 0.5}}')
     with pytest.raises(ConfigurationError, match="'random' with another configuration"):
         in_folder(folder, "--interpreters", folder / "interpreters.json", "--metrics", "kept")
     results = in_folder(
         folder, "--interpreters", folder / "interpreters.json", "--metrics", "kept", "--seed", "1", "--force"
     )
-    assert results["interpreters"]["random"]["config"] == {"type": "random", "share": 0.5}
+    assert results["interpreters"]["random"]["config"] == {"type": "random", "top_fraction": 0.5}
     with open(folder / "graphs.jsonl", "a") as file:
         file.write(json.dumps({"tokens": ["a"], "nodes": [], "edges": []}) + "\n")
     with pytest.raises(ConfigurationError, match="other settings: data differs"):
@@ -207,7 +207,7 @@ def test_other_settings_in_the_same_folder(folder) -> None:
 
 def test_files_of_configurations(folder) -> None:
     (folder / "interpreters.jsonnet").write_text(
-        "local half = { share: 0.5 };\n"
+        "local half = { top_fraction: 0.5 };\n"
         '{ interpreters: { half: half + { type: "random", seed: 7 }, all: "all_edges" } }'
     )
     (folder / "metrics.json").write_text('{"few": {"type": "edge_sufficiency", "shares": [0.25]}}')
@@ -268,7 +268,7 @@ def test_a_graphmask_archive(tmp_path, graphmask_archive_file, conll_file) -> No
         (["--metrics", "node_invariance"], "node_fields"),
         (["--seeds", "0"], "--seeds is 0, expected at least 1"),
         (["--batch-size", "0"], "--batch-size is 0"),
-        (["--level", "95"], "--level is 95.0"),
+        (["--confidence", "95"], "--confidence is 95.0"),
         (["--encoder", "bert"], "no GraphEncoder named 'bert'"),
     ],
 )
@@ -283,7 +283,7 @@ def test_bad_arguments(arguments, message, folder) -> None:
     [
         ("[1]", "gives no interpreters"),
         ('{"a": 1}', "'a' is 1, expected a registered name"),
-        ('{"a": {"share": 0.5}}', 'an object with "type"'),
+        ('{"a": {"top_fraction": 0.5}}', 'an object with "type"'),
     ],
 )
 def test_bad_files(text, message, tmp_path) -> None:
@@ -366,7 +366,7 @@ def test_maskers_of_several_seeds(folder, monkeypatch, capsys) -> None:
     # So impatient that different seeds keep different messages.
     model = {
         **MASKER_CONFIG["model"],
-        "multiplier_start": -2.0,
+        "initial_multiplier": -2.0,
         "masker": {"type": "edgewise", "location_bias": 0.0},
     }
     (folder / "masker.json").write_text(json.dumps({**MASKER_CONFIG, "model": model}))

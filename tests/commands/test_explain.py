@@ -27,13 +27,13 @@ from allennlp.predictors import Predictor
 from allennlp_graphmask.commands import explain as explain_module
 from allennlp_graphmask.commands.explain import SOME_INPUTS_BAD, Explain, parse_interpreter
 from allennlp_graphmask.commands.resumable_lines import ResumableLines
-from allennlp_graphmask.interpret.explanation import Explanation
-from allennlp_graphmask.interpret.explanation_file import read_explanations
+from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.explanation.files import read_explanations
 from allennlp_graphmask.interpret.interpreters import Interpreter, LayerScores, LeaveOneEdgeOut
-from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.predictors import GraphMaskPredictor
-from allennlp_graphmask.render import render_text
-from allennlp_graphmask.render.html import render_html
+from allennlp_graphmask.views import render_text
+from allennlp_graphmask.views.html import render_html
 from tests.commands.conftest import GRAPHS
 from tests.predictors.conftest import (  # noqa: F401
     entity_pipeline,
@@ -426,16 +426,16 @@ def test_a_file_with_nothing_to_read(tmp_path, graphmask_archive_file, content, 
 
 
 def test_an_interpreter_of_a_plain_archive(tmp_path, srl_archive_file, conll_file) -> None:
-    settings = {"type": "leave_one_edge_out", "share": 0.25}
+    settings = {"type": "leave_one_edge_out", "top_fraction": 0.25}
     explain(srl_archive_file, conll_file, "-o", tmp_path / "out.jsonl", "--interpreter", json.dumps(settings))
     found = explanations_in(tmp_path / "out.jsonl")
     archive = load_archive(srl_archive_file)
     instances = list(archive.validation_dataset_reader.read(conll_file))
-    passes = TargetPasses(archive.model.eval())
+    masked_model = MaskedModel(archive.model.eval())
     predictor = Predictor.from_archive(archive)
     for instance, explanation in zip(instances, found, strict=True):
         batch = batch_of(archive.model, [instance])
-        attribution = LeaveOneEdgeOut(share=0.25).interpret(passes, batch)
+        attribution = LeaveOneEdgeOut(top_fraction=0.25).interpret(masked_model, batch)
         assert [edge.kept for edge in explanation.edges] == [tuple(edge.kept) for edge in attribution.edges()]
         for edge, expected in zip(explanation.edges, attribution.edges()):
             assert edge.score == pytest.approx(expected.scores, rel=1e-3, abs=1e-6)
@@ -448,7 +448,7 @@ def test_an_interpreter_of_a_plain_archive(tmp_path, srl_archive_file, conll_fil
         assert explanation.prediction["masked"] is not None and explanation.divergence is not None
         assert explanation.interpreter == {
             "name": "leave_one_edge_out",
-            "settings": {"share": 0.25},
+            "settings": {"top_fraction": 0.25},
             "seed": 0,
             "divergence": "saturating_kl",
         }
@@ -483,7 +483,7 @@ def test_a_masker_by_its_archive(tmp_path, graphmask_archive_file, srl_archive_f
         assert own.prediction == named.prediction and own.divergence == named.divergence
         assert own.provenance == named.provenance
     # Other decisions than those it was selected with: the promise does not hold for them.
-    (tmp_path / "share.jsonnet").write_text('{ type: "graphmask", share: 1 / 2 }')
+    (tmp_path / "share.jsonnet").write_text('{ type: "graphmask", top_fraction: 1 / 2 }')
     explain(
         graphmask_archive_file,
         conll_file,
@@ -525,7 +525,7 @@ def test_a_masker_of_another_model(graphmask_archive_file, srl_archive_file, con
     "arguments, message",
     [
         (["--interpreter", "gradients"], "no interpreter is registered as 'gradients'; known are all_edges"),
-        (["--interpreter", '{"share": 1}'], 'has no "type"'),
+        (["--interpreter", '{"top_fraction": 1}'], 'has no "type"'),
         (["--interpreter", '{"type"'], "is no JSON"),
         (["--interpreter", "nowhere.jsonnet"], "'nowhere.jsonnet', which does not exist"),
         (["--interpreter", '{"type": "random", "shares": 1}'], "shares"),
@@ -577,7 +577,7 @@ class GlobalRandomInterpreter(Interpreter):
 
     default_threshold = 0.5
 
-    def score(self, passes, unmasked, generator):
+    def score(self, masked_model, unmasked, generator):
         edges = unmasked.layers[0].graph.num_edges
         return LayerScores([torch.rand(edges) * 0.5 + random.random() * 0.5 for _ in unmasked.layers])
 

@@ -19,7 +19,7 @@ from torch import nn
 from allennlp_graphmask.data.fields import GraphField
 from allennlp_graphmask.graph import Graph, inverse_relation, relation_names
 from allennlp_graphmask.interpret.graphmask import GraphMask
-from allennlp_graphmask.interpret.interventions import MessageRecorder
+from allennlp_graphmask.interpret.masked_model import MessageRecorder
 from allennlp_graphmask.modules import GraphEncoder, SyntacticGcn, intervening
 
 NUM_FEATURES = 3

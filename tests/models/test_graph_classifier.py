@@ -15,7 +15,7 @@ from allennlp_graphmask.graph import Graph, num_relations
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.models import GraphClassifier
 from allennlp_graphmask.models.graph_classifier import pool_nodes
-from allennlp_graphmask.testing import assert_nothing_left_behind
+from allennlp_graphmask.testing import assert_no_side_effects
 from tests.data.dataset_readers.graph_jsonl.graphs import DAN, EVE, FINN, NOBODY, written
 
 EMPTY_TEXT = {"nodes": [{"text": ""}, {"text": "Finn"}], "edges": [], "label": "sour"}
@@ -329,7 +329,7 @@ def test_graphmask_explains_it(tmp_path, classify, data) -> None:
         assert output["divergence"].tolist()[1:] == pytest.approx([0] * (len(data) - 1), abs=1e-6)
 
     with torch.no_grad():
-        assert_nothing_left_behind(model.target, explain, predict=lambda: model.target(**batch)["logits"])
+        assert_no_side_effects(model.target, explain, predict=lambda: model.target(**batch)["logits"])
 
 
 @pytest.mark.parametrize(

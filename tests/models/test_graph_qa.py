@@ -245,7 +245,7 @@ def test_mean_of_spans_gives_gradients_to_the_spans_only():
         ({"graph_encoder": SyntacticGcn(_vocab(), 7, 4)}, "graph_encoder reads vectors of size 7"),
         ({"scorer": FeedForward(7, 1, 1, Activation.by_name("linear")())}, "scorer reads vectors of size 7"),
         ({"scorer": FeedForward(9, 1, 2, Activation.by_name("linear")())}, "scorer gives 2 numbers"),
-        ({"subject_flag": False}, "graph_encoder reads vectors of size 11.*have size 10"),
+        ({"use_subject_feature": False}, "graph_encoder reads vectors of size 11.*have size 10"),
         ({"context_size": 3}, "graph_encoder reads vectors of size 11.*have size 21"),
         ({"context_size": -1}, "context_size is -1"),
     ],

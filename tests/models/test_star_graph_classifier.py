@@ -13,7 +13,7 @@ from allennlp.models import Model
 
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.models import StarGraphClassifier
-from allennlp_graphmask.testing import assert_nothing_left_behind
+from allennlp_graphmask.testing import assert_no_side_effects
 
 
 def config(variant: str) -> Dict[str, Any]:
@@ -127,7 +127,7 @@ def test_only_the_centre_is_read() -> None:
 def test_graphmask_explains_it_and_leaves_nothing_behind(variant: str) -> None:
     model, batch, _ = model_and_batch(variant)
     explainer = GraphMask(model.vocab, model).eval()
-    assert_nothing_left_behind(
+    assert_no_side_effects(
         explainer.target, lambda: explainer(**batch), predict=lambda: explainer.target(**batch)["logits"]
     )
     output = explainer(**batch)

@@ -7,7 +7,7 @@ from torch import nn
 
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.modules import Gate, Messages, apply_gate, intervening
-from allennlp_graphmask.testing import assert_nothing_left_behind, example_graphs
+from allennlp_graphmask.testing import assert_no_side_effects, example_graphs
 from tests.testing.encoders import NUM_RELATIONS, SoundEncoder
 
 GRAPH = Graph.disjoint_union(example_graphs(NUM_RELATIONS))
@@ -76,7 +76,7 @@ class TestIntervening:
             with intervening(encoder, closing):
                 encoder(states, GRAPH)
 
-        assert_nothing_left_behind(encoder, run, predict=lambda: encoder(states, GRAPH))
+        assert_no_side_effects(encoder, run, predict=lambda: encoder(states, GRAPH))
 
     def test_another_encoder_is_left_alone(self, encoder, states) -> None:
         torch.manual_seed(9)

@@ -10,7 +10,7 @@ from allennlp.data import DatasetReader, Vocabulary
 from allennlp.models import Model
 from allennlp.predictors import Predictor
 
-from allennlp_graphmask.interpret.explanation import Explanation
+from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.predictors import GraphClassifierPredictor, GraphMaskPredictor
 from tests.data.dataset_readers.graph_jsonl.graphs import DAN, EVE, FINN, NOBODY, written
@@ -88,7 +88,7 @@ def test_explanations_of_the_same_input(tmp_path, classify) -> None:
         assert [node.text for node in explanation.nodes] == [node["text"] for node in graph["nodes"]]
         given = [(edge["source"], edge["target"], edge["type"]) for edge in graph["edges"]]
         inverse = [(target, source, f"{name}^-1") for source, target, name in given]
-        assert [edge[:3] for edge in explanation.edges] == given + inverse
+        assert [(edge.source, edge.target, edge.type) for edge in explanation.edges] == given + inverse
         assert explanation.metadata["id"] == graph.get("id")
         original, masked = (explanation.prediction[key] for key in ("original", "masked"))
         assert set(original) == set(masked) == set(predictor.predict_json(graph)["prediction"])

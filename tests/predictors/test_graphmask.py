@@ -9,10 +9,10 @@ from allennlp.models import load_archive
 from allennlp.predictors import Predictor
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl import Predicate
-from allennlp_graphmask.interpret.explanation import Explanation, explanation_schema
-from allennlp_graphmask.interpret.explanation_file import read_explanations
+from allennlp_graphmask.explanation.explanation import Explanation, explanation_schema
+from allennlp_graphmask.explanation.files import read_explanations
 from allennlp_graphmask.predictors import GraphMaskPredictor, GraphSrlPredictor
-from allennlp_graphmask.render import render_text
+from allennlp_graphmask.views import render_text
 from tests.predictors.inputs import CONLL, INPUTS, TOKENS, assert_equal_up_to_rounding
 
 
@@ -47,7 +47,7 @@ def test_scores_and_decisions_are_those_of_the_model(predictor):
     [explanation] = predictor.explain_instances([instance])
     attribution = predictor._model.forward_on_instance(instance)["attribution"]
     for edge, explained in zip(attribution.edges(), explanation.edges):
-        assert explained[:3] == edge[:3]
+        assert (explained.source, explained.target, explained.type) == edge[:3]
         assert explained.kept == tuple(edge.kept)
         assert explained.score == pytest.approx(edge.scores, rel=1e-5)
 
@@ -113,7 +113,7 @@ class TestProvenance:
     def test_weights_are_read_once_and_not_before_the_first_explanation(self, predictor, monkeypatch):
         calls = []
         monkeypatch.setattr(
-            "allennlp_graphmask.interpret.provenance.weights_fingerprint",
+            "allennlp_graphmask.interpret.build_explanation.weights_fingerprint",
             lambda model: calls.append(model) or "0" * 64,
         )
         assert calls == []

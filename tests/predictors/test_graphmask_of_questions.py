@@ -12,9 +12,9 @@ import spacy
 from allennlp.predictors import Predictor
 
 from allennlp_graphmask.data.dataset_readers import HotpotQaGraphReader
-from allennlp_graphmask.interpret.explanation import Explanation, explanation_schema
+from allennlp_graphmask.explanation.explanation import Explanation, explanation_schema
 from allennlp_graphmask.predictors import GraphMaskPredictor, GraphQaPredictor
-from allennlp_graphmask.render import render_text
+from allennlp_graphmask.views import render_text
 from tests.predictors.inputs import QUERIES, QUESTION, QUESTIONS_FILE, assert_equal_up_to_rounding
 from tests.predictors.test_graph_qa import predict, without
 

@@ -7,7 +7,7 @@ data {
   model: {
     type: 'graphmask',
     target: { type: 'from_archive', archive_file: target },
-    multiplier_start: 3.0,
+    initial_multiplier: 3.0,
   },
   data_loader: { batch_size: 16, shuffle: true },
   validation_data_loader: { batch_size: 64, shuffle: false },

@@ -47,7 +47,7 @@ local scheme = 'conll2008';
       penalty_scaling: 1.0,
       allowance: 0.03,
       two_sided: false,
-      multiplier_start: 0.55,
+      initial_multiplier: 0.55,
       epochs_per_layer: 3,
       dropout_in_masked_pass: true,
       constraint: 'score',

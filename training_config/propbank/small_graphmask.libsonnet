@@ -19,6 +19,6 @@ function(model_config) {
     learning_rate_scheduler: { type: 'linear_with_warmup', warmup_steps: 0 },
     // The masker fits the training data better than others, so gates at their own threshold change a little more there than
     // the allowance. The threshold is therefore moved, on the validation data, to where it is kept.
-    callbacks: [{ type: 'graphmask', threshold_for_changed: 0.05 }],
+    callbacks: [{ type: 'graphmask', max_changed: 0.05 }],
   },
 }

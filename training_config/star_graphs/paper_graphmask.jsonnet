@@ -8,7 +8,7 @@ stars.data('single_layer') + stars.graphmask({
   penalty_scaling: 5.0,
   allowance: 0.03,
   two_sided: false,
-  multiplier_start: 0.55,
+  initial_multiplier: 0.55,
   dropout_in_masked_pass: true,
   constraint: 'score',
   score_metric: 'accuracy',

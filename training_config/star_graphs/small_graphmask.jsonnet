@@ -3,7 +3,7 @@ local stars = import 'star_graphs.libsonnet';
 
 stars.data('single_layer') + stars.graphmask({
   divergence: 'kl',
-  multiplier_start: 1.0,
+  initial_multiplier: 1.0,
   constraint_bound: 0.01,
 }) {
   // 400 batches are enough. After 200 and after 400 it is looked at the graphs of `dev`.

@@ -3,7 +3,7 @@ local stars = import 'star_graphs.libsonnet';
 
 stars.data('two_layer') + stars.graphmask({
   divergence: 'kl',
-  multiplier_start: 1.0,
+  initial_multiplier: 1.0,
   multiplier_bounds: [0.0, 30.0],
   constraint_bound: 0.01,
   // The top layer has few edges that can be dropped. With all layers at once it can stay open.

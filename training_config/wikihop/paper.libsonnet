@@ -21,7 +21,7 @@ local vectors_dim = std.parseInt(std.extVar('WORD_VECTORS_DIMENSION'));
     mention_dim=256,
     node_hidden_dims=[1024],
     scorer_hidden_dims=[256, 128],
-    subject_flag=false,
+    use_subject_feature=false,
     dropout=0.2,
   ),
   data_loader: wikihop.data_loader(32),

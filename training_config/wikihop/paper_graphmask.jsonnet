@@ -16,7 +16,7 @@ local target = std.extVar('GRAPHMASK_TARGET');
     penalty_scaling: 2.0,
     allowance: 0.03,
     two_sided: false,
-    multiplier_start: 0.55,
+    initial_multiplier: 0.55,
     epochs_per_layer: 3,
     dropout_in_masked_pass: true,
     constraint: 'score',

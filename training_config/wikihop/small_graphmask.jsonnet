@@ -17,7 +17,7 @@ local target = std.extVar('GRAPHMASK_TARGET');
     constraint: 'divergence',
     constraint_bound: 0.012,
     penalty_scaling: 0.04,
-    multiplier_start: 3.0,
+    initial_multiplier: 3.0,
   }),
   data_loader: wikihop.data_loader(32),
   validation_data_loader: wikihop.validation_data_loader(32),

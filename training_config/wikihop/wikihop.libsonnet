@@ -26,7 +26,7 @@
     mention_dim,
     node_hidden_dims,
     scorer_hidden_dims,
-    subject_flag=true,
+    use_subject_feature=true,
     context_size=0,
     dropout=0.0,
     mention_dropout=0.0,
@@ -41,7 +41,7 @@
         for layer in std.range(0, std.length(dims) - 1)
       ],
     },
-    local embedding_dim = vectors_dim * (if context_size > 0 then 3 else 1) + (if subject_flag then 1 else 0),
+    local embedding_dim = vectors_dim * (if context_size > 0 then 3 else 1) + (if use_subject_feature then 1 else 0),
     type: 'graph_qa',
     text_field_embedder: {
       token_embedders: {
@@ -57,7 +57,7 @@
     node_encoder: feedforward(mention_dim + query_dim, node_hidden_dims + [graph_encoder.input_dim]),
     graph_encoder: graph_encoder,
     scorer: feedforward(graph_encoder.input_dim + query_dim, scorer_hidden_dims + [1], last_is_linear=true),
-    subject_flag: subject_flag,
+    use_subject_feature: use_subject_feature,
     context_size: context_size,
     dropout: dropout,
     mention_dropout: mention_dropout,

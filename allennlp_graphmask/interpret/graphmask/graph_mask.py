@@ -20,9 +20,10 @@ from allennlp_graphmask.interpret.graphmask.metrics import GraphMaskMetrics
 from allennlp_graphmask.interpret.graphmask.selection import SelectionCriterion
 from allennlp_graphmask.interpret.graphmask.target import WEIGHTS_FOLLOW, load_target, resolve_target_config
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.maskers import EdgewiseMasker, Masker, construct_masker
-from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
 from allennlp_graphmask.modules.intervention import Gate, Messages
+from allennlp_graphmask.renamed_parameters import ModelWithRenamedParameters
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ _FLOOR_BATCHES = 5
 
 
 @Model.register("graphmask")
-class GraphMask(Model):
+class GraphMask(ModelWithRenamedParameters):
     """
     GraphMask ([Schlichtkrull, De Cao and Titov, 2021](https://arxiv.org/abs/2010.00577)): learns, for a trained model, which
     edges of which layers of its graph encoder can be dropped without changing its predictions.
@@ -66,7 +67,7 @@ class GraphMask(Model):
         The largest mean divergence accepted.
     two_sided : `bool`, optional (default = `True`)
         Whether the multiplier falls while the constraint is slack.
-    multiplier_start : `float`, optional (default = `0.55`)
+    initial_multiplier : `float`, optional (default = `0.55`)
         The multiplier's parameter, before the softplus.
     multiplier_bounds : `Tuple[float, float]`, optional (default = `(-2, 30)`)
     multiplier_follows : `str`, optional (default = `"divergence"`)
@@ -91,7 +92,7 @@ class GraphMask(Model):
     encoder : `str`, optional (default = `None`)
         The name of the graph encoder, in targets with several.
     edge_label_namespace : `str`, optional (default = `"edge_labels"`)
-    random_control_draws : `int`, optional (default = `1`)
+    num_random_controls : `int`, optional (default = `1`)
         In evaluation, how often each batch is also masked at random with as many open gates in each layer.
     random_control_seed : `int`, optional (default = `0`)
     reported_edge_labels : `int`, optional (default = `15`)
@@ -99,6 +100,10 @@ class GraphMask(Model):
     """
 
     default_predictor = "graphmask"
+    renamed_parameters = {
+        "multiplier_start": "initial_multiplier",
+        "random_control_draws": "num_random_controls",
+    }
 
     threshold: torch.Tensor
     enabled_layers: torch.Tensor
@@ -116,7 +121,7 @@ class GraphMask(Model):
         penalty_scaling: float = 1.0,
         allowance: float = 0.05,
         two_sided: bool = True,
-        multiplier_start: float = 0.55,
+        initial_multiplier: float = 0.55,
         multiplier_bounds: Tuple[float, float] = (-2.0, 30.0),
         multiplier_follows: str = "divergence",
         epochs_per_layer: Optional[int] = None,
@@ -128,7 +133,7 @@ class GraphMask(Model):
         mask: str = "mask",
         encoder: Optional[str] = None,
         edge_label_namespace: str = "edge_labels",
-        random_control_draws: int = 1,
+        num_random_controls: int = 1,
         random_control_seed: int = 0,
         reported_edge_labels: int = 15,
         **kwargs: Any,
@@ -150,20 +155,20 @@ class GraphMask(Model):
         self.target.requires_grad_(False)
         # Also before `train` or `eval` is called for the first time.
         self.target.eval()
-        self.passes = TargetPasses(
+        self.masked_model = MaskedModel(
             self.target,
             encoder=encoder,
             distribution=distribution,
             mask=mask,
             edge_label_namespace=edge_label_namespace,
         )
-        graph_encoder = self.passes.encoder
+        graph_encoder = self.masked_model.encoder
         self.num_layers = graph_encoder.num_layers
-        self._relation_names = self.passes.relation_names
+        self._relation_names = self.masked_model.relation_names
         self.masker = construct_masker(masker, graph_encoder, len(self._relation_names))
         self.lagrangian = Lagrangian(
             allowance,
-            start=multiplier_start,
+            start=initial_multiplier,
             bounds=(multiplier_bounds[0], multiplier_bounds[1]),
             two_sided=two_sided,
         )
@@ -194,7 +199,7 @@ class GraphMask(Model):
         #: Whether evaluation also measures the floor and the random control, which explaining does not need.
         self.measures_controls = True
 
-        self._random_control_draws = random_control_draws
+        self._random_control_draws = num_random_controls
         self._random_control_seed = random_control_seed
         self._metrics = GraphMaskMetrics(self.num_layers, self._relation_names, reported_edge_labels)
         self._start_counting()
@@ -288,13 +293,15 @@ class GraphMask(Model):
                 "To explain with a model that has been trained, call its eval() first.)"
             )
         use_dropout = self.training and self.dropout_in_masked_pass
-        unmasked = self.passes.unmasked(batch, "original")
+        unmasked = self.masked_model.unmasked(batch, "original")
         original, graph = unmasked.output, unmasked.layers[0].graph
         locations = self.locations(unmasked.layers)
         gates = self._gates(locations)
-        masked = self.passes.masked(unmasked, self.with_baselines(gates), "masked", with_dropout=use_dropout)
-        divergence = self.passes.divergence(self.divergence, original, masked)
-        changed = self.passes.changed(original, masked)
+        masked = self.masked_model.masked(
+            unmasked, self.with_baselines(gates), "masked", with_dropout=use_dropout
+        )
+        divergence = self.masked_model.divergence(self.divergence, original, masked)
+        changed = self.masked_model.changed(original, masked)
 
         self._metrics.count_pass(divergence, changed)
         self._metrics.count_gates(graph.edge_type, gates)
@@ -366,15 +373,17 @@ class GraphMask(Model):
             if self._floor_batches_left and self.training == self.dropout_in_masked_pass:
                 self._floor_batches_left -= 1
                 opened = [torch.ones(graph.num_edges, device=graph.edge_type.device)] * self.num_layers
-                floor = self.passes.masked(
+                floor = self.masked_model.masked(
                     unmasked, self.with_baselines(opened), "unreported", with_dropout=self.training
                 )
-                self._metrics.count_floor(self.passes.divergence(self.divergence, unmasked.output, floor))
+                self._metrics.count_floor(
+                    self.masked_model.divergence(self.divergence, unmasked.output, floor)
+                )
             if not self.training:
                 for _ in range(self._random_control_draws):
                     random_gates = [None if gate is None else self._shuffled(gate) for gate in gates]
-                    control = self.passes.masked(unmasked, self.with_baselines(random_gates), "random")
-                    self._metrics.count_control(self.passes.changed(unmasked.output, control))
+                    control = self.masked_model.masked(unmasked, self.with_baselines(random_gates), "random")
+                    self._metrics.count_control(self.masked_model.changed(unmasked.output, control))
 
     def _shuffled(self, gate: torch.Tensor) -> torch.Tensor:
         """As many open gates at random places; a generator of its own leaves the global random state alone."""
@@ -435,10 +444,10 @@ class GraphMask(Model):
         for name in ("original", "masked", "random"):
             if name == "random" and "random_changed" not in metrics:
                 continue
-            own = self.passes.metric_sets.get_metrics(name, reset=True)
+            own = self.masked_model.metric_sets.get_metrics(name, reset=True)
             metrics.update({f"{name}_{key}": value for key, value in own.items() if not key.startswith("_")})
-        self.passes.metric_sets.get_metrics("unreported", reset=True)
-        metrics.update(self.selection.judge(metrics, comparable=self.all_layers_enabled()))
+        self.masked_model.metric_sets.get_metrics("unreported", reset=True)
+        metrics.update(self.selection.evaluate(metrics, comparable=self.all_layers_enabled()))
         if self.in_training_run and not self.training:
             self.training_summary = {
                 key: value for key, value in metrics.items() if not key.startswith("_") and key != "selection"

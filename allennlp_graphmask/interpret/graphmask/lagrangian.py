@@ -50,7 +50,7 @@ class Lagrangian(torch.nn.Module):
         super().__init__()
         if not bounds[0] <= start <= bounds[1]:
             raise ConfigurationError(
-                f"multiplier_start is {start}, outside of multiplier_bounds {tuple(bounds)}."
+                f"initial_multiplier is {start}, outside of multiplier_bounds {tuple(bounds)}."
             )
         if allowance < 0:
             raise ConfigurationError(f"allowance must not be negative, got {allowance}.")

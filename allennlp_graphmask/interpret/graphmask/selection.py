@@ -53,7 +53,7 @@ class SelectionCriterion:
         original, masked = metrics[original_name], metrics[masked_name]
         return (original - masked) / original if original else 0.0
 
-    def judge(self, metrics: Mapping[str, float], *, comparable: bool) -> Dict[str, float]:
+    def evaluate(self, metrics: Mapping[str, float], *, comparable: bool) -> Dict[str, float]:
         """
         # Parameters
 

@@ -12,6 +12,8 @@ from allennlp.common.file_utils import cached_path
 from allennlp.data import Vocabulary
 from allennlp.models import Model
 
+from allennlp_graphmask.renamed_parameters import translate_renamed
+
 #: Says in a target's config that its weights will be loaded into it: GraphMask's own archive holds them.
 WEIGHTS_FOLLOW = "weights_follow"
 
@@ -66,7 +68,7 @@ def load_target(config: Dict[str, Any], vocab: Vocabulary) -> Model:
                 f"The target of type {config.get('type')!r} would be built with random weights, and GraphMask explains a trained "
                 'model. Give the archive of one: "target": {"type": "from_archive", "archive_file": ...}'
             )
-        return Model.from_params(Params(config), vocab=vocab)
+        return Model.from_params(Params(translate_renamed(config)), vocab=vocab)
     archive_file = config.get("archive_file")
     if not archive_file:
         raise ConfigurationError('The target {"type": "from_archive"} needs "archive_file".')

@@ -23,7 +23,7 @@ class ThresholdPoint(NamedTuple):
 @torch.no_grad()
 def gate_locations(model: GraphMask, batch: Dict[str, Any]) -> torch.Tensor:
     """The locations of all gates of a batch, all enabled layers one after another. Shape: `(num_gates,)`."""
-    unmasked = model.passes.unmasked(batch, "unreported")
+    unmasked = model.masked_model.unmasked(batch, "unreported")
     return torch.cat([location for location in model.locations(unmasked.layers) if location is not None])
 
 
@@ -39,15 +39,15 @@ def masked_at_thresholds(
     For each threshold the number of kept messages, shape `(num_thresholds,)`, and whether each instance's predictions changed,
     shape `(num_thresholds, batch_size)`; and the number of messages.
     """
-    unmasked = model.passes.unmasked(batch, "unreported")
+    unmasked = model.masked_model.unmasked(batch, "unreported")
     locations = model.locations(unmasked.layers)
     num_edges = unmasked.layers[0].graph.num_edges
     kept, changed = [], []
     for threshold in thresholds:
         gates = [None if location is None else location > threshold for location in locations]
-        masked = model.passes.masked(unmasked, model.with_baselines(gates), "unreported")
+        masked = model.masked_model.masked(unmasked, model.with_baselines(gates), "unreported")
         kept.append(sum(num_edges if gate is None else gate.sum() for gate in gates))
-        changed.append(model.passes.changed(unmasked.output, masked))
+        changed.append(model.masked_model.changed(unmasked.output, masked))
     return torch.as_tensor(kept), torch.stack(changed), num_edges * model.num_layers
 
 

@@ -8,9 +8,10 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.training.callbacks import TrainerCallback
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 
-from allennlp_graphmask.data.files import whole_file, write_atomically
+from allennlp_graphmask.explanation.files import atomic_write, write_atomically
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
 from allennlp_graphmask.interpret.graphmask.threshold import choose_threshold
+from allennlp_graphmask.renamed_parameters import RenamedParameters
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ _EXTREME_SHARE = 1e-3
 
 
 @TrainerCallback.register("graphmask")
-class GraphMaskCallback(TrainerCallback):
+class GraphMaskCallback(RenamedParameters, TrainerCallback):
     """
     What training a `graphmask` model needs of the trainer: it enables the layers one after another, saves the random state (so
     that `--recover` goes on as if nothing had happened), names the two ways in which training fails (all gates shut, or a
@@ -31,19 +32,19 @@ class GraphMaskCallback(TrainerCallback):
 
     serialization_dir : `str`
         Given by AllenNLP.
-    threshold_for_changed : `float`, optional (default = `None`)
+    max_changed : `float`, optional (default = `None`)
         After training, the gate threshold is moved to where the fewest messages are kept with at most this share of instances
         with a changed prediction on the validation data, and stored in the archive. All thresholds that were compared are
         written to `threshold_curve.json`.
     """
 
-    def __init__(self, serialization_dir: str, threshold_for_changed: Optional[float] = None) -> None:
+    renamed_parameters = {"threshold_for_changed": "max_changed"}
+
+    def __init__(self, serialization_dir: str, max_changed: Optional[float] = None) -> None:
         super().__init__(serialization_dir)
-        if threshold_for_changed is not None and not 0 <= threshold_for_changed <= 1:
-            raise ConfigurationError(
-                f"threshold_for_changed is a share, in 0 .. 1; got {threshold_for_changed}."
-            )
-        self._threshold_for_changed = threshold_for_changed
+        if max_changed is not None and not 0 <= max_changed <= 1:
+            raise ConfigurationError(f"max_changed is a share, in 0 .. 1; got {max_changed}.")
+        self._threshold_for_changed = max_changed
         self._epochs_open: List[int] = []
 
     def on_start(self, trainer: GradientDescentTrainer, is_primary: bool = True, **kwargs: Any) -> None:
@@ -54,12 +55,10 @@ class GraphMaskCallback(TrainerCallback):
             self._epochs_open = [0] * model.num_layers
         if self._threshold_for_changed is not None:
             if trainer._validation_data_loader is None:
-                raise ConfigurationError(
-                    "threshold_for_changed needs validation data: set validation_data_path."
-                )
+                raise ConfigurationError("max_changed needs validation data: set validation_data_path.")
             if trainer._distributed:
                 raise ConfigurationError(
-                    "threshold_for_changed is not available in distributed training, where each worker sees a part of the "
+                    "max_changed is not available in distributed training, where each worker sees a part of the "
                     "validation data only: leave it out."
                 )
         tracked = {name for _, name in trainer._metric_tracker.tracked_metrics}
@@ -115,7 +114,7 @@ class GraphMaskCallback(TrainerCallback):
             bound = " and the multiplier is at its bound" if model.lagrangian.at_upper_bound() else ""
             messages.append(
                 f"Collapsed: the enabled layers keep {max(kept[layer] for layer in enabled):.2%} of their messages{bound}. If "
-                "predictions change, the penalty had closed all gates before the multiplier could grow: raise multiplier_start "
+                "predictions change, the penalty had closed all gates before the multiplier could grow: raise initial_multiplier "
                 "(5, say), give the multiplier a higher learning rate, or lower penalty_scaling."
             )
         for layer in range(model.num_layers):
@@ -124,7 +123,7 @@ class GraphMaskCallback(TrainerCallback):
             if self._epochs_open[layer] >= 2:
                 messages.append(
                     f"Stuck open: layer {layer} has kept all of its messages for {self._epochs_open[layer]} epochs. If it should "
-                    "not need them all: enable layers one after another (epochs_per_layer), lower multiplier_start, or raise the "
+                    "not need them all: enable layers one after another (epochs_per_layer), lower initial_multiplier, or raise the "
                     "learning rate."
                 )
         return messages
@@ -179,7 +178,7 @@ class GraphMaskCallback(TrainerCallback):
         best = trainer.get_best_weights_path()
         if best is not None:
             # best.th is a hard link to a checkpoint: the new file takes its place and leaves the checkpoint alone.
-            with whole_file(best) as file:
+            with atomic_write(best) as file:
                 torch.save(model.state_dict(), file)
 
     def state_dict(self) -> Dict[str, Any]:

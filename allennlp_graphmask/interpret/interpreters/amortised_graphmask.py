@@ -4,10 +4,9 @@ import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.models import load_archive
 
-from allennlp_graphmask.interpret.explained_model import evaluating
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
-from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass, evaluating
 
 
 @Interpreter.register("graphmask")
@@ -46,7 +45,9 @@ class AmortisedGraphMask(Interpreter):
             )
         self.graphmask = graphmask
 
-    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+    def score(
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
+    ) -> LayerScores:
         # An archive that the interpreter's config names was loaded without a word about the device of the model to explain.
         model = self.graphmask.to(unmasked.layers[0].node_states.device)
         with torch.no_grad(), evaluating(model):

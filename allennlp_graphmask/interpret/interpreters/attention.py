@@ -4,7 +4,7 @@ import torch
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
-from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 
 _HEADS = ("mean", "max")
 
@@ -20,7 +20,7 @@ class AttentionInterpreter(Interpreter):
     depends on ([Jain and Wallace, 2019](https://arxiv.org/abs/1902.10186)): the only edge into a node has weight one whatever
     it carries.
 
-    By itself it keeps what gets at least `least_share` times an equal share of its target's attention.
+    By itself it keeps what gets at least `min_attention_ratio` times an equal share of its target's attention.
 
     Registered as an `Interpreter` with name "attention".
 
@@ -28,24 +28,28 @@ class AttentionInterpreter(Interpreter):
 
     heads : `str`, optional (default = `"mean"`)
         How the weights of several heads become one number: `"mean"` or `"max"`.
-    least_share : `float`, optional (default = `1.0`)
+    min_attention_ratio : `float`, optional (default = `1.0`)
 
     # Raises
 
-    `ConfigurationError` if there is no such way to combine heads, if `least_share` is negative, or, when it explains, if the
+    `ConfigurationError` if there is no such way to combine heads, if `min_attention_ratio` is negative, or, when it explains, if the
     graph encoder shows no attention.
     """
 
-    def __init__(self, *, heads: str = "mean", least_share: float = 1.0, **kwargs: Any) -> None:
+    renamed_parameters = {"least_share": "min_attention_ratio"}
+
+    def __init__(self, *, heads: str = "mean", min_attention_ratio: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if heads not in _HEADS:
             raise ConfigurationError(f"heads must be one of {', '.join(map(repr, _HEADS))}, got {heads!r}.")
-        if least_share < 0:
-            raise ConfigurationError(f"least_share must not be negative, got {least_share}.")
+        if min_attention_ratio < 0:
+            raise ConfigurationError(f"min_attention_ratio must not be negative, got {min_attention_ratio}.")
         self.heads = heads
-        self.least_share = least_share
+        self.min_attention_ratio = min_attention_ratio
 
-    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+    def score(
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
+    ) -> LayerScores:
         graph = unmasked.layers[0].graph
         # Shape: (num_edges,)
         competitors = torch.bincount(graph.targets, minlength=graph.num_nodes).index_select(0, graph.targets)
@@ -56,9 +60,9 @@ class AttentionInterpreter(Interpreter):
                 if weights is None:
                     raise ConfigurationError(
                         f'The interpreter "attention" needs an encoder with attention, but layer {messages.layer} of '
-                        f"{type(passes.encoder).__name__} shows none in Messages.weights. Explain a graph_attention, give "
+                        f"{type(masked_model.encoder).__name__} shows none in Messages.weights. Explain a graph_attention, give "
                         "compute_weights to intervened_messages in an encoder of your own, or choose another interpreter."
                     )
                 scores.append(weights.mean(-1) if self.heads == "mean" else weights.amax(-1))
-        kept = [layer * competitors >= self.least_share - _ROUNDING for layer in scores]
+        kept = [layer * competitors >= self.min_attention_ratio - _ROUNDING for layer in scores]
         return LayerScores(scores, kept=kept)

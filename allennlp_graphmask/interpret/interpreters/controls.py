@@ -1,7 +1,7 @@
 import torch
 
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
-from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 
 
 @Interpreter.register("random")
@@ -15,7 +15,9 @@ class RandomInterpreter(Interpreter):
 
     default_threshold = 0.5
 
-    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+    def score(
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
+    ) -> LayerScores:
         graph = unmasked.layers[0].graph
         device = graph.edge_index.device
         return LayerScores(
@@ -31,7 +33,9 @@ class AllEdgesInterpreter(Interpreter):
     Registered as an `Interpreter` with name "all_edges".
     """
 
-    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+    def score(
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
+    ) -> LayerScores:
         graph = unmasked.layers[0].graph
         return LayerScores(
             [torch.ones(graph.num_edges, device=graph.edge_index.device)] * len(unmasked.layers)

@@ -5,9 +5,8 @@ import torch
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.interpret.divergences import Divergence, Kl
-from allennlp_graphmask.interpret.explained_model import evaluating
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
-from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass, evaluating
 from allennlp_graphmask.modules.intervention import Gate
 
 _CRITERIA = ("prediction", "divergence")
@@ -87,10 +86,12 @@ class ErasureSearch(Interpreter):
         self.allowance = allowance
         self.max_messages = max_messages
 
-    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+    def score(
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
+    ) -> LayerScores:
         graph = unmasked.layers[0].graph
         kept = torch.zeros(len(unmasked.layers), graph.num_edges, dtype=torch.bool)
-        for places, found in zip(_edges_of_graphs(unmasked), self._search(passes, unmasked)):
+        for places, found in zip(_edges_of_graphs(unmasked), self._search(masked_model, unmasked)):
             least = min(one.divergence for one in found)
             # Sets are tried in order, so that the first of equals is the first in order.
             best = next(one for one in found if one.divergence <= least + _ROUNDING)
@@ -99,13 +100,13 @@ class ErasureSearch(Interpreter):
         kept = kept.to(graph.edge_index.device)
         return LayerScores([layer.to(torch.get_default_dtype()) for layer in kept], kept=list(kept))
 
-    def minimum_sets(self, passes: TargetPasses, batch: Dict[str, Any]) -> List[List[MinimumSet]]:
+    def minimum_sets(self, masked_model: MaskedModel, batch: Dict[str, Any]) -> List[List[MinimumSet]]:
         """
         All sets of the smallest size that suffices, for each graph of a batch; where nothing is needed, that is the empty set.
 
         # Parameters
 
-        passes : `TargetPasses`
+        masked_model : `MaskedModel`
             The model to explain.
         batch : `Dict[str, Any]`
             Its inputs: tensors of a collated batch.
@@ -114,10 +115,10 @@ class ErasureSearch(Interpreter):
 
         `ConfigurationError` if a graph has too many messages.
         """
-        with evaluating(passes.target):
-            return self._search(passes, passes.unmasked(batch, "unreported"))
+        with evaluating(masked_model.target):
+            return self._search(masked_model, masked_model.unmasked(batch, "unreported"))
 
-    def _search(self, passes: TargetPasses, unmasked: UnmaskedPass) -> List[List[MinimumSet]]:
+    def _search(self, masked_model: MaskedModel, unmasked: UnmaskedPass) -> List[List[MinimumSet]]:
         edges_of_graphs = _edges_of_graphs(unmasked)
         num_layers = len(unmasked.layers)
         self._refuse_large_graphs(num_layers, edges_of_graphs)
@@ -144,7 +145,7 @@ class ErasureSearch(Interpreter):
                 kept = torch.ones(num_layers * num_edges, dtype=torch.bool)
                 kept[[place for number, _ in tried for place in places[number]]] = False
                 kept[[places[number][one] for number, choice in tried for one in choice]] = True
-                divergences, suffices = self._try(passes, unmasked, kept.view(num_layers, num_edges))
+                divergences, suffices = self._try(masked_model, unmasked, kept.view(num_layers, num_edges))
                 for number, choice in tried:
                     # With everything nothing has changed, whatever rounding says.
                     if suffices[number] or size == len(messages[number]):
@@ -153,17 +154,17 @@ class ErasureSearch(Interpreter):
         return found
 
     def _try(
-        self, passes: TargetPasses, unmasked: UnmaskedPass, kept: torch.Tensor
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, kept: torch.Tensor
     ) -> Tuple[List[float], List[bool]]:
         """The divergence of each graph and whether what is kept, `(num_layers, num_edges)`, suffices for it."""
         kept = kept.to(unmasked.layers[0].graph.edge_index.device)
         with torch.no_grad():
-            masked = passes.masked(unmasked, [Gate(layer) for layer in kept], "unreported")
-            divergence = passes.divergence(self.divergence, unmasked.output, masked)
+            masked = masked_model.masked(unmasked, [Gate(layer) for layer in kept], "unreported")
+            divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
             if self.criterion == "divergence":
                 suffices = divergence <= self.allowance
             else:
-                suffices = ~passes.changed(unmasked.output, masked)
+                suffices = ~masked_model.changed(unmasked.output, masked)
         return divergence.tolist(), suffices.tolist()
 
     def _refuse_large_graphs(self, num_layers: int, edges_of_graphs: List[List[int]]) -> None:

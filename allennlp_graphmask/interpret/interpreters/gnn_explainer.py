@@ -7,12 +7,12 @@ from torch.nn import functional
 from allennlp_graphmask.interpret.divergences import Divergence, PredictionNll
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
 from allennlp_graphmask.interpret.interpreters.per_graph import (
-    DrawsPerGraph,
+    PerGraphRandom,
     check_number,
     mean_per_graph,
     sum_per_graph,
 )
-from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.modules.intervention import Gate
 
 _REDUCTIONS = ("sum", "mean")
@@ -57,7 +57,7 @@ class GnnExplainer(Interpreter):
         The weight of the entropy's mean over all the instance's messages.
     initial_mean : `float`, optional (default = `1.0`)
         The logits start from a normal distribution with this mean. (PyTorch Geometric: 0.)
-    initial_standard_deviation : `float`, optional (default = `None`)
+    initial_std : `float`, optional (default = `None`)
         The standard deviation of the start; `sqrt(2 / num_nodes)` of each graph if not given.
 
     # Raises
@@ -65,6 +65,7 @@ class GnnExplainer(Interpreter):
     `ConfigurationError` for a number that is out of range or an unknown reduction.
     """
 
+    renamed_parameters = {"initial_standard_deviation": "initial_std"}
     default_threshold = 0.5
 
     def __init__(
@@ -77,7 +78,7 @@ class GnnExplainer(Interpreter):
         size_reduction: str = "sum",
         entropy_coefficient: float = 1.0,
         initial_mean: float = 1.0,
-        initial_standard_deviation: Optional[float] = None,
+        initial_std: Optional[float] = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -85,8 +86,8 @@ class GnnExplainer(Interpreter):
         check_number("gnn_explainer", "learning_rate", learning_rate, least=0, is_open=True)
         check_number("gnn_explainer", "size_coefficient", size_coefficient, least=0)
         check_number("gnn_explainer", "entropy_coefficient", entropy_coefficient, least=0)
-        if initial_standard_deviation is not None:
-            check_number("gnn_explainer", "initial_standard_deviation", initial_standard_deviation, least=0)
+        if initial_std is not None:
+            check_number("gnn_explainer", "initial_std", initial_std, least=0)
         if size_reduction not in _REDUCTIONS:
             raise ConfigurationError(
                 f"gnn_explainer: size_reduction is {size_reduction!r}, expected 'sum' or 'mean'."
@@ -98,17 +99,19 @@ class GnnExplainer(Interpreter):
         self.size_reduction = size_reduction
         self.entropy_coefficient = entropy_coefficient
         self.initial_mean = initial_mean
-        self.initial_standard_deviation = initial_standard_deviation
+        self.initial_std = initial_std
 
-    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+    def score(
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
+    ) -> LayerScores:
         logits = self._start(unmasked, generator)
         optimizer = torch.optim.Adam(logits, lr=self.learning_rate)
         with torch.enable_grad():  # predictors run without gradients
             for _ in range(self.num_epochs):
                 optimizer.zero_grad()
                 gates = [Gate(torch.sigmoid(layer)) for layer in logits]
-                masked = passes.masked(unmasked, gates, "unreported")
-                divergence = passes.divergence(self.divergence, unmasked.output, masked)
+                masked = masked_model.masked(unmasked, gates, "unreported")
+                divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
                 # A sum, not a mean: no instance shall feel how many others there are.
                 loss = (divergence + self._regularisation(logits, unmasked)).sum()
                 loss.backward(inputs=logits)
@@ -118,15 +121,15 @@ class GnnExplainer(Interpreter):
     def _start(self, unmasked: UnmaskedPass, generator: torch.Generator) -> List[torch.Tensor]:
         """The first logits of the gates. Shape of each: `(num_edges,)`."""
         graph = unmasked.layers[0].graph
-        draws = DrawsPerGraph(graph, generator)
+        draws = PerGraphRandom(graph, generator)
         logits = []
         for messages in unmasked.layers:
             noise = draws.normal(messages.node_states)
-            if self.initial_standard_deviation is None:
+            if self.initial_std is None:
                 nodes = graph.nodes_per_graph.index_select(0, graph.edge_graph).to(noise.dtype)
                 deviation = (2 / nodes).sqrt()
             else:
-                deviation = torch.full_like(noise, self.initial_standard_deviation)
+                deviation = torch.full_like(noise, self.initial_std)
             logits.append((self.initial_mean + deviation * noise).requires_grad_())
         return logits
 

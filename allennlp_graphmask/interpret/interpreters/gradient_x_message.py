@@ -4,7 +4,7 @@ import torch
 
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
 from allennlp_graphmask.interpret.interpreters.per_graph import gate_gradients
-from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 
 
 @Interpreter.register("gradient_x_message")
@@ -26,13 +26,15 @@ class GradientTimesMessage(Interpreter):
         Whether messages that speak against the prediction get negative scores. By default a score is the absolute value: like
         that of the other interpreters it says how much the prediction depends on a message, in whichever direction.
 
-        Only where the derivative is exactly zero is a message dropped by default; keep by `share`.
+        Only where the derivative is exactly zero is a message dropped by default; keep by `top_fraction`.
     """
 
     def __init__(self, *, signed: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.signed = signed
 
-    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
-        scores = gate_gradients(passes, unmasked, 1.0)
+    def score(
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
+    ) -> LayerScores:
+        scores = gate_gradients(masked_model, unmasked, 1.0)
         return LayerScores(scores if self.signed else [layer.abs() for layer in scores])

@@ -6,13 +6,12 @@ from torch.nn import functional
 
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.divergences import Divergence, PredictionNll
-from allennlp_graphmask.interpret.explained_model import evaluating
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
-from allennlp_graphmask.interpret.interpreters.per_graph import DrawsPerGraph, check_number, mean_per_graph
-from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.interpret.interpreters.per_graph import PerGraphRandom, check_number, mean_per_graph
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass, evaluating
 from allennlp_graphmask.modules.intervention import Gate
 
-_SCORES = ("openness", "information")
+_SCORES = ("gate", "information")
 
 
 class MessageStatistics(NamedTuple):
@@ -23,17 +22,15 @@ class MessageStatistics(NamedTuple):
 
     mean : `torch.Tensor`
         Shape: `(num_graphs, message_dim)`, or `(1, message_dim)` for all graphs.
-    standard_deviation : `torch.Tensor`
+    std : `torch.Tensor`
         Not the variance. The same shape.
     """
 
     mean: torch.Tensor
-    standard_deviation: torch.Tensor
+    std: torch.Tensor
 
 
-def statistics_per_graph(
-    values: torch.Tensor, graph: Graph, least_standard_deviation: float
-) -> MessageStatistics:
+def statistics_per_graph(values: torch.Tensor, graph: Graph, min_std: float) -> MessageStatistics:
     """
     The mean and the (population's) standard deviation of each graph's messages, element by element.
 
@@ -42,7 +39,7 @@ def statistics_per_graph(
     values : `torch.Tensor`
         Shape: `(num_edges, message_dim)`.
     graph : `Graph`
-    least_standard_deviation : `float`
+    min_std : `float`
         Smaller ones are raised to it.
     """
     counts = graph.edges_per_graph().clamp(min=1).unsqueeze(-1)
@@ -53,15 +50,15 @@ def statistics_per_graph(
 
     mean = mean_of(values)  # Shape: (num_graphs, message_dim)
     variance = mean_of((values - mean.index_select(0, graph.edge_graph)).square())
-    return MessageStatistics(mean, variance.sqrt().clamp(min=least_standard_deviation))
+    return MessageStatistics(mean, variance.sqrt().clamp(min=min_std))
 
 
 def capacity(
-    logits: torch.Tensor, values: torch.Tensor, mean: torch.Tensor, standard_deviation: torch.Tensor
+    logits: torch.Tensor, values: torch.Tensor, mean: torch.Tensor, std: torch.Tensor
 ) -> torch.Tensor:
     """
-    The KL divergence, in nats, from noise N(mean, standard_deviation^2) to what is left of a message m, `lambda m + (1 - lambda)
-    noise` with `lambda = sigmoid(logits)`, element by element: with `r = (m - mean) / standard_deviation`
+    The KL divergence, in nats, from noise N(mean, std^2) to what is left of a message m, `lambda m + (1 - lambda)
+    noise` with `lambda = sigmoid(logits)`, element by element: with `r = (m - mean) / std`
 
     `-log(1 - lambda) + ((1 - lambda)^2 + lambda^2 r^2 - 1) / 2`
 
@@ -73,7 +70,7 @@ def capacity(
         Shape: `(num_edges,)`.
     values : `torch.Tensor`
         Shape: `(num_edges, message_dim)`.
-    mean, standard_deviation : `torch.Tensor`
+    mean, std : `torch.Tensor`
         Broadcast with `values`.
 
     # Returns
@@ -83,7 +80,7 @@ def capacity(
     """
     logits = logits.unsqueeze(-1)
     openness, closedness = torch.sigmoid(logits), torch.sigmoid(-logits)
-    normalised = (values - mean) / standard_deviation
+    normalised = (values - mean) / std
     # 1 - lambda would round to zero, whose logarithm is infinite.
     return -functional.logsigmoid(-logits) + (closedness.square() + (openness * normalised).square() - 1) / 2
 
@@ -93,7 +90,7 @@ class InformationBottleneck(Interpreter):
     """
     The per-sample information bottleneck ([Schulz et al., 2020](https://arxiv.org/abs/2001.00396), section 3.1) over messages, as
     GraphMask is compared with: each message m becomes `lambda m + (1 - lambda) epsilon`, with `epsilon ~ N(mean,
-    standard_deviation^2)` of the messages of its layer, element by element, and one `lambda = sigmoid(l)` for each message. The l
+    std^2)` of the messages of its layer, element by element, and one `lambda = sigmoid(l)` for each message. The l
     of an instance are optimised by Adam for
 
     `expected divergence + beta * sum over layers of the mean capacity`
@@ -108,7 +105,8 @@ class InformationBottleneck(Interpreter):
     Noise is drawn for every edge: relational encoders work edge by edge, at `(num_edges, message_dim)` of memory for each layer.
     `num_steps * samples_per_step` forward and backward passes for a batch.
 
-    Registered as an `Interpreter` with name "information_bottleneck".
+    Registered as an `Interpreter` with name "information_bottleneck". Without another rule, messages with a lambda above 0.5 are
+    kept, whatever the score.
 
     # Parameters
 
@@ -121,17 +119,17 @@ class InformationBottleneck(Interpreter):
     learning_rate : `float`, optional (default = `1.0`)
     initial_logit : `float`, optional (default = `5.0`)
         At first nearly everything passes. These defaults are those of the paper and of its authors' code.
-    least_standard_deviation : `float`, optional (default = `0.01`)
+    min_std : `float`, optional (default = `0.01`)
         Of an element of the messages; smaller ones are raised to it.
-    score : `str`, optional (default = `"openness"`)
-        `"openness"`, the lambda of a message, or `"information"`, its capacity in nats, summed over its elements.
-    open_above : `float`, optional (default = `0.5`)
-        Without another rule, messages with a larger lambda are kept.
+    score : `str`, optional (default = `"gate"`)
+        `"gate"`, the lambda of a message, or `"information"`, its capacity in nats, summed over its elements.
 
     # Raises
 
     `ConfigurationError` for a number that is out of range or an unknown score.
     """
+
+    renamed_parameters = {"least_standard_deviation": "min_std", "open_above": "threshold"}
 
     def __init__(
         self,
@@ -142,9 +140,8 @@ class InformationBottleneck(Interpreter):
         samples_per_step: int = 10,
         learning_rate: float = 1.0,
         initial_logit: float = 5.0,
-        least_standard_deviation: float = 0.01,
-        score: str = "openness",
-        open_above: float = 0.5,
+        min_std: float = 0.01,
+        score: str = "gate",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -153,12 +150,12 @@ class InformationBottleneck(Interpreter):
             ("num_steps", num_steps, 0, False),
             ("samples_per_step", samples_per_step, 1, False),
             ("learning_rate", learning_rate, 0, True),
-            ("least_standard_deviation", least_standard_deviation, 0, True),
+            ("min_std", min_std, 0, True),
         ):
             check_number("information_bottleneck", name, value, least=least, is_open=is_open)
         if score not in _SCORES:
             raise ConfigurationError(
-                f"information_bottleneck: score is {score!r}, expected 'openness' or 'information'."
+                f"information_bottleneck: score is {score!r}, expected 'gate' or 'information'."
             )
         self.divergence = divergence or PredictionNll()
         self.beta = beta
@@ -166,18 +163,17 @@ class InformationBottleneck(Interpreter):
         self.samples_per_step = samples_per_step
         self.learning_rate = learning_rate
         self.initial_logit = initial_logit
-        self.least_standard_deviation = least_standard_deviation
+        self.min_std = min_std
         self.scored_by = score
-        self.open_above = open_above
         self._statistics: Optional[List[MessageStatistics]] = None
 
-    def collect_statistics(self, passes: TargetPasses, batches: Iterable[Dict[str, Any]]) -> None:
+    def collect_statistics(self, masked_model: MaskedModel, batches: Iterable[Dict[str, Any]]) -> None:
         """
         Takes the mean and the standard deviation of messages from data, for what is explained from now on.
 
         # Parameters
 
-        passes : `TargetPasses`
+        masked_model : `MaskedModel`
             The model to explain.
         batches : `Iterable[Dict[str, Any]]`
             Its inputs.
@@ -190,9 +186,9 @@ class InformationBottleneck(Interpreter):
         first: List[torch.Tensor] = []
         sums: List[torch.Tensor] = []
         squares: List[torch.Tensor] = []
-        with evaluating(passes.target), torch.no_grad():
+        with evaluating(masked_model.target), torch.no_grad():
             for batch in batches:
-                layers = passes.unmasked(batch, "unreported").layers
+                layers = masked_model.unmasked(batch, "unreported").layers
                 if not layers[0].graph.num_edges:
                     continue
                 count += layers[0].graph.num_edges
@@ -212,7 +208,7 @@ class InformationBottleneck(Interpreter):
         self._statistics = []
         for centre, total, square in zip(first, sums, squares):
             variance = square / count - (total / count) ** 2
-            deviation = variance.clamp(min=0).sqrt().clamp(min=self.least_standard_deviation)
+            deviation = variance.clamp(min=0).sqrt().clamp(min=self.min_std)
             mean = centre + total / count
             self._statistics.append(MessageStatistics(mean.unsqueeze(0), deviation.unsqueeze(0)))
 
@@ -220,7 +216,7 @@ class InformationBottleneck(Interpreter):
         """The distribution of the noise in each layer, for a batch."""
         if self._statistics is None:
             return [
-                statistics_per_graph(messages.values, messages.graph, self.least_standard_deviation)
+                statistics_per_graph(messages.values, messages.graph, self.min_std)
                 for messages in unmasked.layers
             ]
         return [
@@ -233,15 +229,17 @@ class InformationBottleneck(Interpreter):
             for statistics, messages in zip(self._statistics, unmasked.layers)
         ]
 
-    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+    def score(
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
+    ) -> LayerScores:
         graph = unmasked.layers[0].graph
-        draws = DrawsPerGraph(graph, generator)
+        draws = PerGraphRandom(graph, generator)
         with torch.no_grad():
             statistics = self.statistics(unmasked)
             values = [messages.values for messages in unmasked.layers]
             # Shape of each: (num_edges, message_dim)
             means = [layer.mean.index_select(0, graph.edge_graph) for layer in statistics]
-            deviations = [layer.standard_deviation.index_select(0, graph.edge_graph) for layer in statistics]
+            deviations = [layer.std.index_select(0, graph.edge_graph) for layer in statistics]
         logits = [
             layer.new_full((graph.num_edges,), self.initial_logit, requires_grad=True) for layer in values
         ]
@@ -259,8 +257,8 @@ class InformationBottleneck(Interpreter):
                         Gate(torch.sigmoid(logit), mean + deviation * draws.normal(mean, mean.shape[1:]))
                         for logit, mean, deviation in zip(logits, means, deviations)
                     ]
-                    masked = passes.masked(unmasked, gates, "unreported")
-                    divergence = passes.divergence(self.divergence, unmasked.output, masked)
+                    masked = masked_model.masked(unmasked, gates, "unreported")
+                    divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
                     # Backward sample by sample: the noise of one is in memory. A sum over instances, not a mean: none shall
                     # feel how many others there are.
                     (divergence.sum() / self.samples_per_step).backward(inputs=logits)
@@ -271,8 +269,8 @@ class InformationBottleneck(Interpreter):
             openness = [torch.sigmoid(logit) for logit in logits]
             informations = [layer.sum(-1) for layer in capacities()]
         return LayerScores(
-            openness if self.scored_by == "openness" else informations,
-            kept=[layer > self.open_above for layer in openness],
+            openness if self.scored_by == "gate" else informations,
+            kept=[layer > 0.5 for layer in openness],
             replacements=[layer.mean for layer in statistics],
             replacements_per_graph=True,
         )

@@ -11,7 +11,7 @@ from allennlp_graphmask.interpret.interpreters.per_graph import (
     log_likelihood,
     sum_per_graph,
 )
-from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.modules.intervention import Gate
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,9 @@ class IntegratedGradients(Interpreter):
         self.signed = signed
         self.completeness_tolerance = completeness_tolerance
 
-    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+    def score(
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
+    ) -> LayerScores:
         # Points and weights for [-1, 1], moved to [0, 1].
         points, weights = numpy.polynomial.legendre.leggauss(self.num_steps)
         states = [messages.node_states for messages in unmasked.layers]
@@ -76,22 +78,22 @@ class IntegratedGradients(Interpreter):
         # Single precision would lose digits in the sum over many steps.
         totals = [layer.new_zeros(num_edges, dtype=torch.double) for layer in states]
         for point, weight in zip((points + 1) / 2, weights / 2):
-            for total, gradient in zip(totals, gate_gradients(passes, unmasked, float(point))):
+            for total, gradient in zip(totals, gate_gradients(masked_model, unmasked, float(point))):
                 total += float(weight) * gradient
         scores = [total.to(layer.dtype) for total, layer in zip(totals, states)]
         if self.completeness_tolerance is not None:
-            self._check_completeness(passes, unmasked, totals, self.completeness_tolerance)
+            self._check_completeness(masked_model, unmasked, totals, self.completeness_tolerance)
         return LayerScores(scores if self.signed else [layer.abs() for layer in scores])
 
     def _check_completeness(
-        self, passes: TargetPasses, unmasked: UnmaskedPass, scores: List[torch.Tensor], tolerance: float
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, scores: List[torch.Tensor], tolerance: float
     ) -> None:
         graph = unmasked.layers[0].graph
         with torch.no_grad():
             whole: List[Optional[Gate]] = [None] * len(scores)
             nothing = Gate(torch.zeros(graph.num_edges, dtype=torch.bool, device=graph.edge_index.device))
-            difference = log_likelihood(passes, unmasked, whole) - log_likelihood(
-                passes, unmasked, [nothing] * len(scores)
+            difference = log_likelihood(masked_model, unmasked, whole) - log_likelihood(
+                masked_model, unmasked, [nothing] * len(scores)
             )
         # Shape: (num_graphs,)
         missed = (sum_per_graph(torch.stack(scores).sum(0), graph) - difference).abs()

@@ -6,8 +6,8 @@ from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
-from allennlp_graphmask.interpret.explained_model import evaluating
-from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass, evaluating
+from allennlp_graphmask.renamed_parameters import RenamedParameters
 
 
 class LayerScores(NamedTuple):
@@ -19,7 +19,7 @@ class LayerScores(NamedTuple):
     scores : `List[torch.Tensor]`
         A higher score means a more important message. Shape of each: `(num_edges,)`.
     kept : `List[torch.Tensor]`, optional (default = `None`)
-        The interpreter's own decisions, for one that has some; they stand unless it is told to keep by threshold or share.
+        The interpreter's own decisions, for one that has some; they stand unless it is told to keep by threshold or top_fraction.
         Shape of each: `(num_edges,)`, `torch.bool`.
     replacements : `List[Optional[torch.Tensor]]`, optional (default = `None`)
         What takes the place of a dropped message; `None` stands for zeros. Shape of each: `(message_dim,)` or
@@ -34,52 +34,56 @@ class LayerScores(NamedTuple):
     replacements_per_graph: bool = False
 
 
-class Interpreter(Registrable):
+class Interpreter(RenamedParameters, Registrable):
     """
     Says of every edge in every layer how much the prediction of a trained model depends on it.
 
-    All interpreters look at the model through `TargetPasses`, leave it as it was, keep layers apart, take batches, and give
+    All interpreters look at the model through `MaskedModel`, leave it as it was, keep layers apart, take batches, and give
     bitwise equal results when they are called again with equal inputs: their random numbers come from a generator of their
     own.
 
-    Which messages are kept is decided, in this order: by `threshold`; by `share`; by the interpreter itself; by the
+    Which messages are kept is decided, in this order: by `threshold`; by `top_fraction`; by the interpreter itself; by the
     interpreter's `default_threshold`.
 
     # Parameters
 
     threshold : `float`, optional (default = `None`)
         Messages with a score above it are kept.
-    share : `float`, optional (default = `None`)
-        For each graph the share of its messages, all layers together, that are kept: those with the highest scores, rounded
+    top_fraction : `float`, optional (default = `None`)
+        For each graph the top_fraction of its messages, all layers together, that are kept: those with the highest scores, rounded
         up to whole messages. Among equal scores the lower layer and then the first edge goes first.
     seed : `int`, optional (default = `0`)
 
     # Raises
 
-    `ConfigurationError` if both `threshold` and `share` are given, or the share is not in [0, 1].
+    `ConfigurationError` if both `threshold` and `top_fraction` are given, or the top_fraction is not in [0, 1].
     """
+
+    renamed_parameters = {"share": "top_fraction"}
 
     #: What decides if nothing else does.
     default_threshold: float = 0.0
 
     def __init__(
-        self, *, threshold: Optional[float] = None, share: Optional[float] = None, seed: int = 0
+        self, *, threshold: Optional[float] = None, top_fraction: Optional[float] = None, seed: int = 0
     ) -> None:
-        if threshold is not None and share is not None:
+        if threshold is not None and top_fraction is not None:
             raise ConfigurationError(
-                f"An interpreter keeps messages by threshold ({threshold}) or by share ({share}): give one of them."
+                f"An interpreter keeps messages by threshold ({threshold}) or by top_fraction ({top_fraction}): give one of them."
             )
-        if share is not None and not 0 <= share <= 1:
-            raise ConfigurationError(f"share is {share}, expected a number from 0 to 1.")
+        if top_fraction is not None and not 0 <= top_fraction <= 1:
+            raise ConfigurationError(f"top_fraction is {top_fraction}, expected a number from 0 to 1.")
         self.threshold = threshold
-        self.share = share
+        self.top_fraction = top_fraction
         self.seed = seed
 
-    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+    def score(
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
+    ) -> LayerScores:
         """
         # Parameters
 
-        passes : `TargetPasses`
+        masked_model : `MaskedModel`
             The model to explain, in evaluation mode and with parameters that ask for no gradient. Passes count into the
             metrics `"unreported"`.
         unmasked : `UnmaskedPass`
@@ -89,11 +93,11 @@ class Interpreter(Registrable):
         """
         raise NotImplementedError
 
-    def interpret(self, passes: TargetPasses, batch: Dict[str, Any]) -> EdgeAttribution:
+    def interpret(self, masked_model: MaskedModel, batch: Dict[str, Any]) -> EdgeAttribution:
         """
         # Parameters
 
-        passes : `TargetPasses`
+        masked_model : `MaskedModel`
             The model to explain.
         batch : `Dict[str, Any]`
             Its inputs: tensors of a collated batch.
@@ -104,9 +108,9 @@ class Interpreter(Registrable):
             For the whole batch; `split` gives one for each instance.
         """
         generator = torch.Generator().manual_seed(self.seed)
-        with evaluating(passes.target):
-            unmasked = passes.unmasked(batch, "unreported")
-            found = self.score(passes, unmasked, generator)
+        with evaluating(masked_model.target):
+            unmasked = masked_model.unmasked(batch, "unreported")
+            found = self.score(masked_model, unmasked, generator)
         graph = unmasked.layers[0].graph
         scores = [layer.detach() for layer in found.scores]
         replacements = None
@@ -116,7 +120,7 @@ class Interpreter(Registrable):
             graph,
             scores,
             self._decide(scores, found.kept, graph),
-            passes.relation_names,
+            masked_model.relation_names,
             replacements=replacements,
             replacements_per_graph=found.replacements_per_graph,
         )
@@ -126,22 +130,24 @@ class Interpreter(Registrable):
     ) -> List[torch.Tensor]:
         if self.threshold is not None:
             return [layer > self.threshold for layer in scores]
-        if self.share is not None:
-            return highest_share(scores, self.share, graph)
+        if self.top_fraction is not None:
+            return top_fraction_mask(scores, self.top_fraction, graph)
         if own is not None:
             return own
         return [layer > self.default_threshold for layer in scores]
 
 
-def highest_share(scores: Sequence[torch.Tensor], share: float, graph: Graph) -> List[torch.Tensor]:
+def top_fraction_mask(
+    scores: Sequence[torch.Tensor], top_fraction: float, graph: Graph
+) -> List[torch.Tensor]:
     """
-    For each graph of a batch the share of its messages, all layers together, that have the highest scores.
+    For each graph of a batch the top_fraction of its messages, all layers together, that have the highest scores.
 
     # Parameters
 
     scores : `Sequence[torch.Tensor]`
         Shape of each: `(num_edges,)`.
-    share : `float`
+    top_fraction : `float`
     graph : `Graph`
 
     # Returns
@@ -162,5 +168,5 @@ def highest_share(scores: Sequence[torch.Tensor], share: float, graph: Graph) ->
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order), device=order.device) - first[owner[order]]
     # Rounding noise must not make 0.3 * 10 four messages.
-    wanted = torch.ceil(share * messages_of_graph.double() - 1e-9)
+    wanted = torch.ceil(top_fraction * messages_of_graph.double() - 1e-9)
     return list((rank < wanted[owner]).view(num_layers, num_edges))

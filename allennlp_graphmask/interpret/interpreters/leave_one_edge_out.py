@@ -4,7 +4,7 @@ import torch
 
 from allennlp_graphmask.interpret.divergences import Divergence, Kl
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
-from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.modules.intervention import Gate
 
 
@@ -27,7 +27,9 @@ class LeaveOneEdgeOut(Interpreter):
         super().__init__(**kwargs)
         self.divergence = divergence or Kl()
 
-    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+    def score(
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
+    ) -> LayerScores:
         graph = unmasked.layers[0].graph
         edge_graph = graph.edge_graph
         counts = torch.bincount(edge_graph, minlength=graph.num_graphs)
@@ -46,8 +48,8 @@ class LeaveOneEdgeOut(Interpreter):
                     left_out = number_in_graph == number
                     gates: List[Optional[Gate]] = [None] * len(unmasked.layers)
                     gates[layer] = Gate(~left_out)
-                    masked = passes.masked(unmasked, gates, "unreported")
-                    divergence = passes.divergence(self.divergence, unmasked.output, masked)
+                    masked = masked_model.masked(unmasked, gates, "unreported")
+                    divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
                     layer_scores[left_out] = divergence[edge_graph[left_out]].to(layer_scores.dtype)
                 scores.append(layer_scores)
         return LayerScores(scores)

@@ -10,29 +10,29 @@ from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.divergences import PredictionNll
-from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.modules.intervention import Gate
 
 
 def log_likelihood(
-    passes: TargetPasses, unmasked: UnmaskedPass, gates: Sequence[Optional[Gate]]
+    masked_model: MaskedModel, unmasked: UnmaskedPass, gates: Sequence[Optional[Gate]]
 ) -> torch.Tensor:
     """
     The log likelihood, with gates, of what the model predicts on the whole graph, summed over an instance's positions. Shape:
     `(batch_size,)`.
     """
-    masked = passes.masked(unmasked, gates, "unreported")
-    return -passes.divergence(PredictionNll(), unmasked.output, masked)
+    masked = masked_model.masked(unmasked, gates, "unreported")
+    return -masked_model.divergence(PredictionNll(), unmasked.output, masked)
 
 
-def gate_gradients(passes: TargetPasses, unmasked: UnmaskedPass, scale: float) -> List[torch.Tensor]:
+def gate_gradients(masked_model: MaskedModel, unmasked: UnmaskedPass, scale: float) -> List[torch.Tensor]:
     """
     The derivative of each instance's `log_likelihood` by the scale of each of its gates, where all gates of all layers have the
     same scale and replace by zeros. A graph's prediction depends on its own gates only, so that one backward pass does a batch.
 
     # Parameters
 
-    passes : `TargetPasses`
+    masked_model : `MaskedModel`
     unmasked : `UnmaskedPass`
     scale : `float`
 
@@ -47,7 +47,7 @@ def gate_gradients(passes: TargetPasses, unmasked: UnmaskedPass, scale: float) -
             messages.node_states.new_full((messages.graph.num_edges,), scale, requires_grad=True)
             for messages in unmasked.layers
         ]
-        likelihood = log_likelihood(passes, unmasked, [Gate(layer) for layer in scales])
+        likelihood = log_likelihood(masked_model, unmasked, [Gate(layer) for layer in scales])
         if not likelihood.requires_grad:  # the model reads no node
             return [torch.zeros_like(layer) for layer in scales]
         # A message of the top layer into a node that the model does not read has no gradient: it is zero.
@@ -64,7 +64,7 @@ def mean_per_graph(values: torch.Tensor, graph: Graph) -> torch.Tensor:
     return sum_per_graph(values, graph) / graph.edges_per_graph().clamp(min=1)
 
 
-class DrawsPerGraph:
+class PerGraphRandom:
     """
     Random numbers for the edges of a batch that do not depend on what else is in the batch: each graph has a generator of its
     own, all of them start from one seed (itself the first number of the interpreter's generator), and a graph's edges draw in

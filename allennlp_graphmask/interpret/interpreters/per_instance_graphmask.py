@@ -8,12 +8,12 @@ from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
 from allennlp_graphmask.interpret.interpreters.per_graph import (
-    DrawsPerGraph,
+    PerGraphRandom,
     check_number,
     mean_per_graph,
     sum_per_graph,
 )
-from allennlp_graphmask.interpret.passes import TargetPasses, UnmaskedPass
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.modules.intervention import Gate
 
 _GATES = ("soft", "straight_through")
@@ -44,7 +44,7 @@ class PerInstanceGraphMask(Interpreter):
     with sampled gates z and messages `z m + (1 - z) b`. Every instance has a multiplier of its own: the allowance bounds the
     divergence of each, not their mean as in amortised training.
 
-    Every `steps_per_trial` steps, hard gates are tried. What counts in the end is, for each instance, the trial with the fewest
+    Every `eval_every` steps, hard gates are tried. What counts in the end is, for each instance, the trial with the fewest
     messages among those that keep to the allowance, and if there is none, the one with the smallest divergence. The first trial
     is the whole graph: with a divergence that is zero there, as all are but `prediction_nll`, the allowance always holds.
 
@@ -77,17 +77,19 @@ class PerInstanceGraphMask(Interpreter):
         The largest divergence accepted for an instance.
     two_sided : `bool`, optional (default = `True`)
         Whether the multiplier falls while the constraint is slack.
-    multiplier_start : `float`, optional (default = `0.55`)
+    initial_multiplier : `float`, optional (default = `0.55`)
         The multiplier's parameter, before the softplus.
     multiplier_bounds : `Tuple[float, float]`, optional (default = `(-2, 30)`)
     initial_location : `float`, optional (default = `3.0`)
         Where all gates start, open.
-    steps_per_trial : `int`, optional (default = `10`)
+    eval_every : `int`, optional (default = `10`)
 
     # Raises
 
     `ConfigurationError` for a number that is out of range or an unknown kind of gates.
     """
+
+    renamed_parameters = {"steps_per_trial": "eval_every", "multiplier_start": "initial_multiplier"}
 
     def __init__(
         self,
@@ -103,10 +105,10 @@ class PerInstanceGraphMask(Interpreter):
         penalty_scaling: float = 1.0,
         allowance: float = 0.05,
         two_sided: bool = True,
-        multiplier_start: float = 0.55,
+        initial_multiplier: float = 0.55,
         multiplier_bounds: Tuple[float, float] = (-2.0, 30.0),
         initial_location: float = 3.0,
-        steps_per_trial: int = 10,
+        eval_every: int = 10,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -116,7 +118,7 @@ class PerInstanceGraphMask(Interpreter):
             ("baseline_learning_rate", baseline_learning_rate, 0, False),
             ("multiplier_learning_rate", multiplier_learning_rate, 0, False),
             ("penalty_scaling", penalty_scaling, 0, False),
-            ("steps_per_trial", steps_per_trial, 1, False),
+            ("eval_every", eval_every, 1, False),
         ):
             check_number("graphmask_per_instance", name, value, least=least, is_open=is_open)
         if gates not in _GATES:
@@ -132,11 +134,11 @@ class PerInstanceGraphMask(Interpreter):
         self.multiplier_learning_rate = multiplier_learning_rate
         self.penalty_scaling = penalty_scaling
         self.initial_location = initial_location
-        self.steps_per_trial = steps_per_trial
+        self.eval_every = eval_every
         self._straight_through = gates == "straight_through"
         self._lagrangian_settings = {
             "allowance": allowance,
-            "start": multiplier_start,
+            "start": initial_multiplier,
             "bounds": (multiplier_bounds[0], multiplier_bounds[1]),
             "two_sided": two_sided,
         }
@@ -146,16 +148,18 @@ class PerInstanceGraphMask(Interpreter):
     def _lagrangian(self, num_instances: int) -> Lagrangian:
         return Lagrangian(**self._lagrangian_settings, num_instances=num_instances)  # type: ignore[arg-type]
 
-    def score(self, passes: TargetPasses, unmasked: UnmaskedPass, generator: torch.Generator) -> LayerScores:
+    def score(
+        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
+    ) -> LayerScores:
         graph = unmasked.layers[0].graph
-        draws = DrawsPerGraph(graph, generator)
+        draws = PerGraphRandom(graph, generator)
         states = [messages.node_states for messages in unmasked.layers]
         locations = [
             layer.new_full((graph.num_edges,), self.initial_location, requires_grad=True) for layer in states
         ]
         baselines: List[torch.Tensor] = []
         if self.learn_baselines:
-            for layer, dim in zip(states, passes.encoder.get_message_dims()):
+            for layer, dim in zip(states, masked_model.encoder.get_message_dims()):
                 # Shape: (num_graphs, message_dim), from U(-1/sqrt(dim), 1/sqrt(dim))
                 start = (2 * draws.uniform_of_graphs(layer, dim) - 1) * dim**-0.5
                 baselines.append(start.requires_grad_())
@@ -168,13 +172,13 @@ class PerInstanceGraphMask(Interpreter):
                 {"params": [lagrangian.multiplier], "lr": self.multiplier_learning_rate},
             ]
         )
-        found = self._try(passes, unmasked, locations, baselines, None)
+        found = self._try(masked_model, unmasked, locations, baselines, None)
         with torch.enable_grad():  # predictors run without gradients
             for step in range(1, self.num_steps + 1):
                 optimizer.zero_grad()
                 scales = [self._sample(location, draws) for location in locations]
-                masked = passes.masked(unmasked, _gates(scales, baselines), "unreported")
-                divergence = passes.divergence(self.divergence, unmasked.output, masked)
+                masked = masked_model.masked(unmasked, _gates(scales, baselines), "unreported")
+                divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
                 penalties = [
                     mean_per_graph(self.gate_distribution.probability_nonzero(location), graph)
                     for location in locations
@@ -183,8 +187,8 @@ class PerInstanceGraphMask(Interpreter):
                 # A sum, not a mean: no instance shall feel how many others there are.
                 lagrangian(objective, divergence).sum().backward(inputs=parameters)
                 optimizer.step()
-                if step % self.steps_per_trial == 0 or step == self.num_steps:
-                    found = self._try(passes, unmasked, locations, baselines, found)
+                if step % self.eval_every == 0 or step == self.num_steps:
+                    found = self._try(masked_model, unmasked, locations, baselines, found)
         return LayerScores(
             [self.gate_distribution.probability_open(location) for location in found.locations],
             kept=self._hard(found.locations),
@@ -192,7 +196,7 @@ class PerInstanceGraphMask(Interpreter):
             replacements_per_graph=self.learn_baselines,
         )
 
-    def _sample(self, location: torch.Tensor, draws: DrawsPerGraph) -> torch.Tensor:
+    def _sample(self, location: torch.Tensor, draws: PerGraphRandom) -> torch.Tensor:
         # The ends are kept away from 0 and 1, whose logit is infinite.
         uniform = draws.uniform(location).clamp(1e-6, 1 - 1e-6)
         gate = self.gate_distribution.gate(location, torch.log(uniform) - torch.log1p(-uniform))
@@ -203,7 +207,7 @@ class PerInstanceGraphMask(Interpreter):
 
     def _try(
         self,
-        passes: TargetPasses,
+        masked_model: MaskedModel,
         unmasked: UnmaskedPass,
         locations: List[torch.Tensor],
         baselines: List[torch.Tensor],
@@ -213,8 +217,8 @@ class PerInstanceGraphMask(Interpreter):
         graph = unmasked.layers[0].graph
         with torch.no_grad():
             kept = self._hard(locations)
-            masked = passes.masked(unmasked, _gates(kept, baselines), "unreported")
-            divergence = passes.divergence(self.divergence, unmasked.output, masked)
+            masked = masked_model.masked(unmasked, _gates(kept, baselines), "unreported")
+            divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
             now = _Found(
                 [location.detach().clone() for location in locations],
                 [baseline.detach().clone() for baseline in baselines],

@@ -95,15 +95,15 @@ class TestMetrics:
 
 class TestTheRandomControl:
     def test_it_keeps_as_many_in_each_layer(self, vocab, batches, monkeypatch) -> None:
-        model = toy_graphmask("tagger", vocab, batches[0], random_control_draws=3)
+        model = toy_graphmask("tagger", vocab, batches[0], num_random_controls=3)
         seen: dict = {}
-        own = model.passes.masked
+        own = model.masked_model.masked
 
         def masked_pass(inputs, gates, metric_set, **kwargs):
             seen.setdefault(metric_set, []).append([gate.scale.clone() for gate in gates])
             return own(inputs, gates, metric_set, **kwargs)
 
-        monkeypatch.setattr(model.passes, "masked", masked_pass)
+        monkeypatch.setattr(model.masked_model, "masked", masked_pass)
         _, metrics = evaluated(model, batches[:1])
         assert len(seen["random"]) == 3 and "random_changed" in metrics and "random_accuracy" in metrics
         for draw in seen["random"]:
@@ -128,7 +128,7 @@ class TestTheRandomControl:
         model = toy_graphmask("tagger", vocab, batches[0])
         model.measures_controls = False
         assert not any("random" in key or "floor" in key for key in evaluated(model, batches)[1])
-        without_draws = toy_graphmask("tagger", vocab, batches[0], random_control_draws=0)
+        without_draws = toy_graphmask("tagger", vocab, batches[0], num_random_controls=0)
         assert not any("random" in key for key in evaluated(without_draws, batches)[1])
 
     def test_it_is_not_run_in_training(self, vocab, batches) -> None:
@@ -243,7 +243,7 @@ class TestErrors:
             ({"epochs_per_layer": 0}, "epochs_per_layer must be at least 1, got 0"),
             ({"constraint": "kept"}, "constraint must be one of"),
             ({"allowance": -0.1}, "allowance must not be negative"),
-            ({"multiplier_start": 40.0}, "outside of multiplier_bounds"),
+            ({"initial_multiplier": 40.0}, "outside of multiplier_bounds"),
             ({"encoder": "gcn"}, r"no GraphEncoder named 'gcn'; it has \['graph_encoder'\]"),
         ],
     )

@@ -9,9 +9,9 @@ from allennlp.common.checks import ConfigurationError
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.divergences import changed_predictions
 from allennlp_graphmask.interpret.graphmask import GraphMask
-from allennlp_graphmask.interpret.interventions import LayerGates
+from allennlp_graphmask.interpret.masked_model import LayerGates
 from allennlp_graphmask.modules import Gate, intervening
-from allennlp_graphmask.testing import assert_nothing_left_behind
+from allennlp_graphmask.testing import assert_no_side_effects
 from tests.interpret.toy import (
     frozen_copy,
     gcn_by_loops,
@@ -88,7 +88,7 @@ class TestTheTarget:
     def test_explaining_leaves_nothing_behind(self, kind, vocab, batch) -> None:
         model = toy_graphmask(kind, vocab, batch)
         with torch.no_grad():
-            assert_nothing_left_behind(
+            assert_no_side_effects(
                 model.target, lambda: model(**batch), predict=lambda: model.target(**batch)["logits"]
             )
 
@@ -100,7 +100,7 @@ class TestTheTarget:
             with torch.random.fork_rng():  # training draws gates and dropout
                 model(**batch)
 
-        assert_nothing_left_behind(model.target, run)
+        assert_no_side_effects(model.target, run)
 
 
 @pytest.mark.parametrize("kind", ["tagger_in_one_pass", "tagger"])
@@ -226,11 +226,11 @@ class TestTrainingGates:
             model = in_training(toy_graphmask("tagger", vocab, batch, gates=kind))
             seen = []
 
-            def masked_pass(inputs, gates, *args, seen=seen, own=model.passes.masked, **kwargs):
+            def masked_pass(inputs, gates, *args, seen=seen, own=model.masked_model.masked, **kwargs):
                 seen.extend(gate.scale for gate in gates)
                 return own(inputs, gates, *args, **kwargs)
 
-            monkeypatch.setattr(model.passes, "masked", masked_pass)
+            monkeypatch.setattr(model.masked_model, "masked", masked_pass)
             model(**batch)["loss"].backward()
             values = torch.cat(seen).detach()
             assert bool(((values == 0) | (values == 1)).all()) == expected_hard
@@ -331,7 +331,7 @@ def test_messages_of_the_bottom_layer_are_computed_once(kind, training, vocab, b
     model.measures_controls = False
     in_training(model) if training else model.eval()
     counts = []
-    for layer in model.passes.encoder.layers:
+    for layer in model.masked_model.encoder.layers:
         compute = layer.edge_messages
 
         def counting(*arguments, compute=compute, layer=layer):
@@ -340,14 +340,14 @@ def test_messages_of_the_bottom_layer_are_computed_once(kind, training, vocab, b
 
         monkeypatch.setattr(layer, "edge_messages", counting)
     model(**batch)
-    bottom, top = model.passes.encoder.layers
+    bottom, top = model.masked_model.encoder.layers
     assert counts.count(bottom) == 1 and counts.count(top) == 2
 
 
 def test_recorded_messages_change_no_number(vocab, batch):
     model = toy_graphmask("tagger", vocab, batch)
-    unmasked = model.passes.unmasked(batch, "original")
+    unmasked = model.masked_model.unmasked(batch, "original")
     gates = model.with_baselines(model._gates(model.locations(unmasked.layers)))
-    with intervening(model.passes.encoder, LayerGates(gates)):
+    with intervening(model.masked_model.encoder, LayerGates(gates)):
         expected = model.target(**batch)["logits"]
-    assert torch.equal(model.passes.masked(unmasked, gates, "masked")["logits"], expected)
+    assert torch.equal(model.masked_model.masked(unmasked, gates, "masked")["logits"], expected)

@@ -186,7 +186,7 @@ class TestTheLoss:
 class TestErrors:
     @pytest.mark.parametrize("start", [-2.1, 30.1])
     def test_a_start_outside_of_the_bounds(self, start) -> None:
-        with pytest.raises(ConfigurationError, match="multiplier_start is .* outside of multiplier_bounds"):
+        with pytest.raises(ConfigurationError, match="initial_multiplier is .* outside of multiplier_bounds"):
             lagrangian(start=start)
 
     def test_a_negative_allowance(self) -> None:

@@ -12,7 +12,7 @@ from allennlp_graphmask.graph import num_relations
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.maskers import BilinearMasker, EdgewiseMasker, Masker
 from allennlp_graphmask.modules import GraphEncoder
-from allennlp_graphmask.testing import assert_nothing_left_behind
+from allennlp_graphmask.testing import assert_no_side_effects
 from tests.interpret.graphmask.training import graphmask_config, target_config, train
 from tests.interpret.toy import ToyTagger, in_training, toy_batch, toy_vocabulary
 
@@ -87,7 +87,7 @@ class TestBothWays:
             with torch.no_grad():
                 model(**batch)
 
-        assert_nothing_left_behind(model.target, explain, predict=lambda: model.target(**batch)["logits"])
+        assert_no_side_effects(model.target, explain, predict=lambda: model.target(**batch)["logits"])
 
 
 def test_the_bilinear_masker_on_the_dense_way_asks_for_no_messages(vocab, monkeypatch) -> None:

@@ -51,7 +51,7 @@ class TestCollapse:
         metrics = {"validation_kept": 0.0, "validation_kept_layer_0": 0.0, "validation_kept_layer_1": 0.0005}
         (message,) = started(model)._diagnose(model, metrics)
         assert (
-            message.startswith("Collapsed: the enabled layers keep 0.05%") and "multiplier_start" in message
+            message.startswith("Collapsed: the enabled layers keep 0.05%") and "initial_multiplier" in message
         )
         assert "at its bound" not in message
         with torch.no_grad():
@@ -149,8 +149,8 @@ class TestErrors:
 
     @pytest.mark.parametrize("share", [-0.1, 5.0])
     def test_a_promise_that_is_no_share(self, share) -> None:
-        with pytest.raises(ConfigurationError, match="threshold_for_changed is a share"):
-            GraphMaskCallback("folder", threshold_for_changed=share)
+        with pytest.raises(ConfigurationError, match="max_changed is a share"):
+            GraphMaskCallback("folder", max_changed=share)
 
     @pytest.mark.parametrize(
         "settings, message",
@@ -160,7 +160,7 @@ class TestErrors:
         ],
     )
     def test_a_threshold_that_cannot_be_chosen(self, vocab, settings, message) -> None:
-        callback = GraphMaskCallback("folder", threshold_for_changed=0.1)
+        callback = GraphMaskCallback("folder", max_changed=0.1)
         with pytest.raises(ConfigurationError, match=message):
             callback.on_start(trainer_of(toy_graphmask("tagger", vocab), **settings))
 
@@ -191,7 +191,7 @@ def log_of(folder: Path) -> str:
 class TestWhatARunSays:
     def test_no_epoch_met_the_constraint(self, target, tmp_path) -> None:
         # With a multiplier of nearly nothing all gates shut.
-        settings = {"constraint_bound": 0.0, "multiplier_start": -2.0, "multiplier_bounds": [-2.0, -2.0]}
+        settings = {"constraint_bound": 0.0, "initial_multiplier": -2.0, "multiplier_bounds": [-2.0, -2.0]}
         config = graphmask_config(target, penalty_scaling=20.0, **settings)
         config["trainer"]["optimizer"] = {"type": "adam", "lr": 0.3}
         model = train(config, tmp_path / "run")

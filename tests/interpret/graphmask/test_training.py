@@ -43,7 +43,7 @@ def trained(tmp_path_factory, target) -> Path:
     shutil.copy(target, own)
     folder = tmp_path_factory.mktemp("graphmask") / "run"
     Observer.seen.clear()
-    config = graphmask_config(own / "model.tar.gz", callback={"threshold_for_changed": 0.5})
+    config = graphmask_config(own / "model.tar.gz", callback={"max_changed": 0.5})
     train(config, folder)
     shutil.rmtree(own)
     return folder

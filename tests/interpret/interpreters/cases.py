@@ -8,7 +8,7 @@ from allennlp.data.batch import Batch
 
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import Interpreter
-from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.interpret.masked_model import MaskedModel
 from tests.interpret.toy import ToyModel, toy_instances, toy_target
 
 #: Models on encoders that aggregate edge by edge and as matrix products: the kind, and the settings of `toy_target`.
@@ -52,12 +52,12 @@ def assert_graphs_are_explained_apart(
     make: Callable[[], Interpreter], name: str, vocab: Vocabulary, *, tolerance: float = 1e-8
 ) -> None:
     """Asserts, in double precision, that what is said of a graph does not depend on what else is in its batch."""
-    passes = TargetPasses(target_of(name, vocab).double())
+    masked_model = MaskedModel(target_of(name, vocab).double())
     instances = toy_instances(seed=3, count=5)
-    together = make().interpret(passes, batch_of(instances, vocab, torch.double)).split()
+    together = make().interpret(masked_model, batch_of(instances, vocab, torch.double)).split()
     assert len(together) == len(instances)
     for instance, of_batch in zip(instances, together):
-        alone = make().interpret(passes, batch_of([instance], vocab, torch.double))
+        alone = make().interpret(masked_model, batch_of([instance], vocab, torch.double))
         for layer in range(alone.num_layers):
             torch.testing.assert_close(
                 of_batch.scores[layer], alone.scores[layer], atol=tolerance, rtol=tolerance

@@ -4,7 +4,7 @@ from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.interpret.interpreters import AttentionInterpreter, Interpreter
-from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.modules import GraphAttention
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
 from tests.interpret.toy import TOYS, recorded_layers, toy_batch, toy_target, toy_vocabulary
@@ -24,24 +24,24 @@ def attentive_target(kind, vocab, **options):
 
 
 @pytest.mark.parametrize("kind", sorted(TOYS))
-@pytest.mark.parametrize("settings", [{}, {"heads": "max", "least_share": 0.5}])
+@pytest.mark.parametrize("settings", [{}, {"heads": "max", "min_attention_ratio": 0.5}])
 def test_it_is_an_interpreter(kind, settings, vocab):
-    passes = TargetPasses(attentive_target(kind, vocab, average_last_layer=True))
+    masked_model = MaskedModel(attentive_target(kind, vocab, average_last_layer=True))
     assert_is_interpreter(
         lambda: Interpreter.from_params(Params({"type": "attention", **settings})),
-        passes,
+        masked_model,
         toy_batch(vocab, count=5),
     )
 
 
 def test_scores_are_the_weights_of_each_layer(vocab):
     target, batch = attentive_target("tagger", vocab), toy_batch(vocab)
-    passes, graph = TargetPasses(target), batch["graph"]
+    masked_model, graph = MaskedModel(target), batch["graph"]
     for settings, combine in (
         ({"heads": "mean"}, lambda weights: weights.mean(1)),
         ({"heads": "max"}, lambda weights: weights.max(1).values),
     ):
-        actual = AttentionInterpreter(**settings).interpret(passes, batch)
+        actual = AttentionInterpreter(**settings).interpret(masked_model, batch)
         assert not torch.equal(actual.scores[0], actual.scores[1])
         for messages, scores, kept in zip(recorded_layers(target, batch), actual.scores, actual.kept):
             torch.testing.assert_close(scores, combine(messages.weights))
@@ -57,18 +57,18 @@ def test_equal_shares_are_all_kept(vocab):
         for layer in target.graph_encoder.layers:
             for parameter in (layer.source_attention, layer.target_attention, layer.relation_attention):
                 parameter.zero_()
-    attribution = AttentionInterpreter().interpret(TargetPasses(target), toy_batch(vocab))
+    attribution = AttentionInterpreter().interpret(MaskedModel(target), toy_batch(vocab))
     assert attribution.kept_share() == 1
 
 
 def test_an_encoder_without_attention_is_refused(vocab):
-    passes = TargetPasses(toy_target("tagger", vocab))
+    masked_model = MaskedModel(toy_target("tagger", vocab))
     with pytest.raises(ConfigurationError, match="layer 0 of SyntacticGcn shows none"):
-        AttentionInterpreter().interpret(passes, toy_batch(vocab))
+        AttentionInterpreter().interpret(masked_model, toy_batch(vocab))
 
 
 def test_settings_that_make_no_sense():
     with pytest.raises(ConfigurationError, match="one of 'mean', 'max', got 'sum'"):
         AttentionInterpreter(heads="sum")
-    with pytest.raises(ConfigurationError, match="least_share must not be negative, got -1"):
-        AttentionInterpreter(least_share=-1)
+    with pytest.raises(ConfigurationError, match="min_attention_ratio must not be negative, got -1"):
+        AttentionInterpreter(min_attention_ratio=-1)

@@ -9,7 +9,7 @@ from allennlp.data.batch import Batch
 from allennlp_graphmask.data.fields import GraphField
 from allennlp_graphmask.interpret.divergences import Kl, changed_predictions
 from allennlp_graphmask.interpret.interpreters import ErasureSearch, Interpreter
-from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
 from tests.interpret.toy import TOYS, gcn_by_loops, toy_instances, toy_target, toy_vocabulary
 
@@ -29,10 +29,10 @@ def small_batch(vocab, most_edges=4, count=5, seed=2):
 @pytest.mark.parametrize("kind", sorted(TOYS))
 @pytest.mark.parametrize("settings", [{}, {"criterion": "divergence", "allowance": 0.01}])
 def test_it_is_an_interpreter(kind, settings, vocab):
-    passes = TargetPasses(toy_target(kind, vocab))
+    masked_model = MaskedModel(toy_target(kind, vocab))
     attribution = assert_is_interpreter(
         lambda: Interpreter.from_params(Params({"type": "erasure_search", **settings})),
-        passes,
+        masked_model,
         small_batch(vocab, count=4, most_edges=2),
     )
     assert all(
@@ -56,9 +56,9 @@ def test_it_agrees_with_a_search_by_loops(settings, vocab):
     """Every subset of every graph, one pass each, by another implementation of the encoder."""
     target, batch = toy_target("tagger", vocab), small_batch(vocab)
     graph = batch["graph"]
-    passes, search = TargetPasses(target), ErasureSearch(**settings)
-    actual_sets = search.minimum_sets(passes, batch)
-    attribution = search.interpret(passes, batch)
+    masked_model, search = MaskedModel(target), ErasureSearch(**settings)
+    actual_sets = search.minimum_sets(masked_model, batch)
+    attribution = search.interpret(masked_model, batch)
     everything = {(layer, edge) for layer in range(2) for edge in range(graph.num_edges)}
     mask = graph.node_mask(batch["features"].size(1))
     sizes = set()
@@ -98,14 +98,14 @@ def test_ties_go_to_the_first(vocab):
     instance.fields["graph"] = graph
     batch = Batch([instance])
     batch.index_instances(vocab)
-    passes = TargetPasses(target)
-    found = ErasureSearch().minimum_sets(passes, batch.as_tensor_dict())[0]
+    masked_model = MaskedModel(target)
+    found = ErasureSearch().minimum_sets(masked_model, batch.as_tensor_dict())[0]
     for one in found:
         # Swapping the two edges makes another minimum set of equal divergence.
         swapped = frozenset((layer, 1 - edge) for layer, edge in one.messages)
         twin = next(other for other in found if other.messages == swapped)
         assert twin.divergence == pytest.approx(one.divergence, abs=1e-6)
-    attribution = ErasureSearch().interpret(passes, batch.as_tensor_dict())
+    attribution = ErasureSearch().interpret(masked_model, batch.as_tensor_dict())
     kept = {(layer, edge) for layer in range(2) for edge in range(2) if attribution.kept[layer][edge]}
     least = min(one.divergence for one in found)
     equals = [sorted(one.messages) for one in found if one.divergence <= least + 1e-6]
@@ -113,21 +113,21 @@ def test_ties_go_to_the_first(vocab):
 
 
 def test_large_graphs_are_refused_before_the_search(vocab, monkeypatch):
-    passes, batch = TargetPasses(toy_target("tagger", vocab)), small_batch(vocab, most_edges=4)
+    masked_model, batch = MaskedModel(toy_target("tagger", vocab)), small_batch(vocab, most_edges=4)
     num_messages = 2 * int(batch["graph"].edges_per_graph().max())
-    monkeypatch.setattr(passes, "masked", lambda *_: pytest.fail("It has begun to search."))
+    monkeypatch.setattr(masked_model, "masked", lambda *_: pytest.fail("It has begun to search."))
     with pytest.raises(
         ConfigurationError, match=f"{num_messages} messages .* max_messages = 3.*Explain smaller"
     ):
-        ErasureSearch(max_messages=3).interpret(passes, batch)
+        ErasureSearch(max_messages=3).interpret(masked_model, batch)
 
 
 def test_a_batch_without_edges(vocab):
     instances = [one for one in toy_instances(2, 60) if not one["graph"].edges][:2]
     batch = Batch(instances)
     batch.index_instances(vocab)
-    passes = TargetPasses(toy_target("tagger", vocab))
-    found = ErasureSearch().minimum_sets(passes, batch.as_tensor_dict())
+    masked_model = MaskedModel(toy_target("tagger", vocab))
+    found = ErasureSearch().minimum_sets(masked_model, batch.as_tensor_dict())
     assert [[one.messages for one in sets] for sets in found] == [[frozenset()], [frozenset()]]
 
 

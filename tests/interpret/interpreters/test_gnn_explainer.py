@@ -11,7 +11,7 @@ from torch import nn
 
 from allennlp_graphmask.interpret.divergences import PredictionNll
 from allennlp_graphmask.interpret.interpreters import GnnExplainer, Interpreter
-from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.modules.graph_encoders import relational_graph_encoder
 from allennlp_graphmask.modules.intervention import Gate
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
@@ -34,7 +34,7 @@ def test_it_is_an_interpreter(target, vocab):
     def make() -> Interpreter:
         return Interpreter.from_params(Params({"type": "gnn_explainer", "num_epochs": 5}))
 
-    assert_is_interpreter(make, TargetPasses(target_of(target, vocab)), toy_batch(vocab, count=5))
+    assert_is_interpreter(make, MaskedModel(target_of(target, vocab)), toy_batch(vocab, count=5))
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
@@ -46,9 +46,9 @@ def test_graphs_are_explained_apart(reduction, target, vocab):
 
 
 def test_predictors_run_without_gradients(vocab):
-    passes, batch = TargetPasses(target_of("tagger", vocab)), toy_batch(vocab, count=3)
+    masked_model, batch = MaskedModel(target_of("tagger", vocab)), toy_batch(vocab, count=3)
     with torch.no_grad():
-        short, longer = (GnnExplainer(num_epochs=epochs).interpret(passes, batch) for epochs in (0, 3))
+        short, longer = (GnnExplainer(num_epochs=epochs).interpret(masked_model, batch) for epochs in (0, 3))
     assert not torch.equal(short.scores[0], longer.scores[0])
 
 
@@ -59,21 +59,21 @@ def test_the_dense_path_needs_no_edge_lists(target, vocab, monkeypatch):
 
     for function in ("_messages_of_pairs", "_messages_of_rows", "_add_up_edges"):
         monkeypatch.setattr(relational_graph_encoder, function, fail)
-    GnnExplainer(num_epochs=2).interpret(TargetPasses(target_of(target, vocab)), toy_batch(vocab, count=3))
+    GnnExplainer(num_epochs=2).interpret(MaskedModel(target_of(target, vocab)), toy_batch(vocab, count=3))
 
 
 def test_a_batch_without_edges(vocab):
     batch = batch_of([toy_instances()[3]], vocab)
-    assert GnnExplainer(num_epochs=2).interpret(TargetPasses(target_of("tagger", vocab)), batch).split()
+    assert GnnExplainer(num_epochs=2).interpret(MaskedModel(target_of("tagger", vocab)), batch).split()
 
 
 def test_gates_start_as_in_the_authors_code(vocab):
     """Normal with mean 1 and the standard deviation sqrt(2 / number of nodes), of each graph by itself."""
-    passes, batch = TargetPasses(target_of("tagger", vocab)), toy_batch(vocab, count=24)
+    masked_model, batch = MaskedModel(target_of("tagger", vocab)), toy_batch(vocab, count=24)
     graph = batch["graph"]
     draws = []
     for seed in range(60):
-        start = GnnExplainer(num_epochs=0, seed=seed).interpret(passes, batch)
+        start = GnnExplainer(num_epochs=0, seed=seed).interpret(masked_model, batch)
         assert not torch.equal(start.scores[0], start.scores[1])
         draws.append(torch.stack(start.scores).logit())
     logits = torch.stack(draws)  # Shape: (60, num_layers, num_edges)
@@ -84,17 +84,17 @@ def test_gates_start_as_in_the_authors_code(vocab):
         assert float(own.std()) == pytest.approx(math.sqrt(2 / num_nodes), rel=0.1)
 
 
-def by_hand(interpreter: GnnExplainer, passes: TargetPasses, batch: Any) -> List[torch.Tensor]:
+def by_hand(interpreter: GnnExplainer, masked_model: MaskedModel, batch: Any) -> List[torch.Tensor]:
     """One instance, from a constant start, with the loss as it is written in the paper and Adam as in its own paper."""
-    num_edges, num_layers = batch["graph"].num_edges, passes.encoder.num_layers
-    unmasked = passes.unmasked(batch, "unreported")
+    num_edges, num_layers = batch["graph"].num_edges, masked_model.encoder.num_layers
+    unmasked = masked_model.unmasked(batch, "unreported")
     logits = torch.full((num_layers, num_edges), interpreter.initial_mean, dtype=torch.double)
     first, second = torch.zeros_like(logits), torch.zeros_like(logits)
     for step in range(1, interpreter.num_epochs + 1):
         logits.requires_grad_()
         gates = 1 / (1 + torch.exp(-logits))
-        masked = passes.masked(unmasked, [Gate(layer) for layer in gates], "unreported")
-        loss = passes.divergence(PredictionNll(), unmasked.output, masked)[0]
+        masked = masked_model.masked(unmasked, [Gate(layer) for layer in gates], "unreported")
+        loss = masked_model.divergence(PredictionNll(), unmasked.output, masked)[0]
         size = gates.sum() if interpreter.size_reduction == "sum" else gates.mean()
         entropy = -(gates * gates.log() + (1 - gates) * (1 - gates).log()).mean()
         loss = loss + interpreter.size_coefficient * size + interpreter.entropy_coefficient * entropy
@@ -110,18 +110,18 @@ def by_hand(interpreter: GnnExplainer, passes: TargetPasses, batch: Any) -> List
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 def test_the_loss_by_hand(reduction, target, vocab):
     model = target_of(target, vocab).double().requires_grad_(False)
-    passes = TargetPasses(model)
+    masked_model = MaskedModel(model)
     interpreter = GnnExplainer(
         num_epochs=30,
         size_coefficient=0.2,
         size_reduction=reduction,
         entropy_coefficient=0.3,
-        initial_standard_deviation=0.0,
+        initial_std=0.0,
     )
     for instance in toy_instances(seed=5, count=2):
         batch = batch_of([instance], vocab, torch.double)
-        actual = interpreter.interpret(passes, batch)
-        for layer, expected in enumerate(by_hand(interpreter, passes, batch)):
+        actual = interpreter.interpret(masked_model, batch)
+        for layer, expected in enumerate(by_hand(interpreter, masked_model, batch)):
             torch.testing.assert_close(actual.scores[layer], expected, atol=1e-6, rtol=1e-6)
 
 
@@ -169,7 +169,7 @@ def test_it_agrees_with_pytorch_geometric(vocab):
         edge_mask_type="object",
         model_config={"mode": "multiclass_classification", "task_level": "graph", "return_type": "raw"},
     )
-    interpreter = GnnExplainer(initial_standard_deviation=0.0)
+    interpreter = GnnExplainer(initial_std=0.0)
     compared = 0
     for instance in toy_instances(seed=8, count=6):
         batch = batch_of([instance], vocab, torch.double)
@@ -180,7 +180,7 @@ def test_it_agrees_with_pytorch_geometric(vocab):
         with torch.no_grad():
             ours = target(**batch)["logits"]
             torch.testing.assert_close(twin(features, graph.edge_index, graph.edge_type), ours)
-        actual = interpreter.interpret(TargetPasses(target), batch).scores[0]
+        actual = interpreter.interpret(MaskedModel(target), batch).scores[0]
         expected = explainer(features, graph.edge_index, edge_type=graph.edge_type).edge_mask
         torch.testing.assert_close(actual, expected.detach(), atol=1e-4, rtol=1e-4)
         compared += 1
@@ -188,9 +188,10 @@ def test_it_agrees_with_pytorch_geometric(vocab):
 
 
 def test_the_size_presses_on_gates(vocab):
-    passes, batch = TargetPasses(target_of("classifier", vocab)), toy_batch(vocab)
+    masked_model, batch = MaskedModel(target_of("classifier", vocab)), toy_batch(vocab)
     loose, pressed = (
-        GnnExplainer(size_coefficient=coefficient).interpret(passes, batch) for coefficient in (0.0, 5.0)
+        GnnExplainer(size_coefficient=coefficient).interpret(masked_model, batch)
+        for coefficient in (0.0, 5.0)
     )
     assert pressed.kept_share() < 0.05 < loose.kept_share()
 
@@ -202,7 +203,7 @@ def test_the_size_presses_on_gates(vocab):
         {"learning_rate": 0.0},
         {"size_coefficient": -0.1},
         {"entropy_coefficient": -0.1},
-        {"initial_standard_deviation": -1.0},
+        {"initial_std": -1.0},
         {"size_reduction": "max"},
     ],
 )

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from allennlp_graphmask.interpret.divergences import PredictionNll
 from allennlp_graphmask.interpret.interpreters import InformationBottleneck, Interpreter
 from allennlp_graphmask.interpret.interpreters.information_bottleneck import capacity, statistics_per_graph
-from allennlp_graphmask.interpret.interpreters.per_graph import DrawsPerGraph
-from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.interpret.interpreters.per_graph import PerGraphRandom
+from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.modules.intervention import Gate
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
 from tests.interpret.interpreters.cases import (
@@ -31,12 +31,12 @@ def vocab():
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
-@pytest.mark.parametrize("score", ["openness", "information"])
+@pytest.mark.parametrize("score", ["gate", "information"])
 def test_it_is_an_interpreter(score, target, vocab):
     settings = {"type": "information_bottleneck", "num_steps": 2, "samples_per_step": 2, "score": score}
     assert_is_interpreter(
         lambda: Interpreter.from_params(Params(dict(settings))),
-        TargetPasses(target_of(target, vocab)),
+        MaskedModel(target_of(target, vocab)),
         toy_batch(vocab, count=5),
     )
 
@@ -50,8 +50,8 @@ def test_graphs_are_explained_apart(target, vocab):
 
 def test_a_batch_without_edges(vocab):
     batch = batch_of([toy_instances()[3]], vocab)
-    passes = TargetPasses(target_of("tagger", vocab))
-    assert InformationBottleneck(num_steps=2).interpret(passes, batch).split()
+    masked_model = MaskedModel(target_of("tagger", vocab))
+    assert InformationBottleneck(num_steps=2).interpret(masked_model, batch).split()
 
 
 @settings(max_examples=60, deadline=None)
@@ -59,11 +59,11 @@ def test_a_batch_without_edges(vocab):
     logit=st.floats(-20, 20),
     value=st.floats(-5, 5),
     mean=st.floats(-5, 5),
-    standard_deviation=st.floats(0.01, 5),
+    std=st.floats(0.01, 5),
 )
-def test_capacity_is_the_divergence_between_two_normal_distributions(logit, value, mean, standard_deviation):
+def test_capacity_is_the_divergence_between_two_normal_distributions(logit, value, mean, std):
     tensors = [torch.tensor([number], dtype=torch.double) for number in (logit, value, mean)]
-    deviation = torch.tensor([standard_deviation], dtype=torch.double)
+    deviation = torch.tensor([std], dtype=torch.double)
     openness, closedness = torch.sigmoid(tensors[0]), torch.sigmoid(-tensors[0])
     left = torch.distributions.Normal(openness * tensors[1] + closedness * tensors[2], closedness * deviation)
     expected = torch.distributions.kl_divergence(left, torch.distributions.Normal(tensors[2], deviation))
@@ -82,20 +82,20 @@ def test_capacity_has_a_gradient_where_a_gate_is_open_or_closed_but_for_rounding
 
 def test_noise_has_the_standard_deviation_of_messages_and_not_their_variance(vocab, monkeypatch):
     """The original code of GraphMask's comparison gives the variance where the distribution expects a standard deviation."""
-    passes = TargetPasses(toy_target("classifier", vocab))
+    masked_model = MaskedModel(toy_target("classifier", vocab))
     batch = toy_batch(vocab, count=6)
     seen: List[torch.Tensor] = []
-    masked = passes.masked
+    masked = masked_model.masked
 
     def note(unmasked: Any, gates: List[Gate], *rest: Any) -> Any:
         seen.append(torch.stack([gate.replacement for gate in gates]))
         return masked(unmasked, gates, *rest)
 
-    monkeypatch.setattr(passes, "masked", note)
-    InformationBottleneck(num_steps=1, samples_per_step=1000).interpret(passes, batch)
+    monkeypatch.setattr(masked_model, "masked", note)
+    InformationBottleneck(num_steps=1, samples_per_step=1000).interpret(masked_model, batch)
     noise = torch.stack(seen)  # Shape: (1000, num_layers, num_edges, message_dim)
     graph = batch["graph"]
-    for number, layer in enumerate(recorded_layers(passes.target, batch)):
+    for number, layer in enumerate(recorded_layers(masked_model.target, batch)):
         for owner in range(graph.num_graphs):
             own = graph.edge_graph == owner
             if not own.any():
@@ -121,42 +121,40 @@ def test_statistics_of_each_graph(seed, scale):
         own = values[graph.edge_graph == owner]
         if len(own):
             torch.testing.assert_close(actual.mean[owner], own.mean(0))
-            torch.testing.assert_close(
-                actual.standard_deviation[owner], own.std(0, correction=0).clamp(min=1e-3)
-            )
+            torch.testing.assert_close(actual.std[owner], own.std(0, correction=0).clamp(min=1e-3))
 
 
 def test_statistics_of_data(vocab):
-    passes = TargetPasses(target_of("tagger", vocab))
+    masked_model = MaskedModel(target_of("tagger", vocab))
     batches = [toy_batch(vocab, seed, 6) for seed in (1, 2, 3)]
-    layers = [recorded_layers(passes.target, batch) for batch in batches]
+    layers = [recorded_layers(masked_model.target, batch) for batch in batches]
     interpreter = InformationBottleneck(num_steps=1, samples_per_step=1)
-    interpreter.collect_statistics(passes, batches)
-    attribution = interpreter.interpret(passes, batches[0])
-    statistics = interpreter.statistics(passes.unmasked(batches[0], "unreported"))
+    interpreter.collect_statistics(masked_model, batches)
+    attribution = interpreter.interpret(masked_model, batches[0])
+    statistics = interpreter.statistics(masked_model.unmasked(batches[0], "unreported"))
     for number in range(2):
         values = torch.cat([batch[number].values for batch in layers])
         for row in range(6):
             torch.testing.assert_close(statistics[number].mean[row], values.mean(0))
             torch.testing.assert_close(
-                statistics[number].standard_deviation[row], values.std(0, correction=0).clamp(min=0.01)
+                statistics[number].std[row], values.std(0, correction=0).clamp(min=0.01)
             )
         assert torch.equal(attribution.replacements[number], statistics[number].mean)
     with pytest.raises(ValueError, match="no message"):
-        interpreter.collect_statistics(passes, [batch_of([toy_instances()[3]], vocab)])
+        interpreter.collect_statistics(masked_model, [batch_of([toy_instances()[3]], vocab)])
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
 def test_the_optimisation_by_hand(target, vocab, monkeypatch):
     """One instance, noise at its mean: the objective by torch.distributions, Adam as in its own paper."""
-    monkeypatch.setattr(DrawsPerGraph, "normal", lambda self, like, size=(): torch.zeros_like(like))
-    passes = TargetPasses(target_of(target, vocab).double().requires_grad_(False))
+    monkeypatch.setattr(PerGraphRandom, "normal", lambda self, like, size=(): torch.zeros_like(like))
+    masked_model = MaskedModel(target_of(target, vocab).double().requires_grad_(False))
     batch = batch_of(toy_instances(seed=5, count=1), vocab, torch.double)
     interpreter = InformationBottleneck(
         beta=0.3, num_steps=12, samples_per_step=2, learning_rate=0.5, initial_logit=2.0
     )
-    actual = interpreter.interpret(passes, batch)
-    unmasked = passes.unmasked(batch, "unreported")
+    actual = interpreter.interpret(masked_model, batch)
+    unmasked = masked_model.unmasked(batch, "unreported")
     values = [layer.values for layer in unmasked.layers]
     means = [layer.mean(0, keepdim=True) for layer in values]
     deviations = [layer.std(0, keepdim=True, correction=0).clamp(min=0.01) for layer in values]
@@ -166,8 +164,8 @@ def test_the_optimisation_by_hand(target, vocab, monkeypatch):
         logits.requires_grad_()
         openness = torch.sigmoid(logits)
         gates = [Gate(scale, mean.expand_as(layer)) for scale, mean, layer in zip(openness, means, values)]
-        masked = passes.masked(unmasked, gates, "unreported")
-        loss = passes.divergence(PredictionNll(), unmasked.output, masked)[0]
+        masked = masked_model.masked(unmasked, gates, "unreported")
+        loss = masked_model.divergence(PredictionNll(), unmasked.output, masked)[0]
         for scale, layer, mean, deviation in zip(openness.unsqueeze(-1), values, means, deviations):
             left = torch.distributions.Normal(
                 scale * layer + (1 - scale) * mean, ((1 - scale) * deviation).expand_as(layer)
@@ -184,27 +182,27 @@ def test_the_optimisation_by_hand(target, vocab, monkeypatch):
 def test_what_matters_to_nobody_is_closed_and_without_a_price_everything_is_open(vocab):
     target = toy_target("classifier", vocab)
     batch = toy_batch(vocab)
-    assert InformationBottleneck(beta=0.0).interpret(TargetPasses(target), batch).kept_share() > 0.6
+    assert InformationBottleneck(beta=0.0).interpret(MaskedModel(target), batch).kept_share() > 0.6
     with torch.no_grad():
         target.scorer.weight.zero_()
-    attribution = InformationBottleneck(num_steps=20).interpret(TargetPasses(target), batch)
+    attribution = InformationBottleneck(num_steps=20).interpret(MaskedModel(target), batch)
     assert attribution.kept_share() == 0
 
 
-def test_information_and_openness_are_of_the_same_gates(vocab):
-    passes, batch = TargetPasses(target_of("tagger", vocab)), toy_batch(vocab)
+def test_information_and_gate_are_of_the_same_gates(vocab):
+    masked_model, batch = MaskedModel(target_of("tagger", vocab)), toy_batch(vocab)
     openness, information = (
-        InformationBottleneck(score=score, num_steps=4).interpret(passes, batch)
-        for score in ("openness", "information")
+        InformationBottleneck(score=score, num_steps=4).interpret(masked_model, batch)
+        for score in ("gate", "information")
     )
-    statistics = InformationBottleneck().statistics(passes.unmasked(batch, "unreported"))
-    for number, layer in enumerate(recorded_layers(passes.target, batch)):
+    statistics = InformationBottleneck().statistics(masked_model.unmasked(batch, "unreported"))
+    for number, layer in enumerate(recorded_layers(masked_model.target, batch)):
         owner = batch["graph"].edge_graph
         expected = capacity(
             openness.scores[number].double().logit(),
             layer.values.double(),
             statistics[number].mean[owner],
-            statistics[number].standard_deviation[owner],
+            statistics[number].std[owner],
         ).sum(-1)
         torch.testing.assert_close(information.scores[number].double(), expected, atol=1e-4, rtol=1e-3)
         assert torch.equal(openness.kept[number], information.kept[number])
@@ -217,7 +215,7 @@ def test_information_and_openness_are_of_the_same_gates(vocab):
         {"num_steps": -1},
         {"samples_per_step": 0},
         {"learning_rate": 0.0},
-        {"least_standard_deviation": 0.0},
+        {"min_std": 0.0},
         {"score": "bits"},
     ],
 )

@@ -19,10 +19,9 @@ from allennlp_graphmask.interpret.interpreters import (
     LayerScores,
     LeaveOneEdgeOut,
     RandomInterpreter,
-    highest_share,
+    top_fraction_mask,
 )
-from allennlp_graphmask.interpret.interventions import LayerGates
-from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.interpret.masked_model import LayerGates, MaskedModel
 from allennlp_graphmask.modules.intervention import Gate, intervening
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
 from tests.interpret.toy import TOYS, toy_batch, toy_graphmask, toy_target, toy_vocabulary
@@ -36,9 +35,9 @@ def vocab():
 @pytest.mark.parametrize("kind", sorted(TOYS))
 @pytest.mark.parametrize("name", ["random", "all_edges", "leave_one_edge_out"])
 def test_every_interpreter(name, kind, vocab):
-    passes = TargetPasses(toy_target(kind, vocab))
+    masked_model = MaskedModel(toy_target(kind, vocab))
     assert_is_interpreter(
-        lambda: Interpreter.from_params(Params({"type": name})), passes, toy_batch(vocab, count=5)
+        lambda: Interpreter.from_params(Params({"type": name})), masked_model, toy_batch(vocab, count=5)
     )
 
 
@@ -47,7 +46,7 @@ def test_the_amortised_one_says_what_its_model_says(kind, vocab):
     batch = toy_batch(vocab)
     model = toy_graphmask(kind, vocab, batch)
     expected = model(**batch)["attribution"]
-    actual = assert_is_interpreter(lambda: AmortisedGraphMask(graphmask=model), model.passes, batch)
+    actual = assert_is_interpreter(lambda: AmortisedGraphMask(graphmask=model), model.masked_model, batch)
     for layer in range(expected.num_layers):
         assert torch.equal(actual.scores[layer], expected.scores[layer])
         assert torch.equal(actual.kept[layer], expected.kept[layer])
@@ -64,7 +63,7 @@ def test_leaving_out_one_message_by_hand(vocab):
     target = toy_target("tagger", vocab)
     batch = toy_batch(vocab, count=4)
     graph = batch["graph"]
-    actual = LeaveOneEdgeOut().interpret(TargetPasses(target), batch)
+    actual = LeaveOneEdgeOut().interpret(MaskedModel(target), batch)
     with torch.no_grad():
         original = target(**batch)
         for layer in range(2):
@@ -85,8 +84,8 @@ def test_leaving_out_one_message_by_hand(vocab):
 
 
 def test_random_scores_depend_on_the_seed(vocab):
-    passes, batch = TargetPasses(toy_target("classifier", vocab)), toy_batch(vocab)
-    first, second = (RandomInterpreter(seed=seed).interpret(passes, batch) for seed in (1, 2))
+    masked_model, batch = MaskedModel(toy_target("classifier", vocab)), toy_batch(vocab)
+    first, second = (RandomInterpreter(seed=seed).interpret(masked_model, batch) for seed in (1, 2))
     assert not torch.equal(first.scores[0], second.scores[0])
     assert not torch.equal(first.scores[0], first.scores[1])
 
@@ -100,34 +99,36 @@ class Given(Interpreter):
         super().__init__(**kwargs)
         self.found = found
 
-    def score(self, passes, unmasked, generator) -> LayerScores:
+    def score(self, masked_model, unmasked, generator) -> LayerScores:
         return self.found
 
 
 def test_who_decides(vocab):
     batch = toy_batch(vocab)
     num_edges = batch["graph"].num_edges
-    passes = TargetPasses(toy_target("classifier", vocab))
+    masked_model = MaskedModel(toy_target("classifier", vocab))
     scores = [torch.linspace(0, 1, num_edges), torch.linspace(1, 0, num_edges)]
     own = [torch.arange(num_edges) == 0] * 2
     for settings, kept, expected in (
         ({}, None, [layer > 0.25 for layer in scores]),
         ({}, own, own),
         ({"threshold": 0.5}, own, [layer > 0.5 for layer in scores]),
-        ({"share": 0.3}, own, highest_share(scores, 0.3, batch["graph"])),
+        ({"top_fraction": 0.3}, own, top_fraction_mask(scores, 0.3, batch["graph"])),
     ):
-        actual = Given(LayerScores(scores, kept), **settings).interpret(passes, batch).kept
+        actual = Given(LayerScores(scores, kept), **settings).interpret(masked_model, batch).kept
         assert all(torch.equal(*pair) for pair in zip(actual, expected))
 
 
 def test_everything_is_kept(vocab):
-    attribution = AllEdgesInterpreter().interpret(TargetPasses(toy_target("tagger", vocab)), toy_batch(vocab))
+    attribution = AllEdgesInterpreter().interpret(MaskedModel(toy_target("tagger", vocab)), toy_batch(vocab))
     assert attribution.kept_share() == 1
 
 
-@pytest.mark.parametrize("settings", [{"threshold": 0.5, "share": 0.5}, {"share": 1.2}, {"share": -0.1}])
+@pytest.mark.parametrize(
+    "settings", [{"threshold": 0.5, "top_fraction": 0.5}, {"top_fraction": 1.2}, {"top_fraction": -0.1}]
+)
 def test_settings_that_make_no_sense(settings):
-    with pytest.raises(ConfigurationError, match="share"):
+    with pytest.raises(ConfigurationError, match="top_fraction"):
         RandomInterpreter(**settings)
 
 
@@ -151,7 +152,7 @@ def test_highest_share_is_that_of_each_graph(data):
         nodes_per_graph=torch.ones(len(sizes), dtype=torch.long),
         num_nodes=len(sizes),
     )
-    kept = highest_share([torch.tensor(layer, dtype=torch.float) for layer in values], share, graph)
+    kept = top_fraction_mask([torch.tensor(layer, dtype=torch.float) for layer in values], share, graph)
     for number, size in enumerate(sizes):
         messages = [
             (-values[layer][edge], layer, edge)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.interpreters.per_graph import (
-    DrawsPerGraph,
+    PerGraphRandom,
     check_number,
     mean_per_graph,
     sum_per_graph,
@@ -29,7 +29,7 @@ def graph_of(owners: List[int], num_graphs: int) -> Graph:
 
 
 def draws_of(graph: Graph, seed: int) -> List[torch.Tensor]:
-    draws = DrawsPerGraph(graph, torch.Generator().manual_seed(seed))
+    draws = PerGraphRandom(graph, torch.Generator().manual_seed(seed))
     like = torch.zeros(0, dtype=torch.double)
     return [draws.normal(like), draws.uniform(like, (3,)), draws.normal(like, (2,))]
 
@@ -51,10 +51,10 @@ def test_draws_of_a_graph_depend_on_nothing_else_in_the_batch(owners, seed):
 
 def test_draws_go_on_and_depend_on_the_seed():
     graph = graph_of([0, 0, 1], 2)
-    draws = DrawsPerGraph(graph, torch.Generator().manual_seed(1))
+    draws = PerGraphRandom(graph, torch.Generator().manual_seed(1))
     first, second = draws.normal(torch.zeros(0)), draws.normal(torch.zeros(0))
     assert not torch.equal(first, second)
-    other = DrawsPerGraph(graph, torch.Generator().manual_seed(2)).normal(torch.zeros(0))
+    other = PerGraphRandom(graph, torch.Generator().manual_seed(2)).normal(torch.zeros(0))
     assert not torch.equal(first, other)
     of_graphs = draws.uniform_of_graphs(torch.zeros(0), 400)
     assert of_graphs.shape == (2, 400)

@@ -12,8 +12,8 @@ from allennlp.common.checks import ConfigurationError
 from allennlp_graphmask.interpret.divergences import PredictionNll, SaturatingKl
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete
 from allennlp_graphmask.interpret.interpreters import Interpreter, PerInstanceGraphMask
-from allennlp_graphmask.interpret.interpreters.per_graph import DrawsPerGraph
-from allennlp_graphmask.interpret.passes import TargetPasses
+from allennlp_graphmask.interpret.interpreters.per_graph import PerGraphRandom
+from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.modules.graph_encoders import relational_graph_encoder
 from allennlp_graphmask.modules.intervention import Gate
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
@@ -42,7 +42,7 @@ def test_it_is_an_interpreter(learn_baselines, target, vocab):
     }
     assert_is_interpreter(
         lambda: Interpreter.from_params(Params(dict(settings))),
-        TargetPasses(target_of(target, vocab)),
+        MaskedModel(target_of(target, vocab)),
         toy_batch(vocab, count=5),
     )
 
@@ -58,8 +58,8 @@ def test_graphs_are_explained_apart(gates, target, vocab):
 
 def test_a_batch_without_edges(vocab):
     batch = batch_of([toy_instances()[3]], vocab)
-    passes = TargetPasses(target_of("tagger", vocab))
-    assert PerInstanceGraphMask(num_steps=2).interpret(passes, batch).split()
+    masked_model = MaskedModel(target_of("tagger", vocab))
+    assert PerInstanceGraphMask(num_steps=2).interpret(masked_model, batch).split()
 
 
 @pytest.mark.parametrize("target", ["rgcn, dense", "entity_gcn, dense"])
@@ -71,23 +71,23 @@ def test_the_dense_path_needs_no_edge_lists(target, vocab, monkeypatch):
 
     for function in ("_messages_of_pairs", "_messages_of_rows", "_add_up_edges"):
         monkeypatch.setattr(relational_graph_encoder, function, fail)
-    passes, batch = TargetPasses(target_of(target, vocab)), toy_batch(vocab, count=3)
-    attribution = PerInstanceGraphMask(num_steps=12, learning_rate=0.5).interpret(passes, batch)
+    masked_model, batch = MaskedModel(target_of(target, vocab)), toy_batch(vocab, count=3)
+    attribution = PerInstanceGraphMask(num_steps=12, learning_rate=0.5).interpret(masked_model, batch)
     assert attribution.kept_share() < 1
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
 @pytest.mark.parametrize("learn_baselines", [True, False])
 def test_the_allowance_holds_for_each_instance(learn_baselines, target, vocab):
-    passes, batch = TargetPasses(target_of(target, vocab)), toy_batch(vocab, count=16)
+    masked_model, batch = MaskedModel(target_of(target, vocab)), toy_batch(vocab, count=16)
     interpreter = PerInstanceGraphMask(
         num_steps=60, learning_rate=0.3, allowance=0.04, learn_baselines=learn_baselines
     )
-    attribution = interpreter.interpret(passes, batch)
+    attribution = interpreter.interpret(masked_model, batch)
     with torch.no_grad():
-        unmasked = passes.unmasked(batch, "unreported")
-        masked = passes.masked(unmasked, attribution.gates(), "unreported")
-        divergence = passes.divergence(SaturatingKl(), unmasked.output, masked)
+        unmasked = masked_model.unmasked(batch, "unreported")
+        masked = masked_model.masked(unmasked, attribution.gates(), "unreported")
+        divergence = masked_model.divergence(SaturatingKl(), unmasked.output, masked)
     assert divergence.max() <= 0.04 + 1e-6
     assert attribution.kept_share() < 0.9
     for scores, kept in zip(attribution.scores, attribution.kept):
@@ -96,14 +96,14 @@ def test_the_allowance_holds_for_each_instance(learn_baselines, target, vocab):
 
 def test_where_no_choice_is_allowed_the_least_wrong_one_is_made(vocab):
     """Even the whole graph violates the constraint, by the model's own uncertainty."""
-    passes, batch = TargetPasses(target_of("classifier", vocab)), toy_batch(vocab, count=8)
+    masked_model, batch = MaskedModel(target_of("classifier", vocab)), toy_batch(vocab, count=8)
     interpreter = PerInstanceGraphMask(divergence=PredictionNll(), allowance=0.0, num_steps=30)
-    attribution = interpreter.interpret(passes, batch)
+    attribution = interpreter.interpret(masked_model, batch)
     with torch.no_grad():
-        unmasked = passes.unmasked(batch, "unreported")
-        masked = passes.masked(unmasked, attribution.gates(), "unreported")
-        divergence = passes.divergence(PredictionNll(), unmasked.output, masked)
-        whole = passes.divergence(PredictionNll(), unmasked.output, unmasked.output)
+        unmasked = masked_model.unmasked(batch, "unreported")
+        masked = masked_model.masked(unmasked, attribution.gates(), "unreported")
+        divergence = masked_model.divergence(PredictionNll(), unmasked.output, masked)
+        whole = masked_model.divergence(PredictionNll(), unmasked.output, unmasked.output)
     assert (divergence <= whole + 1e-6).all() and (divergence > 0).all()
 
 
@@ -111,34 +111,36 @@ def test_where_no_choice_is_allowed_the_least_wrong_one_is_made(vocab):
 @pytest.mark.parametrize("two_sided", [True, False])
 def test_the_optimisation_by_hand(two_sided, target, vocab, monkeypatch):
     """One instance and no trial but the last: equations 3 to 5 as they are written, Adam as in its own paper."""
-    monkeypatch.setattr(DrawsPerGraph, "uniform", lambda self, like, size=(): torch.full_like(like, 0.3))
+    monkeypatch.setattr(PerGraphRandom, "uniform", lambda self, like, size=(): torch.full_like(like, 0.3))
     monkeypatch.setattr(
-        DrawsPerGraph,
+        PerGraphRandom,
         "uniform_of_graphs",
         lambda self, like, size: torch.linspace(0, 1, size, dtype=torch.double).to(like).unsqueeze(0),
     )
-    passes = TargetPasses(target_of(target, vocab).double().requires_grad_(False))
+    masked_model = MaskedModel(target_of(target, vocab).double().requires_grad_(False))
     batch = batch_of(toy_instances(seed=5, count=1), vocab, torch.double)
     steps, rates = 40, {"locations": 0.1, "baselines": 0.03, "multiplier": 0.2}
     interpreter = PerInstanceGraphMask(
         num_steps=steps,
-        steps_per_trial=steps,
+        eval_every=steps,
         learning_rate=rates["locations"],
         baseline_learning_rate=rates["baselines"],
         multiplier_learning_rate=rates["multiplier"],
         penalty_scaling=2.0,
         allowance=0.02,
         two_sided=two_sided,
-        multiplier_start=0.4,
+        initial_multiplier=0.4,
         initial_location=1.0,
         gate_distribution=HardConcrete(beta=0.5, gamma=-0.1, zeta=1.1),
     )
     monkeypatch.setattr(
-        interpreter, "_try", lambda passes, unmasked, locations, baselines, found: Last(locations, baselines)
+        interpreter,
+        "_try",
+        lambda masked_model, unmasked, locations, baselines, found: Last(locations, baselines),
     )
-    actual = interpreter.interpret(passes, batch)
-    unmasked = passes.unmasked(batch, "unreported")
-    num_edges, dims = batch["graph"].num_edges, passes.encoder.get_message_dims()
+    actual = interpreter.interpret(masked_model, batch)
+    unmasked = masked_model.unmasked(batch, "unreported")
+    num_edges, dims = batch["graph"].num_edges, masked_model.encoder.get_message_dims()
     parameters = [torch.full((len(dims), num_edges), 1.0, dtype=torch.double)]
     parameters += [(2 * torch.linspace(0, 1, dim, dtype=torch.double) - 1) * dim**-0.5 for dim in dims]
     parameters.append(torch.tensor(0.4, dtype=torch.double))
@@ -153,8 +155,8 @@ def test_the_optimisation_by_hand(two_sided, target, vocab, monkeypatch):
         concrete = torch.sigmoid((noise + locations) / 0.5)
         scales = (concrete * 1.2 - 0.1).clamp(0, 1)
         gates = [Gate(scale, baseline) for scale, baseline in zip(scales, parameters[1:-1])]
-        masked = passes.masked(unmasked, gates, "unreported")
-        divergence = passes.divergence(SaturatingKl(), unmasked.output, masked)[0]
+        masked = masked_model.masked(unmasked, gates, "unreported")
+        divergence = masked_model.divergence(SaturatingKl(), unmasked.output, masked)[0]
         penalty = torch.sigmoid(locations - 0.5 * math.log(0.1 / 1.1)).mean(-1).sum()
         excess = divergence - 0.02
         if not two_sided:
@@ -187,28 +189,30 @@ def test_what_matters_to_nobody_is_dropped(vocab):
     target = toy_target("classifier", vocab)
     with torch.no_grad():
         target.scorer.weight.zero_()
-    attribution = PerInstanceGraphMask().interpret(TargetPasses(target), toy_batch(vocab))
+    attribution = PerInstanceGraphMask().interpret(MaskedModel(target), toy_batch(vocab))
     assert attribution.kept_share() == 0
 
 
 def test_it_is_near_the_best_of_all_choices(vocab):
     """With zeros for dropped messages, on graphs small enough to try every choice of messages."""
     target = toy_target("classifier", vocab, encoder="rgcn", num_layers=1)
-    passes = TargetPasses(target)
+    masked_model = MaskedModel(target)
     instances = [
         instance for instance in toy_instances(seed=2, count=40) if 4 <= len(instance["graph"].edges) <= 6
     ]
-    attributions = PerInstanceGraphMask(learn_baselines=False).interpret(passes, batch_of(instances, vocab))
+    attributions = PerInstanceGraphMask(learn_baselines=False).interpret(
+        masked_model, batch_of(instances, vocab)
+    )
     kept, best, total = 0, 0, 0
     for instance, attribution in zip(instances, attributions.split()):
         batch = batch_of([instance], vocab)
-        unmasked = passes.unmasked(batch, "unreported")
+        unmasked = masked_model.unmasked(batch, "unreported")
         num_edges = batch["graph"].num_edges
         sizes = []
         with torch.no_grad():
             for choice in itertools.product([False, True], repeat=num_edges):
-                masked = passes.masked(unmasked, [Gate(torch.tensor(choice))], "unreported")
-                divergence = passes.divergence(SaturatingKl(), unmasked.output, masked)
+                masked = masked_model.masked(unmasked, [Gate(torch.tensor(choice))], "unreported")
+                divergence = masked_model.divergence(SaturatingKl(), unmasked.output, masked)
                 if divergence <= 0.05:
                     sizes.append(sum(choice))
         size = int(attribution.kept[0].sum())
@@ -227,10 +231,10 @@ def test_it_is_near_the_best_of_all_choices(vocab):
         {"baseline_learning_rate": -1.0},
         {"multiplier_learning_rate": -1.0},
         {"penalty_scaling": -1.0},
-        {"steps_per_trial": 0},
+        {"eval_every": 0},
         {"gates": "hard"},
         {"allowance": -0.1},
-        {"multiplier_start": 40.0},
+        {"initial_multiplier": 40.0},
     ],
 )
 def test_settings_that_make_no_sense(wrong):

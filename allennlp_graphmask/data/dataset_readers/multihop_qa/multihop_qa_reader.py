@@ -283,6 +283,7 @@ class MultihopQaReader(RecordReader):
         }
         fields["metadata"] = MetadataField(
             {
+                "explanation_kind": "question",
                 "id": question.question_id,
                 "query": question.query,
                 "relation": question.relation,

@@ -16,7 +16,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp_graphmask.data.dataset_readers.star_graphs.generation import SPLITS
 from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph import VARIANTS, StarGraph
 from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph_reader import StarGraphReader
-from allennlp_graphmask.data.files import write_atomically
+from allennlp_graphmask.explanation.files import write_atomically
 
 
 def write_star_graphs(graphs: Iterable[StarGraph], path: str) -> int:

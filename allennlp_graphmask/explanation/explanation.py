@@ -1,0 +1,190 @@
+"""
+The Explanation: one documented, versioned JSON object (`docs/explanation_format.md`) that every command writes and every view
+reads.
+"""
+
+import dataclasses
+import json
+from typing import Annotated, Any, Dict, List, NamedTuple, Optional, Tuple
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from allennlp_graphmask.explanation.schema import (
+    CONFIG,
+    SCHEMA_NAME,
+    SCHEMA_VERSION,
+    Constraint,
+    ExplainedEdge,
+    ExplainedNode,
+    InterpreterDescription,
+    JsonObject,
+    MeasuredDivergence,
+    Prediction,
+    Provenance,
+    String,
+    check_references,
+    first_error,
+    upgrade,
+)
+from allennlp_graphmask.explanation.serialization import ExplanationFormatError, load_json
+
+
+class LayerEdge(NamedTuple):
+    """An edge as one layer has it."""
+
+    source: int
+    target: int
+    type: str
+    score: float
+    kept: bool
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Explanation:
+    """
+    Which messages of a graph neural network a prediction rests on, for one input, with all that a view shows and all that is
+    needed to make it again. `docs/explanation_format.md` describes every field.
+
+    An `Explanation` cannot be changed: its methods return copies. (The nested dictionaries could be: do not.)
+
+    # Raises
+
+    `pydantic.ValidationError` or `ExplanationFormatError`, both a `ValueError`, naming the wrong field.
+    """
+
+    kind: String
+    tokens: Tuple[String, ...]
+    nodes: Tuple[ExplainedNode, ...]
+    num_layers: Annotated[int, Field(strict=True, ge=1)]
+    edges: Tuple[ExplainedEdge, ...]
+    prediction: Prediction
+    divergence: Optional[MeasuredDivergence]
+    constraint: Optional[Constraint]
+    interpreter: InterpreterDescription
+    provenance: Provenance
+    metadata: JsonObject
+
+    def __post_init__(self) -> None:
+        check_references(self.tokens, self.nodes, self.num_layers, self.edges)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> "Explanation":
+        """
+        The inverse of `to_dict`.
+
+        # Raises
+
+        `ExplanationFormatError` naming the wrong field.
+        """
+        return cls.from_fields(upgrade(data))
+
+    @classmethod
+    def from_fields(cls, fields: Dict[str, Any]) -> "Explanation":
+        """The same for the fields of the current version, without `schema` and `schema_version`."""
+        try:
+            return _ADAPTER.validate_python(fields)
+        except ValidationError as error:
+            raise ExplanationFormatError(first_error(error)) from error
+
+    def to_dict(self) -> Dict[str, Any]:
+        """The JSON form as Python data; nothing in it is shared with the explanation."""
+        # The order of the keys is part of the format: the same explanation gives the same bytes.
+        return {
+            "schema": SCHEMA_NAME,
+            "schema_version": SCHEMA_VERSION,
+            **_ADAPTER.dump_python(self, mode="json"),
+        }
+
+    def to_json(self) -> Dict[str, Any]:
+        """`to_dict`; AllenNLP's `sanitize` calls this."""
+        return self.to_dict()
+
+    def to_json_line(self) -> str:
+        """
+        One line of JSON, without the line end. Its bytes are those that `allennlp predict` writes for this explanation: ASCII, so
+        that no reader can take a character of the text for a line end.
+        """
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    @classmethod
+    def from_json_line(cls, line: str) -> "Explanation":
+        """
+        The inverse of `to_json_line`.
+
+        # Raises
+
+        `ExplanationFormatError` if the line is not valid JSON, has a key twice or is not an explanation of a version that this
+        package reads.
+        """
+        return cls.from_dict(load_json(line))
+
+    def _repr_html_(self) -> str:
+        """The HTML view in a frame of its own, which shares nothing with the notebook's page."""
+        # Imported here: views know explanations, explanations know no view.
+        from allennlp_graphmask.views import render_frame
+
+        return render_frame(self)
+
+    def kept_edges(self, layer: Optional[int] = None) -> List[ExplainedEdge]:
+        """The edges kept in a layer, or in at least one layer if none is given."""
+        if layer is not None:
+            layer = self._checked_layer(layer)
+            return [edge for edge in self.edges if edge.kept[layer]]
+        return [edge for edge in self.edges if any(edge.kept)]
+
+    def layer(self, number: int) -> List[LayerEdge]:
+        """All edges as one layer, counted from 0 at the bottom, has them."""
+        number = self._checked_layer(number)
+        return [
+            LayerEdge(edge.source, edge.target, edge.type, edge.score[number], edge.kept[number])
+            for edge in self.edges
+        ]
+
+    def kept_share(self, layer: Optional[int] = None) -> float:
+        """The share of messages (of a layer, or of all layers) that are kept; 1.0 if there are none."""
+        layers = range(self.num_layers) if layer is None else [self._checked_layer(layer)]
+        total = len(self.edges) * len(layers)
+        return sum(edge.kept[number] for edge in self.edges for number in layers) / total if total else 1.0
+
+    def threshold(self, threshold: float) -> "Explanation":
+        """
+        A copy that keeps an edge in a layer if its score there is greater than the threshold, which the copy's `interpreter`
+        holds as `score_threshold`.
+
+        What was measured with the edges kept before (prediction after masking, divergence, whether the constraint is met) does
+        not hold for the new ones: these fields are empty in the copy.
+        """
+        edges = tuple(
+            dataclasses.replace(edge, kept=tuple(score > threshold for score in edge.score))
+            for edge in self.edges
+        )
+        constraint = self.constraint and {**self.constraint, "met": None, "met_in_training": None}
+        return dataclasses.replace(
+            self,
+            edges=edges,
+            prediction={"original": self.prediction["original"], "masked": None, "changed": None},
+            divergence=None,
+            constraint=constraint,
+            interpreter={**self.interpreter, "score_threshold": threshold},  # type: ignore[typeddict-unknown-key]
+        )
+
+    def _checked_layer(self, number: int) -> int:
+        if not 0 <= number < self.num_layers:
+            raise IndexError(f"There is no layer {number}: the {self.num_layers} layers are numbered from 0.")
+        return number
+
+
+_ADAPTER = TypeAdapter(Explanation)
+
+
+def explanation_schema() -> Dict[str, Any]:
+    """Return the JSON Schema of an explanation, for tools in other languages."""
+    schema = _ADAPTER.json_schema()
+    constants = {"schema": {"const": SCHEMA_NAME}, "schema_version": {"const": SCHEMA_VERSION}}
+    return {
+        **schema,
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "properties": {**constants, **schema["properties"]},
+        "required": [*constants, *schema["required"]],
+    }

@@ -1,0 +1,231 @@
+"""
+The JSON form of an explanation as types that pydantic checks and makes a JSON Schema of (`docs/explanation_format.md` explains
+every field), and the versions of that form.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Optional, Sequence, Tuple, Union
+
+from pydantic import ConfigDict, Field, ValidationError, with_config
+from pydantic.dataclasses import dataclass
+from typing_extensions import TypedDict
+
+from allennlp_graphmask.explanation.serialization import ExplanationFormatError
+
+if TYPE_CHECKING:
+    JsonValue = Any  # what a model predicts, or a reader tells, has a form of its own
+else:
+    from pydantic import JsonValue
+
+#: The value of `schema` in every explanation.
+SCHEMA_NAME = "allennlp_graphmask.explanation"
+#: Raised whenever a reader of the previous version would misread what a writer of the new one writes.
+SCHEMA_VERSION = 2
+
+# Strict: 1 is not true, "1" is not a number, and nothing is converted in silence.
+String = Annotated[str, Field(strict=True)]
+Integer = Annotated[int, Field(strict=True)]
+Boolean = Annotated[bool, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
+Sha256 = Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")]
+JsonObject = Dict[str, JsonValue]
+
+CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
+_OPEN_CONFIG = ConfigDict(allow_inf_nan=False)
+
+
+@dataclass(frozen=True, config=CONFIG)
+class ExplainedNode:
+    """
+    A node.
+
+    # Parameters
+
+    id : `int`
+        Its position among the nodes.
+    text : `str`
+    start, end : `int`, optional
+        The tokens that it stands for; `end` is exclusive. Both are `None` for a node that stands for no token.
+    """
+
+    id: Integer
+    text: String
+    start: Optional[Integer]
+    end: Optional[Integer]
+
+
+@dataclass(frozen=True, config=CONFIG)
+class ExplainedEdge:
+    """
+    An edge.
+
+    # Parameters
+
+    source, target : `int`
+        Ids of nodes. The message goes from source to target.
+    type : `str`
+        The relation.
+    score : `Tuple[float, ...]`
+        One for each layer, from the bottom; higher means more important.
+    kept : `Tuple[bool, ...]`
+        Whether the message is part of the explanation, for each layer.
+    """
+
+    source: Integer
+    target: Integer
+    type: String
+    score: Tuple[Number, ...]
+    kept: Tuple[Boolean, ...]
+
+
+@with_config(CONFIG)
+class Prediction(TypedDict):
+    """The model's prediction with all messages and with the kept ones only, and whether any label differs."""
+
+    original: JsonValue
+    masked: JsonValue
+    changed: Optional[Boolean]
+
+
+@with_config(CONFIG)
+class MeasuredDivergence(TypedDict):
+    """How far the distribution with the kept messages only is from the original one."""
+
+    name: String
+    value: Number
+
+
+@with_config(CONFIG)
+class Constraint(TypedDict):
+    """The constraint under which the interpreter was trained, and whether this instance meets it."""
+
+    kind: String
+    bound: NotNegative
+    allowance: Optional[NotNegative]
+    met: Optional[Boolean]
+    met_in_training: Optional[Boolean]
+
+
+@with_config(_OPEN_CONFIG)
+class InterpreterDescription(TypedDict, extra_items=JsonValue):  # type: ignore[call-arg]
+    """The interpreter's name and its own description of itself."""
+
+    name: String
+
+
+@with_config(_OPEN_CONFIG)
+class Provenance(TypedDict, extra_items=JsonValue):  # type: ignore[call-arg]
+    """Versions, fingerprints and seeds behind the explanation."""
+
+    versions: Dict[String, String]
+    config_sha256: Optional[Sha256]
+    weights_sha256: Optional[Sha256]
+    seeds: Dict[String, Optional[Integer]]
+
+
+def check_references(
+    tokens: Sequence[str], nodes: Sequence[ExplainedNode], num_layers: int, edges: Sequence[ExplainedEdge]
+) -> None:
+    """
+    Check what the types cannot express: nodes are numbered in order and lie within the tokens, edges join nodes and have one
+    score and one decision for each layer.
+
+    # Raises
+
+    `ExplanationFormatError`
+    """
+    for position, node in enumerate(nodes):
+        if node.id != position:
+            raise ExplanationFormatError(
+                f"nodes[{position}].id is {node.id}, expected {position}: nodes are numbered in order from 0."
+            )
+        if node.start is None and node.end is None:
+            continue
+        if node.start is None or node.end is None or not 0 <= node.start < node.end <= len(tokens):
+            raise ExplanationFormatError(
+                f"nodes[{position}] spans tokens {node.start} to {node.end} (exclusive), expected 0 <= start < end <= "
+                f"{len(tokens)}, the number of tokens."
+            )
+    num_nodes = len(nodes)
+    for position, edge in enumerate(edges):
+        if 0 <= edge.source < num_nodes and 0 <= edge.target < num_nodes:
+            if len(edge.score) == len(edge.kept) == num_layers:
+                continue
+            raise ExplanationFormatError(
+                f"edges[{position}] has {len(edge.score)} scores and {len(edge.kept)} decisions, expected {num_layers} of each: "
+                "one for each layer."
+            )
+        raise ExplanationFormatError(
+            f"edges[{position}] goes from node {edge.source} to node {edge.target}, but the {num_nodes} nodes are numbered 0 to "
+            f"{num_nodes - 1}."
+        )
+
+
+def upgrade(data: Any) -> Dict[str, Any]:
+    """
+    Return the fields of an explanation in the current version, without `schema` and `schema_version`.
+
+    # Raises
+
+    `ExplanationFormatError` if it is not an explanation, or of a version that this package cannot read.
+    """
+    if not isinstance(data, dict):
+        raise ExplanationFormatError(f"An explanation is a JSON object, got {data!r:.60}.")
+    fields = dict(data)
+    schema, version = fields.pop("schema", None), fields.pop("schema_version", None)
+    if schema != SCHEMA_NAME:
+        raise ExplanationFormatError(
+            f"schema is {schema!r}, expected {SCHEMA_NAME!r}: allennlp_graphmask did not write this."
+        )
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
+        raise ExplanationFormatError(
+            f"schema_version is {version!r}, but this allennlp_graphmask reads versions 1 to {SCHEMA_VERSION}. If a newer one wrote "
+            "the file, upgrade this one."
+        )
+    if version == 1:
+        fields["kind"] = _kind_of_version_1(fields)
+    return fields
+
+
+def _kind_of_version_1(fields: Dict[str, Any]) -> str:
+    """Version 1 left the choice of a view to a look at the metadata."""
+    metadata, nodes, tokens = (fields.get(name) for name in ("metadata", "nodes", "tokens"))
+    if isinstance(metadata, dict) and {"query", "candidates", "supports"} <= metadata.keys():
+        return "question"
+    if isinstance(nodes, list) and isinstance(tokens, list) and all(isinstance(node, dict) for node in nodes):
+        return default_kind([(node.get("start"), node.get("end")) for node in nodes], len(tokens))
+    return "graph"
+
+
+def default_kind(spans: Sequence[Tuple[Any, Any]], num_tokens: int) -> str:
+    """Return `"sentence"` if the nodes stand for the tokens one by one and in order, else `"graph"`."""
+    one_by_one = 0 < num_tokens == len(spans) and all(
+        span == (number, number + 1) for number, span in enumerate(spans)
+    )
+    return "sentence" if one_by_one else "graph"
+
+
+def first_error(error: ValidationError) -> str:
+    """Describe the first mistake that pydantic found: the path of the value, the value and what was expected."""
+    found = error.errors(include_url=False)[0]
+    if found["type"] == "value_error":  # raised by a check of ours
+        return str(found["ctx"]["error"])
+    path = _path(found["loc"], error)
+    if found["type"] in ("missing", "missing_argument"):
+        return f"{path} is missing."
+    if found["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{path} is not a known field."
+    message = found["msg"][:1].lower() + found["msg"][1:]
+    return f"{path} is {found['input']!r:.60}: {message}."
+
+
+def _path(location: Sequence[Union[int, str]], error: ValidationError) -> str:
+    # Within free JSON, pydantic puts the type of a container before each key: metadata, nodes, list, 0, dict, text, str.
+    parts: List[str] = []
+    skips = {"dict", "list", "str", "int", "float", "bool", "[key]"}
+    for part in location:
+        if isinstance(part, int):
+            parts.append(f"[{part}]")
+        elif part not in skips:
+            parts.append(f".{part}" if parts else part)
+    return "".join(parts) or error.title

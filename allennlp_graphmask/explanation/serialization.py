@@ -1,0 +1,73 @@
+"""Plain JSON values: from what models and readers give, and from and to text."""
+
+import json
+from typing import Any, Dict, List, Tuple
+
+#: Floats are rounded to this many significant digits when an explanation is built: about what single precision holds. More
+#: would only record on which machine, and in a batch with which others, an input was explained.
+SIGNIFICANT_DIGITS = 6
+
+# Lists of words and of whole numbers are most of what explanations hold. Their types are compared at C's speed.
+_ATOMS = {str, int, bool, type(None)}
+
+
+class ExplanationFormatError(ValueError):
+    """An object is not a valid `Explanation`. The message names the field by its path, such as `edges[3].score[0]`."""
+
+
+def load_json(line: str) -> Any:
+    """
+    Parse one JSON value.
+
+    # Raises
+
+    `ExplanationFormatError` if it is not valid JSON, or an object in it has the same key twice.
+    """
+
+    def unique_keys(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+        data = dict(pairs)
+        if len(data) != len(pairs):
+            keys = [key for key, _ in pairs]
+            repeated = next(key for key in keys if keys.count(key) > 1)
+            raise ExplanationFormatError(f"The key {repeated!r} occurs twice in one object.")
+        return data
+
+    try:
+        return json.loads(line, object_pairs_hook=unique_keys)
+    except json.JSONDecodeError as error:
+        raise ExplanationFormatError(f"Not valid JSON: {error.msg} at column {error.colno}.") from error
+
+
+def round_number(value: float) -> float:
+    """Round to `SIGNIFICANT_DIGITS` significant digits."""
+    # Most scores of a trained masker are one of these.
+    if value == 1.0 or value == 0.0:
+        return value
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+def to_plain_json(value: Any) -> Any:
+    """
+    Convert tensors, arrays, NumPy numbers, tuples and objects with a `to_json` method to plain JSON values, with floats rounded.
+    Unlike AllenNLP's `sanitize`, which writes `None` as the string `"None"`, it keeps `None`.
+
+    # Raises
+
+    `TypeError` for a value without a JSON form.
+    """
+    # The most frequent types come first: this runs for every number of every explanation.
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, float):
+        return round_number(value)
+    if isinstance(value, int):
+        return value
+    if isinstance(value, dict):
+        return {str(key): to_plain_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return list(value) if _ATOMS.issuperset(map(type, value)) else [to_plain_json(item) for item in value]
+    if hasattr(value, "to_json"):
+        return to_plain_json(value.to_json())
+    if hasattr(value, "tolist"):  # tensors, arrays and NumPy's numbers, without importing their libraries
+        return to_plain_json(value.tolist())
+    raise TypeError(f"A value of type {type(value).__name__} has no JSON form: give it a `to_json` method.")

@@ -1,0 +1,211 @@
+"""
+How often interpreters are right about models of which it is proved what matters (docs/ground_truth.md).
+
+    python -m benchmarks.ground_truth [--json FILE] [--graphs 200] [--seeds 5] [--models NAME ...]
+        [--without-graphmask]
+
+For each model and each registered interpreter that can run on it: the share of graphs of which it keeps an accepted set, and
+the share of which it ranks an accepted set first. GraphMask is trained here, on graphs of other seeds: for each seed one masker
+with each of `SETTINGS`, the same for all models, of which GraphMask's own criterion chooses on graphs of yet another seed.
+"""
+
+import argparse
+import json
+import sys
+import time
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import torch
+from allennlp.common import Lazy
+from allennlp.common.checks import ConfigurationError
+
+from allennlp_graphmask.evaluation.ground_truth import (
+    GROUND_TRUTHS,
+    GroundTruth,
+    is_accepted,
+    ranks_accepted_first,
+)
+from allennlp_graphmask.interpret.graphmask import GraphMask
+from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask, Interpreter
+from allennlp_graphmask.interpret.maskers import EdgewiseMasker
+
+#: Seeds of graphs: those that are reported, those that choose among maskers, and the first of those that these are trained on.
+TEST_SEED, DEV_SEED, FIRST_TRAINING_SEED = 6, 5, 1000
+#: As many graphs choose among maskers.
+DEV_GRAPHS = 500
+#: A masker is trained with each. They fail on different graphs, and it is seen when they do (docs/ground_truth.md).
+SETTINGS: Tuple[Dict[str, Any], ...] = (
+    {"learning_rate": 0.003, "initial_multiplier": 5.0, "steps": 3500},
+    {"learning_rate": 0.005, "initial_multiplier": 2.0, "steps": 3000},
+)
+
+
+def train_graphmask(
+    truth: GroundTruth,
+    *,
+    seed: int = 0,
+    steps: int,
+    batch_size: int = 32,
+    num_batches: int = 100,
+    learning_rate: float,
+    baseline_learning_rate: float = 0.001,
+    multiplier_learning_rate: float = 0.05,
+    hidden_dim: int = 32,
+    allowance: float = 0.01,
+    initial_multiplier: float,
+    multiplier_floor: float = -0.5,
+    top_layer_alone: float = 1 / 3,
+) -> GraphMask:
+    """
+    GraphMask on a model of known truth, by a plain loop: Adam with learning rates that fall linearly to zero. For the share
+    `top_layer_alone` of the steps only the top layer is masked. Why these settings: docs/ground_truth.md.
+
+    # Parameters
+
+    baseline_learning_rate : `float`
+        Of the vectors that replace messages, which start from zeros here. Slower than the masker.
+    multiplier_learning_rate : `float`
+        Of the multiplier: faster than the masker.
+    multiplier_floor : `float`
+        The multiplier's parameter does not fall below it.
+    """
+    torch.manual_seed(seed)
+    model = GraphMask(
+        truth.vocab,
+        truth.model,
+        masker=Lazy(EdgewiseMasker, constructor_extras={"hidden_dim": hidden_dim}),
+        allowance=allowance,
+        initial_multiplier=initial_multiplier,
+        multiplier_bounds=(multiplier_floor, 30.0),
+        epochs_per_layer=1,
+    )
+    model.in_training_run = True
+    for baseline in model.masker.baselines:
+        torch.nn.init.zeros_(baseline)
+    own_rates = {"multiplier": multiplier_learning_rate, "baselines": baseline_learning_rate}
+    groups: Dict[float, List[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            rates = [rate for part, rate in own_rates.items() if part in name.split(".")]
+            groups.setdefault(rates[0] if rates else learning_rate, []).append(parameter)
+    optimizer = torch.optim.Adam([{"params": group, "lr": rate} for rate, group in groups.items()])
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / max(steps, 1))
+    batches = [truth.batch(batch_size, seed=FIRST_TRAINING_SEED + number) for number in range(num_batches)]
+    model.train()
+    for step in range(steps):
+        if step == int(top_layer_alone * steps):
+            model.schedule_layers(model.num_layers)
+            model.train()
+        optimizer.zero_grad()
+        model(**batches[step % num_batches])["loss"].backward()
+        optimizer.step()
+        schedule.step()
+    return model.eval()
+
+
+def interpreters() -> Iterator[Tuple[str, Interpreter]]:
+    """All registered interpreters that can be built without settings, which GraphMask with its masker cannot."""
+    for name in sorted(Interpreter.list_available()):
+        if Interpreter.by_name(name) is AmortisedGraphMask:
+            continue
+        try:
+            yield name, Interpreter.by_name(name)()
+        except (ConfigurationError, TypeError) as error:
+            sys.stderr.write(f"{name} needs settings of its own: {error}\n")
+
+
+def scores_of(interpreter: Interpreter, truth: GroundTruth, graphs: int) -> Optional[Dict[str, Any]]:
+    """`None` if the interpreter refuses the model."""
+    batch = truth.batch(graphs, seed=TEST_SEED)
+    start = time.process_time()
+    try:
+        attribution = interpreter.interpret(truth.masked_model(), batch)
+    except ConfigurationError:
+        return None
+    seconds = time.process_time() - start
+    return {
+        "accepted": sum(is_accepted(attribution, batch)) / graphs,
+        "ranked_first": sum(ranks_accepted_first(attribution, batch)) / graphs,
+        "kept": round(attribution.kept_share(), 4),
+        "cpu_seconds": round(seconds, 3),
+    }
+
+
+def _tell(model: str, interpreter: str, scores: Optional[Dict[str, Any]]) -> None:
+    told = "cannot run"
+    if scores is not None:
+        told = f"{scores['accepted']:.3f} accepted, {scores['ranked_first']:.3f} ranked first, {scores['kept']:.3f} kept"
+    sys.stdout.write(f"{model:20s} {interpreter:24s} {told}\n")
+    sys.stdout.flush()
+
+
+def selection(graphmask: GraphMask, truth: GroundTruth) -> float:
+    """GraphMask's criterion on graphs that are not reported: the share kept if few enough predictions change. Lower is better."""
+    graphmask.get_metrics(reset=True)
+    with torch.no_grad():
+        graphmask(**truth.batch(DEV_GRAPHS, seed=DEV_SEED))
+    return graphmask.get_metrics(reset=True)["selection"]
+
+
+def choose_graphmask(truth: GroundTruth, *, seed: int) -> Tuple[GraphMask, int, List[float]]:
+    """
+    Trains a masker with each of `SETTINGS`.
+
+    # Returns
+
+    The one that the criterion prefers, the first of equals; its number; and the criterion's value for each.
+    """
+    trained = [train_graphmask(truth, seed=seed, **settings) for settings in SETTINGS]
+    values = [selection(graphmask, truth) for graphmask in trained]
+    chosen = values.index(min(values))
+    return trained[chosen], chosen, values
+
+
+def graphmask_scores(truth: GroundTruth, graphs: int, *, seed: int) -> Dict[str, Any]:
+    """Of the masker that is chosen, with the time that all took."""
+    start = time.process_time()
+    graphmask, chosen, values = choose_graphmask(truth, seed=seed)
+    seconds = time.process_time() - start
+    scores = scores_of(AmortisedGraphMask(graphmask=graphmask), truth, graphs)
+    assert scores is not None
+    return {
+        "seed": seed,
+        **scores,
+        "chosen_settings": chosen,
+        "selection": values,
+        "train_cpu_seconds": round(seconds, 1),
+    }
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", help="where to write the results")
+    parser.add_argument("--graphs", type=int, default=200, help="of each model")
+    parser.add_argument("--seeds", type=int, default=1, help="of GraphMask's training: 0, 1, ...")
+    parser.add_argument("--sharpness", type=float, default=4.0, help="of the models")
+    parser.add_argument("--models", nargs="+", default=list(GROUND_TRUTHS), choices=list(GROUND_TRUTHS))
+    parser.add_argument("--without-graphmask", action="store_true")
+    parsed = parser.parse_args(arguments)
+    results: Dict[str, Dict[str, Any]] = {}
+    for name in parsed.models:
+        truth = GROUND_TRUTHS[name](sharpness=parsed.sharpness)
+        results[name] = {}
+        for interpreter_name, interpreter in interpreters():
+            results[name][interpreter_name] = scores_of(interpreter, truth, parsed.graphs)
+            _tell(name, interpreter_name, results[name][interpreter_name])
+        if parsed.without_graphmask:
+            continue
+        results[name]["graphmask"] = []
+        for seed in range(parsed.seeds):
+            scores = graphmask_scores(truth, parsed.graphs, seed=seed)
+            results[name]["graphmask"].append(scores)
+            _tell(name, f"graphmask, seed {seed}", scores)
+    if parsed.json:
+        with open(parsed.json, "w") as file:
+            json.dump({"settings": vars(parsed), "results": results}, file, indent=2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,423 @@
+import dataclasses
+import json
+import logging
+from typing import Any, Dict
+
+import jsonschema
+import pytest
+import torch
+from allennlp.common.checks import ConfigurationError
+from allennlp.common.util import sanitize
+from allennlp.data import Instance
+from allennlp.data.fields import MetadataField
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from allennlp_graphmask.explanation.explanation import (
+    ExplainedEdge,
+    ExplainedNode,
+    Explanation,
+    explanation_schema,
+)
+from allennlp_graphmask.explanation.files import read_explanations, write_explanations
+from allennlp_graphmask.explanation.schema import SCHEMA_VERSION
+from allennlp_graphmask.explanation.serialization import ExplanationFormatError
+from allennlp_graphmask.interpret.build_explanation import build_explanation
+from tests.explanation.explanations import (
+    INTERPRETER,
+    PROVENANCE,
+    TOKENS,
+    attribution,
+    entity_explanation,
+    question_explanation,
+    role_explanation,
+)
+
+
+class TestBuildExplanation:
+    def test_holds_what_the_interpreter_said(self):
+        explanation = role_explanation()
+        assert explanation.tokens == tuple(TOKENS)
+        assert explanation.nodes[1] == ExplainedNode(1, "cat", 1, 2)
+        assert explanation.num_layers == 2
+        assert explanation.edges[1] == ExplainedEdge(1, 4, "nsubj^-1", (0.8, 0.99), (True, True))
+        assert explanation.prediction["changed"] is False
+        assert explanation.divergence == {"name": "saturating_kl", "value": 0.0123457}
+        assert explanation.metadata == {"predicate_index": 4, "predicate_sense": None, "sentence_id": "s-1"}
+
+    def test_none_stays_none(self):
+        # AllenNLP's `sanitize` writes None as the string "None".
+        data = json.loads(role_explanation().to_json_line())
+        assert data["prediction"]["original"]["predicate"]["sense"] is None
+        assert data["metadata"]["predicate_sense"] is None
+
+    @pytest.mark.parametrize(
+        "explanation", [role_explanation(), entity_explanation(), role_explanation().threshold(0.5)]
+    )
+    def test_fits_the_json_schema(self, explanation):
+        jsonschema.Draft202012Validator.check_schema(explanation_schema())
+        jsonschema.validate(explanation.to_dict(), explanation_schema(), cls=jsonschema.Draft202012Validator)
+
+    def test_nodes_can_be_described(self):
+        assert entity_explanation().nodes == (
+            ExplainedNode(0, "New York", 0, 2),
+            ExplainedNode(1, "York", 4, 5),
+            ExplainedNode(2, "query", None, None),
+        )
+        assert "nodes" not in entity_explanation().metadata
+
+    def test_what_else_is_told_of_nodes_is_kept_in_the_metadata(self):
+        explanation = question_explanation(["In Mumbai."], [(0, 3, 9)])
+        assert explanation.nodes == (ExplainedNode(0, "Mumbai", 0, 1),)
+        assert explanation.metadata["nodes"] == [{"support": 0, "start_char": 3, "end_char": 9}]
+
+    def test_a_graph_that_is_no_text_has_numbered_nodes(self):
+        output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]]), "changed": False}
+        explanation = build_explanation(
+            Instance({}), output, interpreter={"name": "x"}, provenance=PROVENANCE
+        )
+        assert [node.text for node in explanation.nodes] == ["0", "1"]
+        assert explanation.tokens == ()
+
+    def test_an_interpreter_that_masks_nothing_leaves_the_fields_empty(self):
+        output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]])}
+        explanation = build_explanation(
+            Instance({}), output, interpreter={"name": "random"}, provenance=PROVENANCE
+        )
+        assert explanation.prediction == {"original": None, "masked": None, "changed": None}
+        assert explanation.divergence is None and explanation.constraint is None
+
+    def test_a_graph_without_edges(self):
+        output = {"attribution": attribution(1, [], [[], []])}
+        explanation = build_explanation(
+            Instance({}), output, interpreter={"name": "x"}, provenance=PROVENANCE
+        )
+        assert explanation.num_layers == 2
+        assert explanation.kept_share() == 1.0
+        assert Explanation.from_json_line(explanation.to_json_line()) == explanation
+
+    @pytest.mark.parametrize(
+        "constraint, output, met",
+        [
+            ({"kind": "changed", "bound": 0.05}, {"changed": torch.tensor(False)}, True),
+            ({"kind": "changed", "bound": 0.05}, {"changed": torch.tensor(True)}, False),
+            ({"kind": "divergence", "bound": 0.05}, {"divergence": torch.tensor(0.04)}, True),
+            ({"kind": "divergence", "bound": 0.05}, {"divergence": torch.tensor(0.06)}, False),
+            ({"kind": "score", "bound": 0.05}, {"changed": torch.tensor(True)}, None),
+        ],
+    )
+    def test_constraint_of_one_instance(self, constraint, output, met):
+        output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]]), **output}
+        interpreter = {**INTERPRETER, "constraint": constraint, "training_summary": {}}
+        explanation = build_explanation(Instance({}), output, interpreter=interpreter, provenance=PROVENANCE)
+        assert explanation.constraint == {
+            **constraint,
+            "allowance": 0.05,
+            "met": met,
+            "met_in_training": None,
+        }
+
+    def test_metadata_without_a_json_form_are_left_out_with_one_warning(self, caplog):
+        with caplog.at_level(logging.WARNING):
+            first = role_explanation(strange=object())
+            role_explanation(strange=object())
+        assert "strange" not in first.metadata
+        messages = [record.getMessage() for record in caplog.records if "strange" in record.getMessage()]
+        expected = "Explanations leave out the metadata 'strange': A value of type object has no JSON form: "
+        assert messages == [expected + "give it a `to_json` method."]
+
+    def test_refuses_another_number_of_nodes_than_tokens(self):
+        instance = Instance({"metadata": MetadataField({"tokens": ["a", "b", "c"]})})
+        output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]])}
+        with pytest.raises(
+            ConfigurationError, match="The graph has 2 nodes for 3 tokens.*'nodes', a list of"
+        ):
+            build_explanation(instance, output, interpreter={"name": "x"}, provenance=PROVENANCE)
+
+    def test_refuses_another_number_of_described_nodes(self):
+        instance = Instance({"metadata": MetadataField({"nodes": [{"text": "a"}]})})
+        output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]])}
+        with pytest.raises(ConfigurationError, match=r"describe 1 nodes \('nodes'\), but the graph has 2"):
+            build_explanation(instance, output, interpreter={"name": "x"}, provenance=PROVENANCE)
+
+    def test_refuses_an_output_without_attribution(self):
+        with pytest.raises(ConfigurationError, match="'x' gave NoneType"):
+            build_explanation(Instance({}), {}, interpreter={"name": "x"}, provenance=PROVENANCE)
+
+    def test_refuses_a_score_that_is_no_number(self):
+        output = {"attribution": attribution(2, [(0, 1, "red")], [[float("nan")]])}
+        with pytest.raises(ExplanationFormatError, match=r"edges\[0\]\.score\[0\] is nan"):
+            build_explanation(Instance({}), output, interpreter={"name": "x"}, provenance=PROVENANCE)
+
+
+class TestViews:
+    def test_kept_edges(self):
+        explanation = role_explanation()
+        assert [edge.type for edge in explanation.kept_edges()] == ["nsubj", "nsubj^-1", "obj^-1", "det^-1"]
+        assert [edge.type for edge in explanation.kept_edges(layer=1)] == ["nsubj^-1"]
+
+    def test_layer(self):
+        edges = role_explanation().layer(1)
+        assert len(edges) == 8
+        assert edges[1].score == 0.99 and edges[1].kept is True
+
+    @pytest.mark.parametrize("number", [-1, 2])
+    def test_layer_out_of_range(self, number):
+        with pytest.raises(IndexError, match=f"no layer {number}: the 2 layers"):
+            role_explanation().layer(number)
+
+    def test_kept_share(self):
+        explanation = role_explanation()
+        assert explanation.kept_share() == 5 / 16
+        assert explanation.kept_share(layer=0) == 4 / 8
+
+    def test_threshold_is_a_copy_without_what_was_measured(self):
+        explanation = role_explanation()
+        before = explanation.to_json_line()
+        copy = explanation.threshold(0.75)
+        assert [edge.type for edge in copy.kept_edges()] == ["nsubj", "nsubj^-1"]
+        assert copy.prediction["original"] == explanation.prediction["original"]
+        assert copy.prediction["masked"] is None and copy.prediction["changed"] is None
+        assert copy.divergence is None
+        assert copy.constraint["met"] is None and copy.constraint["met_in_training"] is None
+        assert copy.interpreter["score_threshold"] == 0.75
+        assert explanation.to_json_line() == before
+
+    def test_what_is_handed_out_is_not_shared(self):
+        metadata = {"note": ["a"]}
+        explanation = role_explanation(**metadata)
+        before = explanation.to_json_line()
+        metadata["note"].append("b")
+        data = explanation.to_dict()
+        data["prediction"]["original"]["arguments"].clear()
+        data["tokens"].append("more")
+        assert explanation.to_json_line() == before
+
+    def test_cannot_be_changed(self):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            role_explanation().tokens = ()
+
+    def test_sanitize_gives_the_json_form(self):
+        explanation = role_explanation()
+        assert sanitize(explanation) == explanation.to_dict()
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def explanations(draw) -> Explanation:
+    tokens = draw(st.lists(st.text(), max_size=5))
+    num_nodes = draw(st.integers(0, 5))
+    num_layers = draw(st.integers(1, 3))
+    nodes = []
+    for number in range(num_nodes):
+        span = (None, None)
+        if tokens and draw(st.booleans()):
+            start = draw(st.integers(0, len(tokens) - 1))
+            span = (start, draw(st.integers(start + 1, len(tokens))))
+        nodes.append(ExplainedNode(number, draw(st.text()), *span))
+    edges = []
+    if num_nodes:
+        node = st.integers(0, num_nodes - 1)
+        score = st.floats(allow_nan=False, allow_infinity=False) | st.integers()
+        for _ in range(draw(st.integers(0, 4))):
+            scores = draw(st.lists(score, min_size=num_layers, max_size=num_layers))
+            kept = draw(st.lists(st.booleans(), min_size=num_layers, max_size=num_layers))
+            edges.append(ExplainedEdge(draw(node), draw(node), draw(st.text()), tuple(scores), tuple(kept)))
+    return Explanation(
+        kind=draw(st.text()),
+        tokens=tuple(tokens),
+        nodes=tuple(nodes),
+        num_layers=num_layers,
+        edges=tuple(edges),
+        prediction={
+            "original": draw(JSON_VALUES),
+            "masked": draw(JSON_VALUES),
+            "changed": draw(st.none() | st.booleans()),
+        },
+        divergence=draw(st.none() | st.just({"name": "kl", "value": 0.1})),
+        constraint=None,
+        interpreter={"name": draw(st.text()), "more": draw(JSON_VALUES)},
+        provenance={**PROVENANCE, "more": draw(JSON_VALUES)},
+        metadata={"any": draw(JSON_VALUES)},
+    )
+
+
+class TestJson:
+    @given(explanations())
+    @settings(deadline=None, max_examples=60)
+    def test_round_trip_is_byte_identical(self, explanation):
+        line = explanation.to_json_line()
+        assert Explanation.from_json_line(line).to_json_line() == line
+        assert Explanation.from_dict(explanation.to_dict()).to_json_line() == line
+        assert len(line.splitlines()) == 1
+        jsonschema.validate(json.loads(line), explanation_schema(), cls=jsonschema.Draft202012Validator)
+
+    def test_keys_in_another_order_give_the_same_line(self):
+        explanation = role_explanation()
+        turned = json.dumps(dict(reversed(explanation.to_dict().items())))
+        assert Explanation.from_json_line(turned).to_json_line() == explanation.to_json_line()
+
+    def test_is_what_allennlp_predict_writes(self):
+        explanation = role_explanation()
+        assert json.dumps(explanation.to_dict()) == explanation.to_json_line()
+
+
+def _with(path: str, value: Any) -> Dict[str, Any]:
+    """The JSON form of an explanation with one place replaced: "edges.0.score.1"."""
+    data = role_explanation().to_dict()
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place: Any = data
+    for part in parents:
+        place = place[part]
+    place[last] = value
+    return data
+
+
+class TestValidation:
+    @pytest.mark.parametrize(
+        "path, value, place",
+        [
+            ("schema", "other", "schema"),
+            ("schema_version", SCHEMA_VERSION + 1, "schema_version"),
+            ("schema_version", 0, "schema_version"),
+            ("schema_version", "1", "schema_version"),
+            ("schema_version", True, "schema_version"),
+            ("kind", None, "kind"),
+            ("tokens", "the cat", "tokens"),
+            ("tokens.2", 3, "tokens[2]"),
+            ("nodes.1.id", 2, "nodes[1].id"),
+            ("nodes.1.text", None, "nodes[1].text"),
+            ("nodes.1.start", None, "nodes[1]"),
+            ("nodes.1.end", 8, "nodes[1]"),
+            ("nodes.1.end", 1, "nodes[1]"),
+            ("nodes.1", [], "nodes[1]"),
+            ("num_layers", 0, "num_layers"),
+            ("num_layers", 3, "edges[0]"),
+            ("edges.3.source", 7, "edges[3]"),
+            ("edges.3.target", -1, "edges[3]"),
+            ("edges.3.target", True, "edges[3].target"),
+            ("edges.3.type", 5, "edges[3].type"),
+            ("edges.3.kept.1", 1, "edges[3].kept[1]"),
+            ("edges.3.score.0", float("inf"), "edges[3].score[0]"),
+            ("edges.3.score.0", "x", "edges[3].score[0]"),
+            ("prediction.changed", "no", "prediction.changed"),
+            ("divergence.value", None, "divergence.value"),
+            ("divergence", 0.5, "divergence"),
+            ("constraint.bound", -1, "constraint.bound"),
+            ("constraint.met", 1.0, "constraint.met"),
+            ("provenance.weights_sha256", "F" * 64, "provenance.weights_sha256"),
+            ("provenance.seeds.numpy_seed", 0.5, "provenance.seeds.numpy_seed"),
+            ("provenance.versions.torch", 2, "provenance.versions.torch"),
+            ("metadata.x", float("nan"), "metadata.x"),
+        ],
+    )
+    def test_names_the_place_and_the_value(self, path, value, place):
+        with pytest.raises(ExplanationFormatError) as error:
+            Explanation.from_dict(_with(path, value))
+        assert str(error.value).startswith(f"{place} ")
+        assert place in ("nodes[1]", "edges[0]") or repr(value)[:50] in str(error.value)
+
+    @pytest.mark.parametrize(
+        "path, value, place",
+        [
+            ("edges.3.weight", 1, "edges[3].weight"),
+            ("edges.3.kept", [True], "edges[3]"),
+            ("prediction.original", {1: 2}, "prediction.original[1]"),
+            ("prediction.masked", {"a": [object]}, "prediction.masked.a[0]"),
+            ("interpreter", {}, "interpreter.name"),
+            ("provenance", {}, "provenance.versions"),
+            ("extra", 1, "extra"),
+        ],
+    )
+    def test_names_the_place(self, path, value, place):
+        with pytest.raises(ExplanationFormatError) as error:
+            Explanation.from_dict(_with(path, value))
+        assert str(error.value).startswith(f"{place} ")
+
+    @pytest.mark.parametrize("key", list(role_explanation().to_dict())[2:])
+    def test_names_a_missing_field(self, key):
+        data = role_explanation().to_dict()
+        del data[key]
+        with pytest.raises(ExplanationFormatError, match=f"^{key} is missing"):
+            Explanation.from_dict(data)
+
+    @pytest.mark.parametrize(
+        "line, named",
+        [("{", "column 2"), ("[]", r"\[\]"), ('{"schema": 1, "schema": 2}', "'schema'"), ("NaN", "nan")],
+    )
+    def test_names_what_is_wrong_with_a_line(self, line, named):
+        with pytest.raises(ExplanationFormatError, match=named):
+            Explanation.from_json_line(line)
+
+
+class TestVersion1:
+    """It had no `kind`: the views looked at the metadata."""
+
+    @pytest.mark.parametrize(
+        "explanation",
+        [role_explanation(), entity_explanation(), question_explanation(["In Mumbai."], [(0, 3, 9)])],
+    )
+    def test_is_read(self, explanation):
+        data = explanation.to_dict()
+        del data["kind"]
+        assert Explanation.from_dict({**data, "schema_version": 1}) == explanation
+
+
+class TestFiles:
+    def test_round_trip(self, tmp_path):
+        path = tmp_path / "explanations.jsonl"
+        written = [role_explanation(), entity_explanation(), role_explanation(note="\u2028 \ud800 \r")]
+        assert write_explanations(path, iter(written)) == 3
+        assert list(read_explanations(path)) == written
+        again = tmp_path / "again.jsonl"
+        write_explanations(again, read_explanations(path))
+        assert again.read_bytes() == path.read_bytes()
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["again.jsonl", "explanations.jsonl"]
+
+    def test_reads_what_the_predictor_gives_for_an_input(self, tmp_path):
+        path = tmp_path / "explanations.jsonl"
+        both = [role_explanation(), entity_explanation()]
+        lines = [json.dumps({"explanations": [item.to_dict() for item in both]}), "", '{"explanations": []}']
+        path.write_text("\n".join(lines))
+        assert list(read_explanations(path)) == both
+
+    def test_names_file_and_line(self, tmp_path):
+        path = tmp_path / "explanations.jsonl"
+        path.write_text(
+            role_explanation().to_json_line() + "\n\n" + json.dumps(_with("num_layers", 0)) + "\n"
+        )
+        with pytest.raises(ExplanationFormatError, match=r"explanations\.jsonl, line 3: num_layers is 0"):
+            list(read_explanations(path))
+
+    def test_names_the_explanation_within_a_line(self, tmp_path):
+        path = tmp_path / "explanations.jsonl"
+        path.write_text(
+            json.dumps({"explanations": [role_explanation().to_dict(), _with("schema_version", 9)]})
+        )
+        with pytest.raises(ExplanationFormatError, match=r"line 1: explanations\[1\]: schema_version is 9"):
+            list(read_explanations(path))
+
+    def test_names_the_line_that_is_not_utf_8(self, tmp_path):
+        path = tmp_path / "explanations.jsonl"
+        path.write_bytes(b"\n\xff\n")
+        with pytest.raises(ExplanationFormatError, match="line 2: 'utf-8' codec can't decode"):
+            list(read_explanations(path))
+
+    @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+    def test_a_failure_leaves_the_old_file_and_nothing_else(self, tmp_path, error):
+        def fails():
+            yield role_explanation()
+            raise error
+
+        path = tmp_path / "explanations.jsonl"
+        path.write_text("old")
+        with pytest.raises(error):
+            write_explanations(path, fails())
+        assert path.read_text() == "old"
+        assert [file.name for file in tmp_path.iterdir()] == ["explanations.jsonl"]

@@ -1,0 +1,186 @@
+import pytest
+import torch
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import Vocabulary
+from allennlp.models import Model
+from allennlp.training.metrics import Average, CategoricalAccuracy
+from torch import nn
+
+from allennlp_graphmask.interpret.masked_model import (
+    MetricSets,
+    evaluating,
+    find_graph_encoder,
+    stochastic_layers_active,
+)
+from allennlp_graphmask.modules import SyntacticGcn
+
+
+class Inner(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.average = Average()
+
+
+class Measured(Model):
+    """Metrics in every place where models keep them, one of them known under two names."""
+
+    def __init__(self) -> None:
+        super().__init__(Vocabulary())
+        self.alone = Average()
+        self.by_name = {"first": Average(), "shared": self.alone, "no metric": 3}
+        self.listed = [Average(), "no metric"]
+        self.inner = Inner()
+        self.others = {"no": "metrics"}
+
+    def forward(self, value: float) -> None:  # type: ignore[override]
+        for metric in (self.alone, self.by_name["first"], self.listed[0], self.inner.average):
+            metric(value)
+
+    def get_metrics(self, reset: bool = False) -> dict:
+        return {
+            "shared": self.by_name["shared"].get_metric(),
+            "alone": self.alone.get_metric(reset),
+            "by_name": self.by_name["first"].get_metric(reset),
+            "listed": self.listed[0].get_metric(reset),
+            "inner": self.inner.average.get_metric(reset),
+        }
+
+
+NAMES = ("alone", "by_name", "listed", "inner", "shared")
+
+
+class TestMetricSets:
+    def test_passes_come_apart(self) -> None:
+        model = Measured()
+        sets = MetricSets(model, ["original", "masked"])
+        for value in (1.0, 3.0):
+            with sets.using("original"):
+                model(value)
+        with sets.using("masked"):
+            model(10.0)
+        model(100.0)
+        assert sets.get_metrics("original", reset=False) == dict.fromkeys(NAMES, 2.0)
+        assert sets.get_metrics("masked", reset=True) == dict.fromkeys(NAMES, 10.0)
+        assert sets.get_metrics("masked", reset=False) == dict.fromkeys(NAMES, 0.0)
+        assert sets.get_metrics("original", reset=False) == dict.fromkeys(NAMES, 2.0)
+        assert model.get_metrics() == dict.fromkeys(NAMES, 100.0)
+
+    def test_the_models_own_come_back_also_after_an_error(self) -> None:
+        model = Measured()
+        own = [model.alone, model.by_name, model.listed, model.inner.average]
+        sets = MetricSets(model, ["masked"])
+        for error in (RuntimeError, KeyboardInterrupt):
+            with pytest.raises(error), sets.using("masked"):
+                assert model.alone is not own[0]
+                raise error
+            after = [model.alone, model.by_name, model.listed, model.inner.average]
+            assert all(first is second for first, second in zip(own, after))
+
+    def test_the_vocabulary_is_not_copied(self) -> None:
+        model = Measured()
+        model.alone.vocab = model.vocab
+        with MetricSets(model, ["masked"]).using("masked"):
+            assert model.alone.vocab is model.vocab
+
+    def test_a_model_without_metrics(self) -> None:
+        model = Measured()
+        del model.alone, model.by_name, model.listed, model.inner.average
+        with MetricSets(model, ["masked"]).using("masked"):
+            assert model.others == {"no": "metrics"}
+
+
+class TestFindGraphEncoder:
+    @staticmethod
+    def model_with(*names: str) -> Model:
+        model = Measured()
+        for name in names:
+            setattr(model.inner, name, SyntacticGcn(model.vocab, 2, 2))
+        return model
+
+    def test_the_only_one(self) -> None:
+        model = self.model_with("encoder")
+        assert find_graph_encoder(model) == ("inner.encoder", model.inner.encoder)
+
+    def test_none(self) -> None:
+        with pytest.raises(
+            ConfigurationError, match=r"Measured must contain exactly one GraphEncoder .* has \[\]"
+        ):
+            find_graph_encoder(self.model_with())
+
+    def test_several_need_a_name(self) -> None:
+        model = self.model_with("first", "second")
+        with pytest.raises(
+            ConfigurationError, match=r"'inner.first', 'inner.second'\]. Choose one by \"encoder\""
+        ):
+            find_graph_encoder(model)
+        assert find_graph_encoder(model, "inner.second")[1] is model.inner.second
+
+    def test_a_wrong_name_is_told_the_right_ones(self) -> None:
+        with pytest.raises(
+            ConfigurationError, match=r"no GraphEncoder named 'gcn'; it has \['inner.first'\]"
+        ):
+            find_graph_encoder(self.model_with("first"), "gcn")
+
+
+class TestStochasticLayersActive:
+    @staticmethod
+    def model() -> nn.Module:
+        model = nn.Sequential(
+            nn.Linear(4, 4),
+            nn.BatchNorm1d(4),
+            nn.Dropout(0.5),
+            nn.Sequential(nn.Dropout(0.5), nn.LayerNorm(4)),
+        ).eval()
+        model[3].train()  # as a user may have left it
+        model[3][0].eval()
+        return model
+
+    def test_dropout_works_and_normalisation_keeps_its_statistics(self) -> None:
+        model = self.model()
+        statistics = model[1].running_mean.clone(), model[1].num_batches_tracked.clone()
+        inputs = torch.randn(8, 4)
+        with stochastic_layers_active(model):
+            assert model[2].training and model[3][0].training and not model[1].training
+            assert not torch.equal(model(inputs), model(inputs))
+        assert torch.equal(model[1].running_mean, statistics[0])
+        assert torch.equal(model[1].num_batches_tracked, statistics[1])
+
+    def test_flags_come_back_also_after_an_error(self) -> None:
+        model = self.model()
+        before = [module.training for module in model.modules()]
+        assert len(set(before)) == 2
+        with stochastic_layers_active(model):
+            pass
+        assert [module.training for module in model.modules()] == before
+        for error in (RuntimeError, KeyboardInterrupt):
+            with pytest.raises(error), stochastic_layers_active(model):
+                raise error
+            assert [module.training for module in model.modules()] == before
+
+
+def test_a_metric_is_recognised_by_its_type() -> None:
+    model = Measured()
+    model.accuracies = (CategoricalAccuracy(), CategoricalAccuracy(top_k=2))
+    own = model.accuracies
+    with MetricSets(model, ["masked"]).using("masked"):
+        assert model.accuracies is not own and isinstance(model.accuracies, tuple)
+
+
+class TestEvaluating:
+    def test_nothing_is_trained_and_everything_comes_back(self) -> None:
+        model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5), nn.Sequential(nn.Linear(2, 2)))
+        model[2].eval()
+        model[0].bias.requires_grad_(False)
+        modes = [module.training for module in model.modules()]
+        gradients = [parameter.requires_grad for parameter in model.parameters()]
+        for error in (None, RuntimeError, KeyboardInterrupt):
+            try:
+                with evaluating(model):
+                    assert not any(module.training for module in model.modules())
+                    assert not any(parameter.requires_grad for parameter in model.parameters())
+                    if error is not None:
+                        raise error
+            except (RuntimeError, KeyboardInterrupt):
+                pass
+            assert [module.training for module in model.modules()] == modes
+            assert [parameter.requires_grad for parameter in model.parameters()] == gradients

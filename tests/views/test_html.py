@@ -1,0 +1,338 @@
+import base64
+import hashlib
+import html
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.explanation.files import write_explanations
+from allennlp_graphmask.views import render_html, write_html_pages
+from allennlp_graphmask.views.html import main
+from allennlp_graphmask.views.question.supports import folded_runs, pieces_of
+from allennlp_graphmask.views.question.text import mentions_of
+from allennlp_graphmask.views.text_widths import is_right_to_left, text_width
+from tests.browser.explanations import ALL, HEBREW, HOSTILE, question
+from tests.explanation.explanations import (
+    entity_explanation,
+    question_explanation,
+    role_explanation,
+    role_prediction,
+)
+
+
+class Page(HTMLParser):
+    """The elements of a page, and its text by element."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements = []
+        self.inside = []
+        self.texts = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in ("meta", "input", "path", "rect", "line", "br"):
+            self.inside.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.inside.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append((self.inside[-1] if self.inside else "", data))
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def text(self, *without):
+        return " ".join(" ".join(data for tag, data in self.texts if tag not in without).split())
+
+
+@pytest.fixture(scope="module", params=list(ALL))
+def page(request):
+    return Page(render_html(ALL[request.param]))
+
+
+def test_is_well_formed_and_loads_nothing(page):
+    assert page.inside == []
+    assert {tag for tag, _ in page.elements} & {
+        "link",
+        "img",
+        "iframe",
+        "object",
+        "embed",
+        "base",
+        "form",
+    } == set()
+    for _, attributes in page.elements:
+        assert not {"src", "srcset", "href", "style", "action", "background"} & set(attributes)
+        assert not [name for name in attributes if name.startswith("on")]
+
+
+def test_the_policy_allows_the_style_and_the_script_and_nothing_else(page):
+    [policy] = [
+        item["content"] for item in page.of("meta") if item.get("http-equiv") == "Content-Security-Policy"
+    ]
+    allowed = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert allowed["default-src"] == "'none'"
+    for tag, name in (("style", "style-src"), ("script", "script-src")):
+        text = next(data for inside, data in page.texts if inside == tag and "{" in data and data[0] != "{")
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert allowed[name] == f"'sha256-{digest}'"
+    # Data, which is not run.
+    assert all(item == {} or item.get("type") == "application/json" for item in page.of("script"))
+
+
+def test_no_character_that_html_forbids_or_that_turns_other_text(page):
+    assert not re.search(
+        "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069]", page.text()
+    )
+
+
+@pytest.mark.parametrize("name", ["hostile sentence", "hostile question", "hostile graph"])
+def test_markup_is_text(name):
+    page = Page(render_html(ALL[name], title=HOSTILE))
+    shown = HOSTILE.replace("\x00", "\ufffd").replace("\x1b", "\ufffd").replace("\u202e", "\ufffd")
+    assert page.text().count(shown) >= 3
+    assert ("title", shown) in page.texts and ("bdi", shown) in page.texts
+    scripts = page.of("script")
+    assert len(scripts) == (2 if name == "hostile question" else 1)
+
+
+@pytest.mark.parametrize(
+    "name, heading",
+    [
+        ("roles", "The sentence and its arcs"),
+        ("question", "Supports and the links between their mentions"),
+        ("entities", "The graph"),
+        ("graph", "The graph"),
+    ],
+)
+def test_the_view_goes_with_what_is_explained(name, heading):
+    assert ("h2", heading) in Page(render_html(ALL[name])).texts
+
+
+def test_title():
+    assert ("title", "saw: the cat that slept saw the dog") in Page(render_html(role_explanation())).texts
+    assert ("title", "mine") in Page(render_html(role_explanation(), title="mine")).texts
+    data = question(1, 2).to_dict()
+    data["metadata"].update(relation="capital_of/part_of", subject="nepal")
+    assert ("title", "nepal: capital of / part of") in Page(render_html(Explanation.from_dict(data))).texts
+
+
+def test_every_arc_tells_relation_layer_and_gate():
+    page = Page(render_html(role_explanation()))
+    tips = [
+        attributes["data-tip"] for attributes in page.of("g") if "arc" in attributes.get("class", "").split()
+    ]
+    assert len(tips) == 4
+    assert (
+        "nsubj: saw → cat\n"
+        "along the arc, saw to cat: layer 0 kept, gate 0.90; layer 1 dropped, gate 0.10\n"
+        "against the arc, cat to saw: layer 0 kept, gate 0.80; layer 1 kept, gate 0.99"
+    ) in tips
+
+
+def test_what_is_kept_is_marked_by_layer_and_direction():
+    page = Page(render_html(role_explanation()))
+    messages = [
+        attributes["class"].split() for attributes in page.of("g") if "message" in attributes.get("class", "")
+    ]
+    assert len(messages) == 8
+    for layer, expected in ((0, ["along", "against", "against", "against"]), (1, ["against"])):
+        assert sorted(item[1] for item in messages if f"k-{layer}" in item) == sorted(expected)
+    assert sum("k-none" in item for item in messages) == 4
+    assert len([item for item in page.of("input") if item.get("name") == "layer"]) == 3
+
+
+def test_the_table_says_what_the_drawing_shows():
+    text = Page(render_html(role_explanation())).text("style", "script")
+    for row in ("saw nsubj cat along 0.90 kept 0.10", "cat nsubj saw against 0.80 kept 0.99 kept"):
+        assert row in text
+    assert "Kept in at least one layer: 4" in text and "Dropped in every layer: 4" in text
+
+
+def test_predicate_and_arguments_are_marked():
+    page = Page(render_html(role_explanation(changed=True, masked=role_prediction([("A1", 1, 0, 4)]))))
+    kinds = [item["class"].split()[1] for item in page.of("g") if item.get("class", "").startswith("word ")]
+    assert kinds == ["argument"] * 4 + ["predicate"] + ["argument"] * 2
+    roles = [item["data-tip"] for item in page.of("g") if item.get("class") == "role"]
+    assert roles == ["A0: the cat that slept (0.90)", "A1: the dog (0.90)", "A1: the cat that slept (0.90)"]
+    assert "CHANGED" in page.text()
+
+
+def test_a_sentence_that_is_written_from_right_to_left_is_mirrored():
+    explanation = ALL["right to left"]
+    places = [
+        float(match[1])
+        for match in re.finditer(
+            r'<g class="word .*?<text x="([\d.]+)"', render_html(explanation), flags=re.DOTALL
+        )
+    ]
+    assert len(places) == len(HEBREW) and places == sorted(places, reverse=True)
+    assert is_right_to_left("שלום abc") and not is_right_to_left("abc 12") and not is_right_to_left("")
+
+
+def test_a_long_sentence_is_a_column():
+    for name, columns in (("long sentence", 1), ("long right to left", 1), ("roles", 0)):
+        [drawing] = [item for item in Page(render_html(ALL[name])).of("svg") if "data-roving" in item]
+        assert (drawing["class"] == "column") == bool(columns)
+        assert float(drawing["width"]) < 1500
+
+
+def test_no_more_than_asked_for_and_the_rest_is_counted():
+    text = render_html(ALL["long sentence"], max_edges=50)
+    page = Page(text)
+    arcs = [item["class"].split() for item in page.of("g") if item.get("class", "").startswith("arc ")]
+    assert len(arcs) == 50 and all("k-any" in item for item in arcs)
+    explanation = ALL["long sentence"]
+    kept = len(explanation.kept_edges())
+    assert f"{kept - 50:,} more kept messages are not listed here" in page.text()
+    assert f"Kept in at least one layer: {kept:,}" in page.text()
+    assert "349 more arcs are not drawn" in page.text()
+
+
+def links_of(explanation, **options):
+    page = Page(render_html(explanation, **options))
+    [data] = [data for tag, data in page.texts if tag == "script" and data.startswith('{"')]
+    return json.loads(data), page
+
+
+def test_a_large_question_has_its_chains_and_the_links_into_the_answer_first():
+    explanation = ALL["large question"]
+    data, page = links_of(explanation, max_edges=30)
+    assert len(data["links"]) == 30
+    chains = [link for link in data["links"] if link["chain"]]
+    assert 1 <= len(chains) <= 9 and data["links"][: len(chains)] == chains
+    answer = set(explanation.prediction["original"]["ranking"][0]["mentions"])
+    assert all(link["target"] in answer for link in data["links"])
+    assert f"{len(explanation.kept_edges()) - 30:,} more kept links are not drawn" in page.text()
+    marked = {
+        int(node) for item in page.of("mark") if "data-nodes" in item for node in item["data-nodes"].split()
+    }
+    assert marked == set(range(500))
+
+
+def test_links_are_the_kept_messages():
+    explanation = question(3, 3)
+    data, _ = links_of(explanation)
+    assert {(link["source"], link["target"], tuple(link["kept"])) for link in data["links"]} == {
+        (edge.source, edge.target, tuple(layer for layer, kept in enumerate(edge.kept) if kept))
+        for edge in explanation.kept_edges()
+    }
+
+
+def _hops(text):
+    part = text[text.index('<ol class="hops') :]
+    return [
+        " ".join(Page(f"<x>{item}</x>").text().split())
+        for item in re.findall(r"<li>(.*?)</li>", part[: part.index("</ol>")], re.DOTALL)
+    ]
+
+
+def test_the_chain_is_a_list_of_hops():
+    supports = ["The Hanging Gardens of Mumbai are high.", "Mumbai is in India."]
+    places = [(0, 4, 29), (0, 23, 29), (1, 0, 6), (1, 13, 18)]
+    edges = [(0, 1, "DOC-BASED"), (1, 2, "MATCH"), (2, 3, "DOC-BASED")]
+    scores = [[0.9, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.7]]
+    data = question_explanation(supports, places, edges, scores).to_dict()
+    data["metadata"]["nodes"][0]["is_subject"] = True
+    data["metadata"]["nodes"][3]["candidate"] = 0
+    assert _hops(render_html(Explanation.from_dict(data))) == [
+        "1 Hanging Gardens of Mumbai [0] in support 0 DOC-BASED → Mumbai [1] in support 0 layer 0, gate 0.90",
+        "2 Mumbai [1] in support 0 MATCH → Mumbai [2] in support 1 layer 1, gate 0.80",
+        "3 Mumbai [2] in support 1 DOC-BASED → India [3] in support 1 layer 2, gate 0.70",
+    ]
+    data["edges"][1]["kept"] = [False] * 3
+    assert "No chain of kept messages leads" in render_html(Explanation.from_dict(data))
+    data["metadata"]["nodes"][0]["is_subject"] = False
+    assert "The subject of the query is not mentioned" in html.unescape(
+        render_html(Explanation.from_dict(data))
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_pieces_of_a_support_are_its_text(seed):
+    supports = ["New York City Hall and so on. " + "word " * 100 + "Mumbai" + " word" * 100 + " the end"]
+    start = supports[0].index("Mumbai")
+    places = [(0, 0, 13), (0, 4, 18), (0, 9, 13), (0, start, start + 6)]
+    mentions = mentions_of(question_explanation(supports, places))
+    pieces = pieces_of(supports[0], mentions, mentions[seed - 1 :] if seed else mentions)
+    assert "".join(piece.text for piece in pieces) == supports[0]
+    for mention in mentions:
+        within = [piece for piece in pieces if mention in piece.mentions]
+        assert "".join(piece.text for piece in within) == mention.text
+        assert sum(mention in piece.starts for piece in pieces) == 1
+    runs = folded_runs(pieces)
+    assert any(run["folded"] for run in runs) and not all(run["folded"] for run in runs)
+    near = mentions[seed - 1 :] if seed else mentions
+    assert all(not piece.folded for piece in pieces for mention in near if mention in piece.mentions)
+
+
+def test_a_notebook_gets_a_frame_of_its_own():
+    page = Page(role_explanation()._repr_html_())
+    [(tag, attributes)] = page.elements
+    assert tag == "iframe" and attributes["sandbox"] == "allow-scripts"
+    assert attributes["srcdoc"] == render_html(role_explanation())
+    [(_, hostile)] = Page(ALL["hostile question"]._repr_html_()).elements
+    assert hostile["srcdoc"] == render_html(ALL["hostile question"])
+
+
+def test_widths_are_not_too_small():
+    # By Arial's own advances, in thousandths: p 556, r 333, e 556, s 500, e 556, n 556, t 278, a 556, t 278, i 222, o 556, n 556.
+    arial = 5.503 * 16
+    assert arial <= text_width("presentation", 16) <= 1.3 * arial
+    assert text_width("漢字", 16) >= 32
+    assert text_width("e\u0301", 16) == text_width("e", 16)
+
+
+def test_a_folder_of_pages(tmp_path):
+    folder = tmp_path / "new" / "pages"
+    assert write_html_pages(iter([role_explanation(), entity_explanation()]), folder) == 2
+    assert sorted(file.name for file in folder.iterdir()) == ["0001.html", "0002.html", "index.html"]
+    assert (folder / "0001.html").read_text(encoding="utf-8") == render_html(role_explanation())
+    index = Page((folder / "index.html").read_text(encoding="utf-8"))
+    assert [item["href"] for item in index.of("a")] == ["0001.html", "0002.html"]
+    assert "2 explanations" in index.text() and "changed" in index.text()
+
+
+def test_a_failure_leaves_whole_pages_and_no_index(tmp_path):
+    def fails():
+        yield role_explanation()
+        raise KeyError("gone")
+
+    with pytest.raises(KeyError):
+        write_html_pages(fails(), tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["0001.html"]
+    assert (tmp_path / "0001.html").read_text(encoding="utf-8") == render_html(role_explanation())
+
+
+def test_no_explanations(tmp_path):
+    assert write_html_pages([], tmp_path) == 0
+    assert "No explanations." in (tmp_path / "index.html").read_text()
+
+
+def test_command(tmp_path, capsys):
+    path = tmp_path / "explanations.jsonl"
+    write_explanations(path, [role_explanation(), entity_explanation()])
+    assert main([str(path), "-o", str(tmp_path / "pages"), "--max", "1"]) == 0
+    assert capsys.readouterr().out == f"1 page: {tmp_path / 'pages' / 'index.html'}\n"
+    path.write_text("broken\n")
+    assert main([str(path), "-o", str(tmp_path / "pages")]) == 1
+    assert "explanations.jsonl, line 1: " in capsys.readouterr().err
+
+
+def test_runs_as_a_module_without_a_warning(tmp_path):
+    path = tmp_path / "explanations.jsonl"
+    write_explanations(path, [role_explanation()])
+    command = [sys.executable, "-W", "error::RuntimeWarning:runpy", "-m", "allennlp_graphmask.views.html"]
+    subprocess.run([*command, str(path), "-o", str(tmp_path / "pages")], check=True, capture_output=True)
