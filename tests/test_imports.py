@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "allennlp_graphmask"
 #: From the bottom. A part may import those above it in this list, and itself.
 PARTS = [
     "version",
+    "checks",
     "explanation",
     "graph",
     "renamed_parameters",

@@ -1,16 +1,25 @@
-"""What a command's argument ARCHIVE may be."""
+"""The argument ARCHIVE of commands, and the options for its model."""
 
+import argparse
 import os
+from typing import Dict
 
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.pretrained import PREFIX, pretrained_archive
 
+#: Names in the model's outputs and vocabulary, which are arguments of `MaskedModel`.
+_TARGET_OPTIONS = {
+    "encoder": "the name of the model's graph encoder, if it has several",
+    "distribution": "the key of the logits in the model's output (default: logits)",
+    "mask": "the key of their mask in the model's output (default: mask)",
+    "edge_label_namespace": "the namespace of the relations in the vocabulary (default: edge_labels)",
+}
+
 
 def resolve_archive(name: str) -> str:
     """
-    From what was written on the command line to what `load_archive` takes. This is the one place that knows names of archives
-    other than paths and addresses.
+    Return what `load_archive` takes for an ARCHIVE on the command line.
 
     # Parameters
 
@@ -29,3 +38,15 @@ def resolve_archive(name: str) -> str:
             f"The archive '{name}' does not exist. Name the model.tar.gz that `allennlp train` wrote, or the folder it is in."
         )
     return name
+
+
+def add_target_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--encoder` and the other options for the model to explain."""
+    for name, meaning in _TARGET_OPTIONS.items():
+        parser.add_argument("--" + name.replace("_", "-"), help=meaning)
+
+
+def get_target_options(args: argparse.Namespace) -> Dict[str, str]:
+    """Return those that were given."""
+    options = {name: getattr(args, name) for name in _TARGET_OPTIONS}
+    return {name: value for name, value in options.items() if value is not None}

@@ -20,11 +20,7 @@ from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.models import Archive, load_archive
 from allennlp.training.metrics import Metric
 
-from allennlp_graphmask.commands.explained_archive import (
-    add_target_options,
-    build_masked_model,
-    target_options,
-)
+from allennlp_graphmask.commands.archives import add_target_options, get_target_options
 from allennlp_graphmask.evaluation.comparison import (
     ComparisonFolder,
     Sampling,
@@ -52,6 +48,7 @@ from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.build_explanation import build_provenance
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.interpreters import Interpreter
+from allennlp_graphmask.predictors.load import load_masked_model
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +200,8 @@ class Comparison:
         self.sampling = Sampling(args.seed, args.num_random_controls, args.bootstrap_draws, args.confidence)
         check_for_gpu(int_to_device(args.cuda_device))
         archive = load_archive(args.archive_file, cuda_device=args.cuda_device)
-        self.masked_model, self.graphmask = build_masked_model(archive, args)
+        self.masked_model = load_masked_model(archive, get_target_options(args))
+        self.graphmask = archive.model if isinstance(archive.model, GraphMask) else None
         self.provenance = {
             **build_provenance(archive.model, archive.config.as_dict(quiet=True)),
             "archive": args.archive_file,
@@ -290,7 +288,7 @@ class Comparison:
             "num_random_controls": args.num_random_controls,
             "bootstrap_draws": args.bootstrap_draws,
             "confidence": args.confidence,
-            **target_options(args),
+            **get_target_options(args),
         }
 
     def run(self) -> Dict[str, Any]:

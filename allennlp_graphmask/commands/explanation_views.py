@@ -16,26 +16,26 @@ _WIDTH = 88
 class TextView:
     """Explanations one after another on standard output."""
 
-    #: Whether nobody reads any more.
-    closed = False
-
     def __init__(self) -> None:
         self._count = 0
+        self._closed = False
         # A terminal that cannot show a character shows a question mark instead of ending the command.
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
 
-    def show(self, explanation: Explanation) -> None:
-        if self.closed:
-            return
-        try:
-            if self._count:
-                print("-" * _WIDTH)
-            print(render_text(explanation, width=_WIDTH), flush=True)
-        except BrokenPipeError:
-            # The reader has seen enough (`| head`). What is left in the buffer goes nowhere, else Python complains at its exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            self.closed = True
-        self._count += 1
+    def show(self, explanation: Explanation) -> bool:
+        """Print an explanation. Return whether standard output is still open."""
+        if not self._closed:
+            try:
+                if self._count:
+                    print("-" * _WIDTH)
+                print(render_text(explanation, width=_WIDTH), flush=True)
+            except BrokenPipeError:
+                # The reader has seen enough (`| head`). What is left in the buffer goes to the null device, else Python complains
+                # at its exit.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                self._closed = True
+            self._count += 1
+        return not self._closed
 
 
 class HtmlFolder:
@@ -49,7 +49,7 @@ class HtmlFolder:
 
     # Raises
 
-    `ConfigurationError` if it is no folder and cannot become one.
+    `ConfigurationError` if it is not a folder and cannot be made.
     """
 
     def __init__(self, folder: str) -> None:

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError
 
 if TYPE_CHECKING:
-    JsonValue = Any  # what a model predicts, or a reader tells, has a form of its own
+    JsonValue = Any  # predictions and metadata have a form of their own
 else:
     from pydantic import JsonValue
 

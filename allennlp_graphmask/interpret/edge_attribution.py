@@ -7,7 +7,7 @@ from allennlp_graphmask.modules.intervention import Gate
 
 
 class AttributedEdge(NamedTuple):
-    """One edge of one graph with what an interpreter says of it; see `EdgeAttribution.edges`."""
+    """One edge of one graph with its scores and decisions; see `EdgeAttribution.edges`."""
 
     source: int
     target: int
@@ -18,22 +18,22 @@ class AttributedEdge(NamedTuple):
 
 class EdgeAttribution:
     """
-    What an interpreter says of every edge in every layer, for a batch of graphs.
+    An interpreter's scores and decisions for every edge in every layer, for a batch of graphs.
 
     # Parameters
 
     graph : `Graph`
-        The graphs whose edges are judged.
+        The graphs whose edges are scored.
     scores : `Sequence[torch.Tensor]`
-        One tensor for each layer of the encoder, from the bottom; a higher score means a more important edge. What
-        a score is, is up to the interpreter; scores of one attribution can be compared. Shape of each: `(num_edges,)`.
+        One tensor for each layer of the encoder, from the bottom; a higher score means a more important edge. Scores of one
+        attribution can be compared, those of different interpreters cannot. Shape of each: `(num_edges,)`.
     kept : `Sequence[torch.Tensor]`
         The hard decision: `True` for edges that are part of the explanation. Shape of each: `(num_edges,)`, `torch.bool`.
     relation_names : `Sequence[str]`
         The name of each edge type.
     replacements : `Sequence[Optional[torch.Tensor]]`, optional (default = `None`)
-        What takes the place of the messages that are not kept, for each layer; `None` stands for zeros. Shape of each:
-        `(message_dim,)`, or `(num_edges, message_dim)`, or `(num_graphs, message_dim)` with `replacements_per_graph`.
+        What replaces dropped messages, for each layer; `None` stands for zeros. Shape of each: `(message_dim,)`, or `(num_edges,
+        message_dim)`, or `(num_graphs, message_dim)` with `replacements_per_graph`.
     replacements_per_graph : `bool`, optional (default = `False`)
         Whether row g of each replacement is for the edges of graph g.
 
@@ -84,13 +84,13 @@ class EdgeAttribution:
         return len(self.scores)
 
     def kept_share(self) -> float:
-        """The share of the messages (edges times layers) that are kept; 1.0 if there are none."""
+        """Return the share of the messages (edges times layers) that are kept; 1.0 if there are none."""
         total = self.num_layers * self.graph.num_edges
         return sum(int(layer.sum()) for layer in self.kept) / total if total else 1.0
 
     def gates(self, kept: Optional[Sequence[torch.Tensor]] = None) -> List[Gate]:
         """
-        What keeps the kept messages and replaces the others, for `MaskedModel.masked`.
+        Return the gates that keep the kept messages and replace the others, for `MaskedModel.masked`.
 
         # Parameters
 
@@ -103,7 +103,7 @@ class EdgeAttribution:
         ]
 
     def edges(self) -> List[AttributedEdge]:
-        """All edges in order, with node numbers of the batch (of the graph itself, after `split`)."""
+        """List all edges in order, with node numbers of the batch (of the graph itself, after `split`)."""
         # Each tensor leaves its device once.
         scores = torch.stack(self.scores, dim=1).tolist() if self.scores else [[]] * self.graph.num_edges
         kept = torch.stack(self.kept, dim=1).tolist() if self.kept else [[]] * self.graph.num_edges
@@ -119,22 +119,22 @@ class EdgeAttribution:
         ]
 
     def split(self) -> List["EdgeAttribution"]:
-        """One attribution for each graph of the batch, with nodes numbered from 0."""
+        """Return one attribution for each graph of the batch, with nodes numbered from 0."""
         cpu = torch.device("cpu")
         edge_graph = self.graph.edge_graph.to(cpu)
-        # The edges of a batch usually stand graph by graph, but nothing promises that.
+        # The edges of a batch usually stand graph by graph, but need not.
         order = torch.argsort(edge_graph, stable=True)
         counts = torch.bincount(edge_graph, minlength=self.graph.num_graphs).tolist()
 
-        def parts_of(tensor: torch.Tensor) -> Tuple[torch.Tensor, ...]:
+        def split_edges(tensor: torch.Tensor) -> Tuple[torch.Tensor, ...]:
             return tensor.to(cpu).index_select(-1, order).split(counts, dim=-1)
 
         # Shapes: (2, num_edges of the graph), and (num_edges of the graph,)
-        edge_indices, edge_types = parts_of(self.graph.edge_index), parts_of(self.graph.edge_type)
+        edge_indices, edge_types = split_edges(self.graph.edge_index), split_edges(self.graph.edge_type)
         zeros = torch.zeros_like(edge_graph).split(counts)
-        scores = [parts_of(layer) for layer in self.scores]
-        kept = [parts_of(layer) for layer in self.kept]
-        replacements = [self._parts_of_replacement(layer, order, counts) for layer in self.replacements]
+        scores = [split_edges(layer) for layer in self.scores]
+        kept = [split_edges(layer) for layer in self.kept]
+        replacements = [self._split_replacement(layer, order, counts) for layer in self.replacements]
         first_nodes = self.graph.first_node_of_graph().tolist()
         sizes = self.graph.nodes_per_graph.tolist()
         parts = []
@@ -157,10 +157,10 @@ class EdgeAttribution:
             )
         return parts
 
-    def _parts_of_replacement(
+    def _split_replacement(
         self, replacement: Optional[torch.Tensor], order: torch.Tensor, counts: List[int]
     ) -> Sequence[Optional[torch.Tensor]]:
-        """One for each graph: the same, unless there is one for each edge or graph."""
+        """Return one for each graph: the same, unless there is one for each edge or graph."""
         if replacement is None or replacement.dim() == 1:
             return [replacement] * len(counts)
         if self.replacements_per_graph:
@@ -168,7 +168,7 @@ class EdgeAttribution:
         return replacement.to(order.device).index_select(0, order).split(counts)
 
     def to_json(self) -> Dict[str, Any]:
-        """Plain Python data; AllenNLP's `sanitize` calls this."""
+        """Return plain Python data; AllenNLP's `sanitize` calls this."""
         return {
             "num_nodes": self.graph.num_nodes,
             "edges": [

@@ -1,9 +1,12 @@
 import math
-from typing import Optional
+from typing import Optional, Union
 
 import torch
 from allennlp.common import FromParams
 from allennlp.common.checks import ConfigurationError
+
+#: Stays above one half in the six digits of an explanation.
+_LOWEST_OPEN_SCORE = 0.500001
 
 
 class HardConcrete(FromParams):
@@ -41,13 +44,13 @@ class HardConcrete(FromParams):
     @property
     def threshold(self) -> float:
         """
-        The location above which a gate is rather open than closed: P(s' > 0.5) > 0.5 just if
+        Return the location above which a gate is more likely open than not: P(s' > 0.5) > 0.5 if and only if
         `a > beta log((0.5 - gamma) / (zeta - 0.5))`, 0.112 with the defaults.
         """
         return self.beta * math.log((0.5 - self.gamma) / (self.zeta - 0.5))
 
     def sample(self, location: torch.Tensor, *, generator: Optional[torch.Generator] = None) -> torch.Tensor:
-        """A differentiable sample z of each gate."""
+        """Draw a differentiable sample z of each gate."""
         # The ends are kept away from 0 and 1, whose logit is infinite.
         uniform = torch.rand(
             location.shape, generator=generator, device=location.device, dtype=location.dtype
@@ -56,19 +59,32 @@ class HardConcrete(FromParams):
         return self.gate(location, noise)
 
     def gate(self, location: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        """z for given logistic noise `log u - log(1 - u)`."""
+        """Return z for given logistic noise `log u - log(1 - u)`."""
         concrete = torch.sigmoid((noise + location) / self.beta)
         return (concrete * (self.zeta - self.gamma) + self.gamma).clamp(0, 1)
 
     def probability_nonzero(self, location: torch.Tensor) -> torch.Tensor:
-        """P(z != 0), the expected L0 norm of each gate: `sigmoid(a - beta log(-gamma / zeta))`."""
+        """Return P(z != 0), the expected L0 norm of each gate: `sigmoid(a - beta log(-gamma / zeta))`."""
         return torch.sigmoid(location - self.beta * math.log(-self.gamma / self.zeta))
 
-    def probability_open(self, location: torch.Tensor) -> torch.Tensor:
-        """P(s' > 0.5): above one half just for the gates whose location is above `threshold`."""
-        return torch.sigmoid(location - self.threshold)
+    def score(
+        self, location: torch.Tensor, threshold: Union[float, torch.Tensor, None] = None
+    ) -> torch.Tensor:
+        """
+        Score gates so that a score is above one half if and only if the location is above the threshold: `sigmoid(a - threshold)`.
+        With the default threshold this is P(s' > 0.5).
+
+        # Parameters
+
+        location : `torch.Tensor`
+        threshold : `float` or `torch.Tensor`, optional (default = `self.threshold`)
+        """
+        above = location - (self.threshold if threshold is None else threshold)
+        scores = torch.sigmoid(above)
+        # Rounding, here or in a file, must not take a kept message to one half.
+        return torch.where(above > 0, scores.clamp(min=_LOWEST_OPEN_SCORE), scores)
 
 
 def straight_through(gates: torch.Tensor) -> torch.Tensor:
-    """Rounds gates to 0 or 1 in the forward pass and leaves their gradient as it is."""
+    """Round gates to 0 or 1 in the forward pass and leave their gradient as it is."""
     return ((gates > 0.5).to(gates.dtype) - gates).detach() + gates

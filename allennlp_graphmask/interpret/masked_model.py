@@ -2,6 +2,8 @@
 
 import contextlib
 import copy
+import threading
+import weakref
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
@@ -9,10 +11,13 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.models import Model
 from allennlp.training.metrics import Metric
 
-from allennlp_graphmask.graph import relation_names
+from allennlp_graphmask.graph import Graph, relation_names
 from allennlp_graphmask.interpret.divergences import Divergence, changed_predictions
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.intervention import Gate, Messages, intervening
+
+#: One lock for each explained model, shared by all that explain it.
+_LOCKS: "weakref.WeakKeyDictionary[Model, threading.RLock]" = weakref.WeakKeyDictionary()
 
 
 class UnmaskedPass(NamedTuple):
@@ -20,13 +25,13 @@ class UnmaskedPass(NamedTuple):
     # Parameters
 
     batch : `Dict[str, Any]`
-        The target's inputs.
+        The model's inputs.
     output : `Dict[str, Any]`
-        The target's output.
+        The model's output.
     layers : `List[Messages]`
         The messages of each layer of its graph encoder.
     inputs : `Dict[str, Any]`
-        The inputs for further passes: those of the batch and, where the target can take it, what lies below the graph encoder.
+        The inputs for further passes: those of the batch and, where the model takes it, what lies below the graph encoder.
     """
 
     batch: Dict[str, Any]
@@ -34,14 +39,22 @@ class UnmaskedPass(NamedTuple):
     layers: List[Messages]
     inputs: Dict[str, Any]
 
+    @property
+    def graph(self) -> Graph:
+        """The graph whose messages are explained."""
+        return self.layers[0].graph
+
 
 class MaskedModel:
     """
     Passes through the model to explain, with and without gates, each counting into metrics of its own.
 
+    Passes set modes and metrics of the model while they run, so one loaded model serves one thread at a time.
+
     # Parameters
 
     target : `Model`
+        The model to explain.
     encoder : `str`, optional (default = `None`)
         The name of its graph encoder, if it has several.
     distribution : `str`, optional (default = `"logits"`)
@@ -49,7 +62,12 @@ class MaskedModel:
     mask : `str`, optional (default = `"mask"`)
         The key of their mask in its output.
     edge_label_namespace : `str`, optional (default = `"edge_labels"`)
-        Where its vocabulary keeps the relations.
+        The namespace of the relations in its vocabulary.
+
+    # Raises
+
+    `ConfigurationError` if the model has no graph encoder, or several and no name is given. `RuntimeError` from a pass while
+    another thread runs one on the same model.
     """
 
     #: The sets of metrics that passes can count into.
@@ -72,18 +90,19 @@ class MaskedModel:
         self._distribution = distribution
         self._mask = mask
 
-    def unmasked(self, batch: Dict[str, Any], metric_set: str) -> UnmaskedPass:
+    def unmasked(self, batch: Dict[str, Any], metric_set: str = "unreported") -> UnmaskedPass:
         """
+        Run the model with all messages and record them.
+
         # Raises
 
         `RuntimeError` if the encoder does not show the messages of all its layers once.
         """
         encode_nodes = getattr(self.target, "encode_nodes", None)
         recorder = MessageRecorder()
-        with torch.no_grad():
+        with torch.no_grad(), self._pass(recorder, metric_set):
             inputs = {**batch, "node_states": encode_nodes(**batch)} if encode_nodes else batch
-            with intervening(self.encoder, recorder), self.metric_sets.using(metric_set):
-                output = self.target(**inputs)
+            output = self.target(**inputs)
         if len(recorder.layers) != self.encoder.num_layers:
             raise RuntimeError(
                 f"The graph encoder showed {len(recorder.layers)} of its {self.encoder.num_layers} layers. A GraphEncoder must show "
@@ -96,32 +115,57 @@ class MaskedModel:
         self,
         unmasked: UnmaskedPass,
         gates: Sequence[Optional[Gate]],
-        metric_set: str,
+        metric_set: str = "unreported",
         *,
         with_dropout: bool = False,
     ) -> Dict[str, Any]:
         """
-        The target's output for the same inputs when the messages of each layer are gated; `None` leaves a layer open. What
-        the unmasked pass has computed is not computed again where it cannot have changed.
+        Return the model's output for the same inputs when the messages of each layer are gated; `None` leaves a layer as it is.
+        What the unmasked pass has computed is not computed again where it cannot have changed.
         """
         if with_dropout:
-            # Nothing is what it was, from the embeddings on.
-            with intervening(self.encoder, LayerGates(gates)), self.metric_sets.using(metric_set):
-                with stochastic_layers_active(self.target):
-                    return self.target(**unmasked.batch)
-        gating = LayerGates(gates, unmasked.layers)
-        with intervening(self.encoder, gating), self.metric_sets.using(metric_set):
+            # Everything differs, from the embeddings on.
+            with self._pass(LayerGates(gates), metric_set), stochastic_layers_active(self.target):
+                return self.target(**unmasked.batch)
+        with self._pass(LayerGates(gates, unmasked.layers), metric_set):
             return self.target(**unmasked.inputs)
+
+    @contextlib.contextmanager
+    def _pass(self, intervention: Any, metric_set: str) -> Iterator[None]:
+        with self._exclusive(), intervening(self.encoder, intervention), self.metric_sets.using(metric_set):
+            yield
+
+    @contextlib.contextmanager
+    def explaining(self) -> Iterator[None]:
+        """
+        Put the model into evaluation mode, with parameters that ask for no gradient, and keep other threads from explaining it,
+        while the context is open.
+        """
+        with self._exclusive(), evaluating(self.target):
+            yield
+
+    @contextlib.contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        lock = _LOCKS.setdefault(self.target, threading.RLock())
+        if not lock.acquire(blocking=False):
+            raise RuntimeError(
+                f"This {type(self.target).__name__} is being explained in another thread. One loaded model serves one thread at a "
+                "time: load it once for each thread, or explain in one after the other."
+            )
+        try:
+            yield
+        finally:
+            lock.release()
 
     def divergence(
         self, divergence: Divergence, original: Dict[str, Any], masked: Dict[str, Any]
     ) -> torch.Tensor:
         """
-        From the output of an unmasked pass to that of a masked one. Shape: `(batch_size,)`.
+        Measure a divergence from the output of an unmasked pass to that of a masked one. Shape: `(batch_size,)`.
 
         # Raises
 
-        `ConfigurationError` if the target's output lacks the logits.
+        `ConfigurationError` if the model's output lacks the logits.
         """
         if self._distribution not in masked:
             raise ConfigurationError(
@@ -131,7 +175,7 @@ class MaskedModel:
         return divergence(original[self._distribution], masked[self._distribution], original.get(self._mask))
 
     def changed(self, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
-        """Whether any prediction of each instance differs. Shape: `(batch_size,)`, `torch.bool`."""
+        """Return whether any prediction of each instance differs. Shape: `(batch_size,)`, `torch.bool`."""
         return changed_predictions(
             original[self._distribution], masked[self._distribution], original.get(self._mask)
         )
@@ -139,12 +183,12 @@ class MaskedModel:
 
 class MessageRecorder:
     """
-    Keeps the (lazy) messages of every layer of one forward pass, from the bottom, in `layers`. It never answers, so that it
-    can be nested with an intervention that does.
+    An intervention that keeps the (lazy) messages of every layer of one forward pass, from the bottom, in `layers`. It answers
+    with no gate, so that it can be nested with an intervention that does.
 
     # Raises
 
-    `RuntimeError` if the encoder shows its layers out of order, which it does when it runs twice in one forward pass.
+    `RuntimeError` if the encoder shows its layers out of order, as it does when it runs twice in one forward pass.
     """
 
     def __init__(self) -> None:
@@ -154,7 +198,7 @@ class MessageRecorder:
         if messages.layer != len(self.layers):
             raise RuntimeError(
                 f"The graph encoder showed layer {messages.layer} where layer {len(self.layers)} was expected. An encoder that "
-                "runs several times in one forward pass cannot be explained: which of its runs should the scores be for?"
+                "runs several times in one forward pass cannot be explained: its scores would be ambiguous."
             )
         self.layers.append(messages)
         return None
@@ -162,30 +206,32 @@ class MessageRecorder:
 
 class LayerGates:
     """
-    Gates the messages of each layer.
+    An intervention that gates the messages of each layer.
 
     # Parameters
 
     gates : `Sequence[Optional[Gate]]`
-        One for each layer, from the bottom; `None` leaves a layer alone.
+        One for each layer, from the bottom; `None` leaves a layer as it is.
     recorded : `Sequence[Messages]`, optional (default = `()`)
-        The messages of all layers of an earlier pass over the same input, in evaluation mode as this one. Layers below
-        which nothing is gated, the bottom one always, do not compute theirs again.
+        The messages of all layers of an earlier pass over the same input, in evaluation mode as this one. They are used again up
+        to and including the first layer with a gate: nothing that these messages are computed from can have changed.
     """
 
     def __init__(self, gates: Sequence[Optional[Gate]], recorded: Sequence[Messages] = ()) -> None:
         self.gates = list(gates)
         self.recorded = list(recorded)
+        gated = (layer for layer, gate in enumerate(self.gates) if gate is not None)
+        self._first_gated = next(gated, len(self.gates))
 
     def __call__(self, messages: Messages) -> Optional[Gate]:
-        if self.recorded:
+        if self.recorded and messages.layer <= self._first_gated:
             messages.reuse(self.recorded[messages.layer])
         return self.gates[messages.layer]
 
 
 def find_graph_encoder(model: Model, name: Optional[str] = None) -> Tuple[str, GraphEncoder]:
     """
-    The graph encoder in a model and its name there.
+    Find the graph encoder in a model, and its name there.
 
     # Parameters
 
@@ -197,28 +243,24 @@ def find_graph_encoder(model: Model, name: Optional[str] = None) -> Tuple[str, G
 
     `ConfigurationError` if there is none, or several and no name.
     """
-    encoders = [(path, module) for path, module in model.named_modules() if isinstance(module, GraphEncoder)]
-    if name is not None:
-        for path, encoder in encoders:
-            if path == name:
-                return path, encoder
-        raise ConfigurationError(
-            f"The model {type(model).__name__} has no GraphEncoder named '{name}'; it has {[path for path, _ in encoders]}."
-        )
-    if len(encoders) != 1:
-        raise ConfigurationError(
-            f"The model {type(model).__name__} must contain exactly one GraphEncoder to be explained; it has "
-            f"{[path for path, _ in encoders]}." + (' Choose one by "encoder".' if encoders else "")
-        )
-    return encoders[0]
+    encoders = {path: module for path, module in model.named_modules() if isinstance(module, GraphEncoder)}
+    if name is None and len(encoders) == 1:
+        return next(iter(encoders.items()))
+    if name is not None and name in encoders:
+        return name, encoders[name]
+    expected = "exactly one GraphEncoder" if name is None else f"a GraphEncoder named '{name}'"
+    raise ConfigurationError(
+        f"The model {type(model).__name__} must contain {expected} to be explained; it has {list(encoders)}."
+        + (' Choose one by "encoder".' if encoders else "")
+    )
 
 
 class MetricSets:
     """
-    Gives each of several passes through one model its own copies of the model's metrics, so that the scores before and after
-    masking come apart.
+    Copies of a model's metrics, one set for each of several passes, so that the scores before and after masking come apart.
 
-    Metrics are found as attributes of the model and its sub-modules, alone or in a dict or list.
+    Metrics are found as attributes of the model and its sub-modules, alone or in a dict or list. While a set is in use, it takes
+    the place of the model's own metrics.
     """
 
     def __init__(self, model: Model, names: List[str]) -> None:
@@ -232,23 +274,26 @@ class MetricSets:
         self._copies = {}
         for name in names:
             # The vocabulary is shared and not copied: metrics often hold it. A metric known under two names (an attribute and
-            # an entry of a dict, say) stays one metric, because all copies of one set are made with one memo.
+            # an entry of a dict, for example) stays one metric, because all copies of one set are made with one memo.
             memo = {id(model.vocab): model.vocab}
-            self._copies[name] = [
-                copy.deepcopy(vars(module)[attribute], memo) for module, attribute in self._holders
-            ]
+            self._copies[name] = [copy.deepcopy(value, memo) for value in self._current()]
 
     @contextlib.contextmanager
     def using(self, name: str) -> Iterator[None]:
-        """While open, the model counts into the metrics of this name."""
-        own = [vars(module)[attribute] for module, attribute in self._holders]
-        for (module, attribute), value in zip(self._holders, self._copies[name]):
-            vars(module)[attribute] = value
+        """Make the model count into the metrics of this name while the context is open."""
+        own = self._current()
+        self._put(self._copies[name])
         try:
             yield
         finally:
-            for (module, attribute), value in zip(self._holders, own):
-                vars(module)[attribute] = value
+            self._put(own)
+
+    def _current(self) -> List[Any]:
+        return [vars(module)[attribute] for module, attribute in self._holders]
+
+    def _put(self, metrics: List[Any]) -> None:
+        for (module, attribute), value in zip(self._holders, metrics):
+            vars(module)[attribute] = value
 
     def get_metrics(self, name: str, reset: bool) -> Dict[str, float]:
         with self.using(name):
@@ -256,44 +301,47 @@ class MetricSets:
 
 
 def _holds_metrics(value: Any) -> bool:
-    if isinstance(value, Metric):
-        return True
-    if isinstance(value, dict):
-        return any(isinstance(element, Metric) for element in value.values())
-    return isinstance(value, (list, tuple)) and any(isinstance(element, Metric) for element in value)
+    elements = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
+    )
+    return any(isinstance(element, Metric) for element in elements)
 
 
 @contextlib.contextmanager
 def stochastic_layers_active(model: torch.nn.Module) -> Iterator[None]:
     """
-    While open, the model is in training mode but for normalisation layers, which would otherwise change the statistics that
-    they keep. The flags are restored in any case.
+    Put the model into training mode, normalisation layers excepted (they would change the statistics that they keep), while the
+    context is open.
     """
-    flags = [(module, module.training) for module in model.modules()]
-    try:
-        for module, _ in flags:
+    with _restoring_modes(model):
+        for module in model.modules():
             module.training = not isinstance(module, torch.nn.modules.batchnorm._NormBase)
         yield
-    finally:
-        for module, flag in flags:
-            module.training = flag
 
 
 @contextlib.contextmanager
 def evaluating(model: torch.nn.Module) -> Iterator[None]:
     """
-    While open, the model is in evaluation mode and none of its parameters asks for a gradient: what an interpreter
-    differentiates are its own gates. Modes and flags are restored in any case.
+    Put the model into evaluation mode with parameters that ask for no gradient while the context is open: what an interpreter
+    differentiates are its own gates.
     """
-    modes = [(module, module.training) for module in model.modules()]
     gradients = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    with _restoring_modes(model):
+        try:
+            model.eval()
+            for parameter, _ in gradients:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for parameter, requires_grad in gradients:
+                parameter.requires_grad_(requires_grad)
+
+
+@contextlib.contextmanager
+def _restoring_modes(model: torch.nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
     try:
-        model.eval()
-        for parameter, _ in gradients:
-            parameter.requires_grad_(False)
         yield
     finally:
         for module, mode in modes:
             module.training = mode
-        for parameter, asks in gradients:
-            parameter.requires_grad_(asks)

@@ -103,12 +103,10 @@ class Messages:
 
     def reuse(self, recorded: "Messages") -> None:
         """
-        Takes the values of the same layer's messages in an earlier pass over the same input, if nothing that they are
-        computed from has changed since: nothing is computed then but what that pass has not computed either.
+        Take the values of the same layer's messages in an earlier pass, for a caller who knows that nothing they are computed
+        from has changed since. What that pass has not computed either is computed when it is asked for.
         """
-        # States on a path of gradients may have the same numbers and still have to be computed from.
-        if not self.node_states.requires_grad and torch.equal(self.node_states, recorded.node_states):
-            self._compute_values = lambda: recorded.values
+        self._compute_values = lambda: recorded.values
 
 
 #: An intervention is given the messages of a layer and answers with a gate, or with `None` to leave them alone.

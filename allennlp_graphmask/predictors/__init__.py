@@ -3,7 +3,7 @@ from allennlp_graphmask.predictors.graph_classifier import GraphClassifierPredic
 from allennlp_graphmask.predictors.graph_qa import GraphQaPredictor
 from allennlp_graphmask.predictors.graph_srl import GraphSrlPredictor
 from allennlp_graphmask.predictors.graphmask import GraphMaskPredictor
-from allennlp_graphmask.predictors.interpreter import InterpreterPredictor
+from allennlp_graphmask.predictors.load import load_explaining_predictor, load_masked_model
 from allennlp_graphmask.predictors.spacy_parser import SpacyParser
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "GraphMaskPredictor",
     "GraphQaPredictor",
     "GraphSrlPredictor",
-    "InterpreterPredictor",
     "SpacyParser",
+    "load_explaining_predictor",
+    "load_masked_model",
 ]

@@ -1,82 +1,89 @@
-import contextlib
-import gc
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, List, Optional
 
+import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import JsonDict, lazy_groups_of
-from allennlp.data import DatasetReader, Instance
+from allennlp.data import Batch, DatasetReader, Instance
 from allennlp.data.fields import SequenceField
 from allennlp.models import Model
+from allennlp.nn.util import move_to_device
 from allennlp.predictors import Predictor
 
 from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.interpret.build_explanation import build_explanation, build_provenance
+from allennlp_graphmask.interpret.interpreters import Interpreter
+from allennlp_graphmask.interpret.masked_model import MaskedModel
 
 
 class ExplainingPredictor(Predictor):
     """
-    The base of predictors that explain the predictions of a model: for each instance one
-    [`Explanation`](../interpret/explanation.md).
+    Explains the predictions of a model by an interpreter: for each instance one
+    [`Explanation`](../explanation/explanation.md).
 
-    JSON input is what the explained model's own predictor takes (for `gcn_srl` see `graph_srl`). It can stand
-    for any number of instances, so that the output for one input is `{"explanations": [...]}`, each in its
-    JSON form. For instances (`--use-dataset-reader`) the output for each is the JSON form of its explanation
-    alone.
+    JSON input is that of the explained model's own predictor (for `gcn_srl` see `graph_srl`). It can stand for any number of
+    instances, so that the output for one input is `{"explanations": [...]}`, each in its JSON form. For instances
+    (`--use-dataset-reader`) the output for each is the JSON form of its explanation alone.
 
     # Parameters
 
-    model : `Model`
-        What this predictor runs.
+    masked_model : `MaskedModel`
+        The model to explain.
     dataset_reader : `DatasetReader`
+    interpreter : `Interpreter`
+    description : `Dict[str, Any]`
+        The description of the interpreter in explanations: `name`, and further entries.
+    explaining_model : `Model`, optional (default = the model to explain)
+        The model whose weights and config are behind the explanations: that of a trained masker, if there is one.
+    config : `Dict[str, Any]`, optional (default = `None`)
+        The configuration that this model was trained with, for its fingerprint and seeds in the explanations' provenance.
     frozen : `bool`, optional (default = `True`)
-    target : `Model`
-        The explained model.
     target_predictor : `str`, optional (default = `None`)
-        The registered name of the predictor that turns JSON into instances. The explained model's
-        `default_predictor` if not given.
+        The registered name of the predictor that turns JSON into instances. The explained model's `default_predictor` if not
+        given.
     batch_size : `int`, optional (default = `64`)
-        At most so many instances go through the model at once, however many one input has.
+        The largest number of instances in one batch, however many one input has.
     target_predictor_arguments : `Dict[str, Any]`, optional (default = `None`)
-        Go to the target's predictor: `spacy_model`, for example.
+        Arguments of the target's predictor: `spacy_model`, for example.
     """
 
     def __init__(
         self,
-        model: Model,
+        masked_model: MaskedModel,
         dataset_reader: DatasetReader,
-        frozen: bool = True,
         *,
-        target: Model,
+        interpreter: Interpreter,
+        description: Dict[str, Any],
+        explaining_model: Optional[Model] = None,
+        config: Optional[Dict[str, Any]] = None,
+        frozen: bool = True,
         target_predictor: Optional[str] = None,
         batch_size: int = 64,
         target_predictor_arguments: Optional[Dict[str, Any]] = None,
     ) -> None:
-        super().__init__(model, dataset_reader, frozen)
-        self._target = target
-        self._batch_size = batch_size
+        super().__init__(explaining_model or masked_model.target, dataset_reader, frozen)
+        self.masked_model = masked_model
+        self.interpreter = interpreter
+        self.description = {**interpreter.describe(), **description}
         self.target_predictor = _build_target_predictor(
-            target, dataset_reader, target_predictor, frozen, target_predictor_arguments or {}
+            masked_model.target, dataset_reader, target_predictor, frozen, target_predictor_arguments or {}
         )
+        self._batch_size = batch_size
+        self._config = config
+        self._provenance: Optional[Dict[str, Any]] = None
 
-    def explain_batch(self, instances: List[Instance]) -> List[Explanation]:
-        """
-        # Parameters
-
-        instances : `List[Instance]`
-            At least one, and not more than fit into one batch. They have their token indexers.
-
-        # Returns
-
-        `List[Explanation]`
-            One for each instance, in their order.
-        """
-        raise NotImplementedError
+    @property
+    def provenance(self) -> Dict[str, Any]:
+        """The `provenance` of this predictor's explanations. Computing it reads all weights, once."""
+        if self._provenance is None:
+            self._provenance = build_provenance(self._model, self._config)
+        return self._provenance
 
     def json_to_instances(self, inputs: JsonDict) -> List[Instance]:
-        """All instances of one input, as the target's predictor makes them."""
+        """Make all instances of one input by the target's predictor."""
         if self.target_predictor is None:
             raise ConfigurationError(
-                f"{type(self._target).__name__} has no predictor that turns JSON into instances. Name "
-                'one by "target_predictor", or explain a file that its reader reads (--use-dataset-reader).'
+                f"{type(self.masked_model.target).__name__} has no predictor that turns JSON into instances. Name one by "
+                '"target_predictor", or explain a file for its reader (--use-dataset-reader).'
             )
         json_to_instances = getattr(self.target_predictor, "json_to_instances", None)
         if json_to_instances is not None:
@@ -85,10 +92,7 @@ class ExplainingPredictor(Predictor):
 
     def explain_instances(self, instances: List[Instance]) -> List[Explanation]:
         """
-        # Parameters
-
-        instances : `List[Instance]`
-            Any number of them; the more there are, the faster, as those of about the same length go into one batch.
+        Explain any number of instances; the more there are, the faster, as those of about the same length go into one batch.
 
         # Returns
 
@@ -99,14 +103,43 @@ class ExplainingPredictor(Predictor):
         by_length = sorted(range(len(instances)), key=lambda number: _length(instances[number]))
         for numbers in lazy_groups_of(by_length, self._batch_size):
             batch = [instances[number] for number in numbers]
-            for instance in batch:
-                self._dataset_reader.apply_token_indexers(instance)
-            with _garbage_left_alone():
-                explanations.update(zip(numbers, self.explain_batch(batch)))
+            explanations.update(zip(numbers, self._explain_batch(batch)))
         return [explanations[number] for number in range(len(instances))]
 
+    def _explain_batch(self, instances: List[Instance]) -> List[Explanation]:
+        for instance in instances:
+            self._dataset_reader.apply_token_indexers(instance)
+        model, target = self.masked_model, self.masked_model.target
+        batch = Batch(instances)
+        batch.index_instances(target.vocab)
+        inputs = move_to_device(batch.as_tensor_dict(), target._get_prediction_device())
+        with model.explaining(), torch.no_grad():
+            unmasked = model.unmasked(inputs)
+            attribution = self.interpreter.attribute(model, unmasked)
+            original, masked = unmasked.output, model.masked(unmasked, attribution.gates())
+            outputs: Dict[str, Any] = {
+                "attribution": attribution.split(),
+                "changed": model.changed(original, masked).tolist(),
+                "divergence": model.divergence(
+                    self.interpreter.reported_divergence, original, masked
+                ).tolist(),
+            }
+            # Last, because it changes the outputs.
+            for name, output in (("original_prediction", original), ("masked_prediction", masked)):
+                readable = target.make_output_human_readable(output)
+                outputs[name] = readable.get("prediction", [None] * len(instances))
+        return [
+            build_explanation(
+                instance,
+                {name: values[number] for name, values in outputs.items()},
+                interpreter=self.description,
+                provenance=self.provenance,
+            )
+            for number, instance in enumerate(instances)
+        ]
+
     def explain_json(self, inputs: JsonDict) -> List[Explanation]:
-        """The explanations of one input."""
+        """Explain one input."""
         return self.explain_instances(self.json_to_instances(inputs))
 
     def predict_json(self, inputs: JsonDict) -> JsonDict:
@@ -126,9 +159,7 @@ class ExplainingPredictor(Predictor):
     def _json_to_instance(self, json_dict: JsonDict) -> Instance:
         instances = self.json_to_instances(json_dict)
         if len(instances) != 1:
-            raise ConfigurationError(
-                f"This input stands for {len(instances)} instances, where one is expected."
-            )
+            raise ConfigurationError(f"This input stands for {len(instances)} instances, expected one.")
         return instances[0]
 
 
@@ -144,36 +175,19 @@ def _build_target_predictor(
         # Instances can be explained all the same.
         if arguments:
             raise ConfigurationError(
-                f"{type(target).__name__} has no predictor of its own that could take "
-                f"{', '.join(sorted(arguments))}. "
-                'Name one by "target_predictor".'
+                f"{type(target).__name__} has no predictor of its own that could take {', '.join(sorted(arguments))}. Name one by "
+                '"target_predictor".'
             )
         return None
     try:
         return Predictor.by_name(name)(target, dataset_reader, frozen=frozen, **arguments)
     except TypeError as error:
         raise ConfigurationError(
-            f"The predictor '{name}' of the explained model does not take "
-            f"{', '.join(sorted(arguments)) or 'frozen'}: {error}"
+            f"The predictor '{name}' of the explained model does not take {', '.join(sorted(arguments)) or 'frozen'}: {error}"
         ) from error
 
 
 def _length(instance: Instance) -> int:
-    """That of its longest sequence, to which a batch is padded."""
+    """The length of its longest sequence, to which a batch is padded."""
     fields = instance.fields.values()
     return max((field.sequence_length() for field in fields if isinstance(field, SequenceField)), default=0)
-
-
-@contextlib.contextmanager
-def _garbage_left_alone() -> Iterator[None]:
-    """
-    Explanations of large graphs are hundreds of thousands of small objects, none of them garbage: looking through them again
-    and again for cycles takes longer than making them.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -4,7 +4,10 @@ import pytest
 import torch
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
+from hypothesis import given
+from hypothesis import strategies as st
 
+from allennlp_graphmask.explanation.serialization import round_number
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
 
 DRAWS = 100_000
@@ -25,10 +28,10 @@ class TestClosedFormsAgainstSampling:
         sampled = float((draws(distribution, location) > 0).double().mean())
         assert abs(sampled - float(distribution.probability_nonzero(torch.tensor(location)))) < 0.005
 
-    def test_probability_open(self, beta, gamma, zeta, location) -> None:
+    def test_score_is_the_probability_of_being_open(self, beta, gamma, zeta, location) -> None:
         distribution = HardConcrete(beta, gamma, zeta)
         sampled = float((draws(distribution, location, seed=1) > 0.5).double().mean())
-        assert abs(sampled - float(distribution.probability_open(torch.tensor(location)))) < 0.005
+        assert abs(sampled - float(distribution.score(torch.tensor(location)))) < 0.005
 
     def test_samples_are_in_the_unit_interval(self, beta, gamma, zeta, location) -> None:
         samples = draws(HardConcrete(beta, gamma, zeta), location)
@@ -44,9 +47,7 @@ class TestThreshold:
     def test_half_of_the_samples_are_open_there(self, beta, gamma, zeta) -> None:
         distribution = HardConcrete(beta, gamma, zeta)
         assert abs(float((draws(distribution, distribution.threshold) > 0.5).double().mean()) - 0.5) < 0.005
-        assert float(distribution.probability_open(torch.tensor(distribution.threshold))) == pytest.approx(
-            0.5
-        )
+        assert float(distribution.score(torch.tensor(distribution.threshold))) == pytest.approx(0.5)
 
 
 class TestGate:
@@ -70,7 +71,7 @@ class TestGate:
     def test_closed_forms_are_differentiable(self) -> None:
         location = torch.linspace(-3, 3, 7, dtype=torch.float64, requires_grad=True)
         assert torch.autograd.gradcheck(HardConcrete().probability_nonzero, (location,))
-        assert torch.autograd.gradcheck(HardConcrete().probability_open, (location,))
+        assert torch.autograd.gradcheck(HardConcrete().score, (location,))
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
     def test_saturated_gates_stay_open(self, dtype) -> None:
@@ -146,3 +147,20 @@ def test_bad_parameters_are_refused(settings) -> None:
 def test_it_is_built_from_a_config() -> None:
     distribution = HardConcrete.from_params(Params({"beta": 0.5, "zeta": 1.1}))
     assert (distribution.beta, distribution.gamma, distribution.zeta) == (0.5, -0.2, 1.1)
+
+
+@given(
+    st.lists(st.floats(-50, 50, width=32), min_size=1),
+    st.floats(-10, 10) | st.none(),
+    st.sampled_from([torch.float32, torch.float64]),
+)
+def test_scores_are_on_the_side_of_one_half_that_decisions_are_on(locations, threshold, dtype) -> None:
+    distribution = HardConcrete()
+    bound = distribution.threshold if threshold is None else torch.tensor(threshold, dtype=torch.float64)
+    location = torch.tensor([*locations, float(bound)], dtype=dtype)
+    location = torch.cat([location, torch.nextafter(location, torch.tensor(float("inf"), dtype=dtype))])
+    kept = location > bound
+    scores = distribution.score(location, None if threshold is None else bound)
+    # Also as an explanation holds them, in six digits.
+    for values in (scores, torch.tensor([round_number(score) for score in scores.tolist()])):
+        assert torch.equal(values > 0.5, kept)

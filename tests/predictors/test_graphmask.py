@@ -52,6 +52,15 @@ def test_scores_and_decisions_are_those_of_the_model(predictor):
         assert explained.score == pytest.approx(edge.scores, rel=1e-5)
 
 
+@pytest.mark.parametrize("threshold", [-3.0, 0.5, 4.89])
+def test_scores_agree_with_decisions_wherever_the_threshold_is(graphmask_archive_file, threshold):
+    """A message with a score above one half is kept, and no other: also if training has moved the threshold."""
+    predictor = Predictor.from_archive(load_archive(graphmask_archive_file))
+    predictor._model.threshold.fill_(threshold)
+    for explanation in predictor.explain_json(TOKENS):
+        assert explanation.threshold(0.5).edges == explanation.edges
+
+
 def test_original_prediction_is_that_of_the_target(predictor, srl_archive):
     target_predictor = Predictor.from_archive(srl_archive)
     predictions = target_predictor.predict_json(TOKENS)["sentences"][0]["predicates"]
@@ -155,10 +164,12 @@ class TestNothingIsLeftBehind:
             )
 
     def test_after_an_exception(self, predictor, monkeypatch):
-        monkeypatch.setattr(predictor._model, "forward_on_instances", lambda batch: 1 / 0)
+        model = predictor._model.train()
+        modes = [module.training for module in model.modules()]
+        monkeypatch.setattr(predictor.masked_model, "masked", lambda *arguments: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             predictor.predict_json(TOKENS)
-        assert predictor._model.measures_controls is True
+        assert [module.training for module in model.modules()] == modes
 
 
 class TestTargetPredictor:

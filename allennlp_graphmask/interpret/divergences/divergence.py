@@ -6,8 +6,8 @@ from allennlp.common import Registrable
 
 def broadcast_mask(logits: torch.Tensor, mask: Optional[torch.Tensor]) -> torch.Tensor:
     """
-    A mask of positions (the shape of the logits without their last dimension) or of classes (the shape of the logits), as
-    a mask of classes.
+    Turn a mask of positions (the shape of the logits without their last dimension) or of classes (the shape of the logits) into a
+    mask of classes.
 
     # Raises
 
@@ -27,9 +27,9 @@ def broadcast_mask(logits: torch.Tensor, mask: Optional[torch.Tensor]) -> torch.
 
 class Divergence(Registrable):
     """
-    How far the predictions for masked graphs are from the predictions for the whole graphs: one number for each instance,
-    differentiable in the masked logits. An instance may have one distribution (a class of the graph) or many (a role for
-    each word); their divergences are summed, so that an allowance speaks of instances and not of words.
+    Measures how far the predictions for masked graphs are from those for the whole graphs: one number for each instance,
+    differentiable in the masked logits. An instance may have one distribution (a class of the graph) or many (a role for each
+    word); their divergences are summed, so that an allowance is one for instances and not for words.
     """
 
     default_implementation = "saturating_kl"
@@ -48,7 +48,7 @@ class Divergence(Registrable):
         masked_logits : `torch.Tensor`
             Shape: `(batch_size, ..., num_classes)`.
         mask : `torch.Tensor`, optional
-            Which positions count, shape `(batch_size, ...)`, or which classes exist, shape `(batch_size, ..., num_classes)`.
+            The positions that count, shape `(batch_size, ...)`, or the classes that exist, shape `(batch_size, ..., num_classes)`.
 
         # Returns
 
@@ -66,16 +66,16 @@ class Divergence(Registrable):
         return self.combine(per_position.flatten(1).sum(-1) if per_position.dim() > 1 else per_position)
 
     def per_position(self, original_logits: torch.Tensor, masked_logits: torch.Tensor) -> torch.Tensor:
-        """From two tensors of shape `(batch_size, ..., num_classes)` to one of shape `(batch_size, ...)`."""
+        """Measure each position: from two tensors of shape `(batch_size, ..., num_classes)` to one of shape `(batch_size, ...)`."""
         raise NotImplementedError
 
     def combine(self, summed: torch.Tensor) -> torch.Tensor:
-        """From the sum over an instance's positions to the instance's divergence. Shapes: `(batch_size,)`."""
+        """Turn the sum over an instance's positions into the instance's divergence. Shapes: `(batch_size,)`."""
         return summed
 
 
 def kl_divergence(original_logits: torch.Tensor, masked_logits: torch.Tensor) -> torch.Tensor:
-    """KL(original || masked) over the last dimension. Shape: that of the logits without the last dimension."""
+    """Return KL(original || masked) over the last dimension. Shape: that of the logits without the last dimension."""
     original = original_logits.log_softmax(-1)
     return (original.exp() * (original - masked_logits.log_softmax(-1))).sum(-1)
 
@@ -84,8 +84,8 @@ def changed_predictions(
     original_logits: torch.Tensor, masked_logits: torch.Tensor, mask: Optional[torch.Tensor] = None
 ) -> torch.Tensor:
     """
-    Whether any of an instance's predictions (the most probable class at each position) differs. Shapes as for
-    `Divergence`; the result is boolean.
+    Return whether any of an instance's predictions (the most probable class at each position) differs. Shapes as for `Divergence`;
+    the result is boolean.
     """
     class_mask = broadcast_mask(masked_logits, mask)
     lowest = torch.finfo(masked_logits.dtype).min

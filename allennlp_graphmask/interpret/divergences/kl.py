@@ -20,9 +20,9 @@ class Kl(Divergence):
 @Divergence.register("saturating_kl")
 class SaturatingKl(Kl):
     """
-    `1 - exp(-KL)` of the KL divergence summed over the instance's positions; from 0 to 1. Its mean over a data set is about
-    the share of instances with a changed prediction, so that an allowance reads as the share of changed predictions that one
-    is ready to accept, and a few hopeless instances cannot use the allowance of all others up.
+    `1 - exp(-KL)` of the KL divergence summed over the instance's positions; from 0 to 1. Its mean over a data set is about the
+    share of instances with a changed prediction, so that an allowance reads as the share of changed predictions that one accepts,
+    and a few instances that cannot be preserved do not use up the allowance of all others.
 
     Registered as a `Divergence` with name "saturating_kl". This is the default.
     """

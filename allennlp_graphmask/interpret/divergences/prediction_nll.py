@@ -7,8 +7,8 @@ from allennlp_graphmask.interpret.divergences.divergence import Divergence
 @Divergence.register("prediction_nll")
 class PredictionNll(Divergence):
     """
-    The negative log likelihood, under the masked graph, of what the model predicts on the whole graph: the divergence of
-    the original paper's code. It is not zero with all gates open, where it is the entropy-like uncertainty of the model.
+    The negative log likelihood, under the masked graph, of the prediction on the whole graph: the divergence of the original
+    paper's code. With all gates open it is not zero, but the uncertainty of the model.
 
     Registered as a `Divergence` with name "prediction_nll".
     """

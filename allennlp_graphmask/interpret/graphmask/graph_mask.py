@@ -1,66 +1,58 @@
-import copy
-import json
-import logging
-import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
-from allennlp.common import Lazy, Params
+from allennlp.common import Lazy
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import is_distributed
 from allennlp.data import Vocabulary
 from allennlp.models import Model
-from allennlp.nn.util import read_state_dict
 
+from allennlp_graphmask.checks import check_at_least, check_choice
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
 from allennlp_graphmask.interpret.graphmask.metrics import GraphMaskMetrics
+from allennlp_graphmask.interpret.graphmask.model_around_target import ModelAroundTarget
 from allennlp_graphmask.interpret.graphmask.selection import SelectionCriterion
-from allennlp_graphmask.interpret.graphmask.target import WEIGHTS_FOLLOW, load_target, resolve_target_config
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.maskers import EdgewiseMasker, Masker, construct_masker
 from allennlp_graphmask.modules.intervention import Gate, Messages
-from allennlp_graphmask.renamed_parameters import ModelWithRenamedParameters
-
-logger = logging.getLogger(__name__)
 
 #: The number of batches at the start of an epoch on which the divergence with all gates open is measured.
 _FLOOR_BATCHES = 5
 
 
 @Model.register("graphmask")
-class GraphMask(ModelWithRenamedParameters):
+class GraphMask(ModelAroundTarget):
     """
-    GraphMask ([Schlichtkrull, De Cao and Titov, 2021](https://arxiv.org/abs/2010.00577)): learns, for a trained model, which
-    edges of which layers of its graph encoder can be dropped without changing its predictions.
+    GraphMask ([Schlichtkrull, De Cao and Titov, 2021](https://arxiv.org/abs/2010.00577)): learns, for a trained model, which edges
+    of which layers of its graph encoder can be dropped without changing its predictions.
 
-    A masker predicts a gate for every edge in every layer from the states and messages of an unmasked pass; in a second pass
-    each message m is replaced by `z m + (1 - z) b`, b being a learnt vector of the layer. Training minimises the expected
-    number of open gates under the constraint that the predictions stay close to those of the unmasked pass (equations 3 to
-    5). It is a `Model`, so that `allennlp train` trains it; of the target, nothing is changed. Its trainer needs the callback
-    `graphmask`.
+    A masker predicts a gate for every edge in every layer from the states and messages of an unmasked pass. In a second pass each
+    message m is replaced by `z m + (1 - z) b`, where b is a learnt vector of the layer. Training minimises the expected number of
+    open gates under the constraint that the predictions stay close to those of the unmasked pass (equations 3 to 5). It is a
+    `Model`, so that `allennlp train` trains it; its trainer needs the callback `graphmask`.
 
-    Any model can be the target that contains a `GraphEncoder` and whose output has the logits of the distribution to
-    preserve. A target that has a method `encode_nodes` and takes its result as `node_states` (see `gcn_srl`) computes what is
-    below its graph encoder once instead of for each pass.
+    The target can be any model that contains a `GraphEncoder` and whose output has the logits of the distribution to preserve. A
+    target with a method `encode_nodes` that takes its result as `node_states` (see `gcn_srl`) computes what is below its graph
+    encoder once instead of for each pass.
 
     Registered as a `Model` with name "graphmask".
 
     # Parameters
 
     vocab : `Vocabulary`
-        Must be that of the target: `"vocabulary": {"type": "from_files", "directory": <the target's archive>}`.
+        That of the target: `"vocabulary": {"type": "from_files", "directory": <the target's archive>}`.
     target : `Dict[str, Any]` or `Model`
         The trained model to explain, in a config `{"type": "from_archive", "archive_file": ...}`. A `Model` is copied.
     masker : `Lazy[Masker]`, optional (default = `edgewise`)
     divergence : `Divergence`, optional (default = `saturating_kl`)
     gate_distribution : `HardConcrete`, optional
     gates : `str`, optional (default = `"soft"`)
-        What the masked pass of training uses: `"soft"` gates in [0, 1], or `"straight_through"` (rounded, with the gradient
-        of the soft ones). Evaluation always uses hard gates.
+        The gates in training: `"soft"` ones in [0, 1], or `"straight_through"` (rounded, with the gradient of the soft ones).
+        Evaluation always uses hard gates.
     penalty_scaling : `float`, optional (default = `1.0`)
         The weight of the expected share of open gates, summed over layers.
     allowance : `float`, optional (default = `0.05`)
@@ -73,25 +65,20 @@ class GraphMask(ModelWithRenamedParameters):
     multiplier_follows : `str`, optional (default = `"divergence"`)
         `"divergence"`, or `"changed"`: the multiplier follows the measured share of instances with a changed prediction.
     epochs_per_layer : `int`, optional (default = `None`)
-        Layers are enabled one after another, from the top, one more every so many epochs. A layer that is not enabled is
-        exactly open. Without it all are enabled from the start.
+        Layers are enabled one after another, from the top, one more after each of these periods. A layer that is not enabled keeps
+        all messages. By default all are enabled from the start.
     dropout_in_masked_pass : `bool`, optional (default = `False`)
         Whether the target's dropout is active in the masked pass of training, as in the paper. The divergence that it alone
         causes can exceed the allowance; it is reported as `divergence_floor`.
     constraint : `str`, optional (default = `"changed"`)
-        What the choice of the best epoch holds to: `"changed"` (share of instances with any changed prediction),
+        The constraint on the choice of the best epoch: `"changed"` (share of instances with any changed prediction),
         `"divergence"`, or `"score"` (relative loss of `score_metric`).
     constraint_bound : `float`, optional (default = `None`)
-        The largest value of that for which an epoch counts as feasible; 1.1 times the allowance if not given.
+        The largest value for which an epoch counts as feasible; 1.1 times the allowance if not given.
     score_metric : `str`, optional (default = `None`)
         The target's metric for the constraint `"score"`.
-    distribution : `str`, optional (default = `"logits"`)
-        The key of the logits in the target's output, of shape `(batch_size, ..., num_classes)`.
-    mask : `str`, optional (default = `"mask"`)
-        The key of the mask of positions (or classes) in the target's output; it may be absent.
-    encoder : `str`, optional (default = `None`)
-        The name of the graph encoder, in targets with several.
-    edge_label_namespace : `str`, optional (default = `"edge_labels"`)
+    distribution, mask, encoder, edge_label_namespace : `str`, optional
+        See `MaskedModel`.
     num_random_controls : `int`, optional (default = `1`)
         In evaluation, how often each batch is also masked at random with as many open gates in each layer.
     random_control_seed : `int`, optional (default = `0`)
@@ -138,23 +125,10 @@ class GraphMask(ModelWithRenamedParameters):
         reported_edge_labels: int = 15,
         **kwargs: Any,
     ) -> None:
-        super().__init__(vocab, **kwargs)
-        _check_choice("gates", gates, ("soft", "straight_through"))
-        _check_choice("multiplier_follows", multiplier_follows, ("divergence", "changed"))
-        if epochs_per_layer is not None and epochs_per_layer < 1:
-            raise ConfigurationError(f"epochs_per_layer must be at least 1, got {epochs_per_layer}.")
-        self._target_config: Optional[Dict[str, Any]] = None
-        if isinstance(target, Model):
-            # The user's own model stays as it is: ours gets its parameters frozen.
-            self.target = copy.deepcopy(target)
-        else:
-            config = target.as_dict(quiet=True) if isinstance(target, Params) else dict(target)
-            self.target = load_target(config, vocab)
-            self._target_config = resolve_target_config(config)
-            self._target_config.pop(WEIGHTS_FOLLOW, None)
-        self.target.requires_grad_(False)
-        # Also before `train` or `eval` is called for the first time.
-        self.target.eval()
+        super().__init__(vocab, target, **kwargs)
+        check_choice("graphmask", ("soft", "straight_through"), gates=gates)
+        check_choice("graphmask", ("divergence", "changed"), multiplier_follows=multiplier_follows)
+        check_at_least("graphmask", 1, epochs_per_layer=1 if epochs_per_layer is None else epochs_per_layer)
         self.masked_model = MaskedModel(
             self.target,
             encoder=encoder,
@@ -190,16 +164,12 @@ class GraphMask(ModelWithRenamedParameters):
         self.register_buffer("enabled_layers_next", torch.tensor(first))
         # Locations above it are open. It can be moved after training; see `allennlp_graphmask.interpret.graphmask.threshold`.
         self.register_buffer("threshold", torch.tensor(self.gate_distribution.threshold, dtype=torch.float64))
-        #: What the last validation of the training run said; part of the archive.
-        self.training_summary: Dict[str, Any] = {}
-        #: The config of the archive that this model was loaded from, for the provenance of its explanations.
-        self.archive_config: Optional[Dict[str, Any]] = None
         #: Set by the trainer callback.
         self.in_training_run = False
         #: Whether evaluation also measures the floor and the random control, which explaining does not need.
         self.measures_controls = True
 
-        self._random_control_draws = num_random_controls
+        self.num_random_controls = num_random_controls
         self._random_control_seed = random_control_seed
         self._metrics = GraphMaskMetrics(self.num_layers, self._relation_names, reported_edge_labels)
         self._start_counting()
@@ -208,8 +178,6 @@ class GraphMask(ModelWithRenamedParameters):
 
     def train(self, mode: bool = True) -> "GraphMask":
         super().train(mode)
-        # The target has been trained; what it computes must not depend on ours being in training.
-        self.target.eval()
         if mode:
             self.enabled_layers.copy_(self.enabled_layers_next)
         return self
@@ -218,44 +186,14 @@ class GraphMask(ModelWithRenamedParameters):
         return int(self.enabled_layers) == self.num_layers
 
     def schedule_layers(self, epochs_completed: int) -> None:
-        """Sets how many layers are enabled when training goes on after so many epochs."""
+        """Set how many layers are enabled when training continues after this number of epochs."""
         if self.epochs_per_layer:
             self.enabled_layers_next.fill_(
                 min(self.num_layers, 1 + epochs_completed // self.epochs_per_layer)
             )
 
-    # --- Saving and loading
-
-    def get_extra_state(self) -> str:
-        # Part of the state dict, so that the archive is enough to build the target again. A string, because reading
-        # weights safely allows nothing more complicated.
-        return json.dumps({"target_config": self._target_config, "training_summary": self.training_summary})
-
-    def set_extra_state(self, state: str) -> None:
-        self.training_summary = json.loads(state)["training_summary"]
-
-    @classmethod
-    def _load(
-        cls,
-        config: Params,
-        serialization_dir: Union[str, os.PathLike],
-        weights_file: Optional[Union[str, os.PathLike]] = None,
-        cuda_device: int = -1,
-    ) -> "GraphMask":
-        weights_file = weights_file or os.path.join(serialization_dir, "best.th")
-        state = json.loads(str(read_state_dict(weights_file)["_extra_state"]))
-        # Loading takes things out of the config.
-        archive_config = config.as_dict(quiet=True)
-        if state["target_config"] is not None:
-            config = config.duplicate()
-            config["model"]["target"] = {**state["target_config"], WEIGHTS_FOLLOW: True}
-        model = super()._load(config, serialization_dir, weights_file, cuda_device)
-        assert isinstance(model, GraphMask)
-        model.archive_config = archive_config
-        return model
-
     def describe(self) -> Dict[str, Any]:
-        """How this interpreter explains, for the `interpreter` section of an explanation."""
+        """Describe this interpreter for the `interpreter` section of an explanation."""
         return {
             "name": "graphmask",
             "masker": type(self.masker).__name__,
@@ -264,7 +202,7 @@ class GraphMask(ModelWithRenamedParameters):
             "threshold": round(float(self.threshold), 6),
             "constraint": {"kind": self.selection.kind, "bound": self.selection.bound},
             "enabled_layers": int(self.enabled_layers),
-            # What training reached, on its validation data.
+            # Measured on the validation data.
             "training_summary": {
                 key: self.training_summary[key]
                 for key in ("kept", "changed", "divergence", "constraint_met", "threshold_choice")
@@ -276,6 +214,8 @@ class GraphMask(ModelWithRenamedParameters):
 
     def forward(self, **batch: Any) -> Dict[str, Any]:  # type: ignore[override]
         """
+        Run the target without and with gates.
+
         # Parameters
 
         batch : `Any`
@@ -289,23 +229,25 @@ class GraphMask(ModelWithRenamedParameters):
         if self.training and self.epochs_per_layer and not self.in_training_run:
             raise ConfigurationError(
                 'With epochs_per_layer, training needs the callback that enables the layers: add {"type": "graphmask"} to '
-                '"trainer": {"callbacks": [...]}. (In a training loop of your own set in_training_run and call schedule_layers. '
-                "To explain with a model that has been trained, call its eval() first.)"
+                '"trainer": {"callbacks": [...]}. (In a training loop of your own, set in_training_run and call schedule_layers. To '
+                "explain with a trained model, call its eval() first.)"
             )
-        use_dropout = self.training and self.dropout_in_masked_pass
         unmasked = self.masked_model.unmasked(batch, "original")
-        original, graph = unmasked.output, unmasked.layers[0].graph
+        original, graph = unmasked.output, unmasked.graph
         locations = self.locations(unmasked.layers)
         gates = self._gates(locations)
         masked = self.masked_model.masked(
-            unmasked, self.with_baselines(gates), "masked", with_dropout=use_dropout
+            unmasked,
+            self.with_baselines(gates),
+            "masked",
+            with_dropout=self.training and self.dropout_in_masked_pass,
         )
         divergence = self.masked_model.divergence(self.divergence, original, masked)
         changed = self.masked_model.changed(original, masked)
 
-        self._metrics.count_pass(divergence, changed)
+        self._metrics.count_instances(divergence=divergence, changed=changed)
         self._metrics.count_gates(graph.edge_type, gates)
-        self._count_controls(unmasked, gates, graph)
+        self._count_controls(unmasked, gates)
         output = {
             "loss": self._loss(locations, divergence, changed),
             "divergence": divergence,
@@ -314,19 +256,22 @@ class GraphMask(ModelWithRenamedParameters):
             "masked": masked,
         }
         if not self.training:
-            output["attribution"] = self._attribution(graph, locations, gates)
+            scores, kept = self._scores_and_decisions(locations, graph)
+            output["attribution"] = EdgeAttribution(
+                graph, scores, kept, self._relation_names, replacements=list(self.masker.baselines)
+            )
         return output
 
     def _first_enabled_layer(self) -> int:
         return self.num_layers - int(self.enabled_layers)
 
     def locations(self, layers: List[Messages]) -> List[Optional[torch.Tensor]]:
-        """For each layer the location of every gate, shape `(num_edges,)`; `None` for layers that are not enabled."""
+        """Return each layer's locations of the gates, shape `(num_edges,)`; `None` for layers that are not enabled."""
         first = self._first_enabled_layer()
         return [None if messages.layer < first else self.masker(messages) for messages in layers]
 
     def _gates(self, locations: List[Optional[torch.Tensor]]) -> List[Optional[torch.Tensor]]:
-        """Sampled gates in training, boolean ones in evaluation. Shape of each: `(num_edges,)`."""
+        """Sample gates in training, decide in evaluation. Shape of each: `(num_edges,)`."""
         if not self.training:
             return [None if location is None else location > self.threshold for location in locations]
         gates = [
@@ -337,7 +282,7 @@ class GraphMask(ModelWithRenamedParameters):
         return gates
 
     def with_baselines(self, gates: Sequence[Optional[torch.Tensor]]) -> List[Optional[Gate]]:
-        """Gates that replace what they close by the baselines. Shape of each: `(num_edges,)`."""
+        """Let the baselines replace the messages that these gates drop. Shape of each: `(num_edges,)`."""
         return [
             None if gate is None else Gate(gate, baseline)
             for gate, baseline in zip(gates, self.masker.baselines)
@@ -362,57 +307,59 @@ class GraphMask(ModelWithRenamedParameters):
                 loss = loss + 0 * sum(parameter.sum() for parameter in self.masker.layer_parameters(layer))
         return loss
 
-    def _count_controls(
-        self, unmasked: UnmaskedPass, gates: List[Optional[torch.Tensor]], graph: Graph
-    ) -> None:
-        """The divergence with all gates open, on a few batches, and in evaluation the random control."""
+    def _count_controls(self, unmasked: UnmaskedPass, gates: List[Optional[torch.Tensor]]) -> None:
+        """
+        Count the divergence with all gates open, on a few batches, and in evaluation the random control: as many open gates in each
+        layer, at random places.
+        """
         if not self.measures_controls:
             return
+        model, original, num_edges = self.masked_model, unmasked.output, unmasked.graph.num_edges
         with torch.no_grad():
             # Where the masked pass of training has dropout, the floor is that of training.
             if self._floor_batches_left and self.training == self.dropout_in_masked_pass:
                 self._floor_batches_left -= 1
-                opened = [torch.ones(graph.num_edges, device=graph.edge_type.device)] * self.num_layers
-                floor = self.masked_model.masked(
-                    unmasked, self.with_baselines(opened), "unreported", with_dropout=self.training
-                )
-                self._metrics.count_floor(
-                    self.masked_model.divergence(self.divergence, unmasked.output, floor)
-                )
-            if not self.training:
-                for _ in range(self._random_control_draws):
-                    random_gates = [None if gate is None else self._shuffled(gate) for gate in gates]
-                    control = self.masked_model.masked(unmasked, self.with_baselines(random_gates), "random")
-                    self._metrics.count_control(self.masked_model.changed(unmasked.output, control))
+                ones = torch.ones(num_edges, device=unmasked.graph.edge_type.device)
+                everything = self.with_baselines([ones] * self.num_layers)
+                floor = model.masked(unmasked, everything, with_dropout=self.training)
+                self._metrics.count_instances(floor=model.divergence(self.divergence, original, floor))
+            for _ in range(0 if self.training else self.num_random_controls):
+                # A generator of its own leaves the global random state alone.
+                order = [torch.randperm(num_edges, generator=self._control_generator) for _ in gates]
+                shuffled = [
+                    gate if gate is None else gate[o.to(gate.device)] for gate, o in zip(gates, order)
+                ]
+                control = model.masked(unmasked, self.with_baselines(shuffled), "random")
+                self._metrics.count_instances(random_changed=model.changed(original, control))
 
-    def _shuffled(self, gate: torch.Tensor) -> torch.Tensor:
-        """As many open gates at random places; a generator of its own leaves the global random state alone."""
-        order = torch.randperm(gate.numel(), generator=self._control_generator)
-        return gate[order.to(gate.device)]
+    def score_messages(self, unmasked: UnmaskedPass) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
+        """
+        Score the messages of a batch and decide which to keep. Layers that are not enabled keep all of theirs.
 
-    def _attribution(
-        self, graph: Graph, locations: List[Optional[torch.Tensor]], gates: List[Optional[torch.Tensor]]
-    ) -> EdgeAttribution:
-        everything = torch.ones(graph.num_edges, device=graph.edge_type.device)
-        return EdgeAttribution(
-            graph,
-            [
-                everything if location is None else self.gate_distribution.probability_open(location)
-                for location in locations
-            ],
-            [everything.bool() if gate is None else gate for gate in gates],
-            self._relation_names,
-            replacements=list(self.masker.baselines),
-        )
+        # Returns
+
+        Scores from 0 to 1, above one half for kept messages, and decisions, for each layer. Shape of each: `(num_edges,)`.
+        """
+        return self._scores_and_decisions(self.locations(unmasked.layers), unmasked.graph)
+
+    def _scores_and_decisions(
+        self, locations: List[Optional[torch.Tensor]], graph: Graph
+    ) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
+        ones = torch.ones(graph.num_edges, device=graph.edge_type.device)
+        scores = [
+            ones if location is None else self.gate_distribution.score(location, self.threshold)
+            for location in locations
+        ]
+        return scores, [layer > 0.5 for layer in scores]
 
     # --- Output and metrics
 
     def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
         """
-        Splits the attribution into one for each instance and adds what the target's own method gives as `prediction`, as
+        Split the attribution into one for each instance, and add the target's own `prediction` for both passes as
         `original_prediction` and `masked_prediction`.
         """
-        # One number for the whole batch says nothing of an instance.
+        # A number for the whole batch.
         output_dict.pop("loss", None)
         original = self.target.make_output_human_readable(output_dict.pop("original"))
         masked = self.target.make_output_human_readable(output_dict.pop("masked"))
@@ -432,7 +379,7 @@ class GraphMask(ModelWithRenamedParameters):
 
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
         """
-        `kept` (the share of messages, over all layers), `kept_layer_K`, `_kept_type/LABEL`, `divergence`, `divergence_floor`,
+        Return `kept` (the share of messages, over all layers), `kept_layer_K`, `_kept_type/LABEL`, `divergence`, `divergence_floor`,
         `changed`, `random_changed`, `multiplier`, `constraint_met`, `selection`, and the target's own metrics as `original_*`,
         `masked_*` and `random_*`. After each batch only the first few.
         """
@@ -454,8 +401,3 @@ class GraphMask(ModelWithRenamedParameters):
             }
         self._start_counting()
         return metrics
-
-
-def _check_choice(name: str, value: str, choices: Tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigurationError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}.")

@@ -4,6 +4,8 @@ import torch
 from allennlp.common.checks import ConfigurationError
 from torch.nn import functional
 
+from allennlp_graphmask.checks import check_at_least
+
 
 class _ReverseGradient(torch.autograd.Function):
     @staticmethod
@@ -17,12 +19,11 @@ class _ReverseGradient(torch.autograd.Function):
 
 class Lagrangian(torch.nn.Module):
     """
-    The objective `objective + lambda (violation - allowance)`, to be minimised in everything and maximised in lambda
-    (Schlichtkrull, De Cao and Titov, 2021, equation 5), for one optimizer that minimises: the gradient of the multiplier is
-    reversed.
+    The objective `objective + lambda (violation - allowance)`, minimised in everything and maximised in lambda (Schlichtkrull, De
+    Cao and Titov, 2021, equation 5), for one optimizer that minimises: the gradient of the multiplier is reversed.
 
-    `lambda = softplus(multiplier)`. The parameter is called `multiplier` so that a parameter group of the optimizer can give
-    it its own learning rate by the regular expression `(^|\\.)multiplier$`.
+    `lambda = softplus(multiplier)`. The parameter is called `multiplier` so that a parameter group of the optimizer can give it its
+    own learning rate by the regular expression `(^|\\.)multiplier$`.
 
     # Parameters
 
@@ -32,10 +33,10 @@ class Lagrangian(torch.nn.Module):
     bounds : `Tuple[float, float]`
         The parameter is kept between them.
     two_sided : `bool`
-        Whether the multiplier feels a slack constraint. With `False` (the authors' code) slack counts as zero: then the
-        multiplier can grow but never fall.
+        Whether the multiplier falls while the constraint is slack. With `False` (the authors' code) slack counts as zero: the
+        multiplier can then only grow.
     num_instances : `int`, optional (default = `None`)
-        With it, each of so many instances has a multiplier of its own and must keep to the allowance by itself.
+        With it, each of these instances has a multiplier of its own and must keep to the allowance by itself.
     """
 
     def __init__(
@@ -52,8 +53,7 @@ class Lagrangian(torch.nn.Module):
             raise ConfigurationError(
                 f"initial_multiplier is {start}, outside of multiplier_bounds {tuple(bounds)}."
             )
-        if allowance < 0:
-            raise ConfigurationError(f"allowance must not be negative, got {allowance}.")
+        check_at_least("graphmask", 0, allowance=allowance)
         self.allowance = allowance
         self.bounds = bounds
         self.two_sided = two_sided
@@ -62,11 +62,11 @@ class Lagrangian(torch.nn.Module):
         self.multiplier = torch.nn.Parameter(torch.full(size, float(start)))
 
     def value(self) -> torch.Tensor:
-        """lambda. Shape: `()`, or `(num_instances,)`."""
+        """Return lambda. Shape: `()`, or `(num_instances,)`."""
         return functional.softplus(self.multiplier.detach())
 
     def at_upper_bound(self) -> bool:
-        """Whether the multiplier (of every instance, if each has one) cannot grow any more."""
+        """Return whether the multiplier (of every instance, if each has one) cannot grow any more."""
         return bool((self.multiplier.detach() >= self.bounds[1]).all())
 
     def forward(
@@ -76,20 +76,22 @@ class Lagrangian(torch.nn.Module):
         measured_violation: Optional[torch.Tensor] = None,
     ) -> torch.Tensor:
         """
+        Return the loss.
+
         # Parameters
 
         objective : `torch.Tensor`
             Shape: `()`, or `(num_instances,)`.
         violation : `torch.Tensor`
-            What must not exceed the allowance, on average or, with `num_instances`, anywhere. Shape: `(batch_size,)`.
+            The quantity bounded by the allowance, on average or, with `num_instances`, everywhere. Shape: `(batch_size,)`.
         measured_violation : `torch.Tensor`, optional
-            What the multiplier follows instead, where the thing to be bounded has no gradient (changed predictions) and
-            `violation` stands in for it. Shape: `(batch_size,)`.
+            What the multiplier follows instead, if the bounded quantity has no gradient (changed predictions) and `violation` stands
+            in for it. Shape: `(batch_size,)`.
 
         # Returns
 
         `torch.Tensor`
-            Shape: `()`; with `num_instances` one for each of them, to be added up, `(num_instances,)`.
+            Shape: `()`; with `num_instances` one loss for each of them, to be summed, `(num_instances,)`.
         """
         if self.training:
             with torch.no_grad():

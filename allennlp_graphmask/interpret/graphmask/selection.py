@@ -2,6 +2,8 @@ from typing import Dict, Mapping, Optional
 
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.checks import check_choice
+
 CONSTRAINT_KINDS = ("changed", "divergence", "score")
 
 #: Added to the selection metric of epochs that cannot be compared with others yet; more than any other value (a KL summed
@@ -11,15 +13,13 @@ _NOT_COMPARABLE = 1e9
 
 class SelectionCriterion:
     """
-    Chooses among the epochs of a training run: of those that meet the constraint the one that keeps the fewest messages; if
-    none does, the one that violates it least.
-
-    Training with `"validation_metric": "-selection"` makes the trainer keep that epoch.
+    Chooses among the epochs of a training run: of those that meet the constraint the one that keeps the fewest messages; if none
+    does, the one that violates it least. With `"validation_metric": "-selection"` the trainer keeps that epoch.
 
     # Parameters
 
     kind : `str`
-        What is bounded: `"changed"` (the share of instances with any changed prediction), `"divergence"`, or `"score"` (the
+        The bounded quantity: `"changed"` (the share of instances with any changed prediction), `"divergence"`, or `"score"` (the
         loss of the target's `score_metric`, relative to its value before masking).
     bound : `float`
     score_metric : `str`, optional
@@ -27,10 +27,7 @@ class SelectionCriterion:
     """
 
     def __init__(self, kind: str, bound: float, score_metric: Optional[str] = None) -> None:
-        if kind not in CONSTRAINT_KINDS:
-            raise ConfigurationError(
-                f"constraint must be one of {', '.join(CONSTRAINT_KINDS)}, got {kind!r}."
-            )
+        check_choice("graphmask", CONSTRAINT_KINDS, constraint=kind)
         if (kind == "score") != (score_metric is not None):
             raise ConfigurationError(
                 'The constraint "score" needs "score_metric", the name of a metric of the model to explain; other constraints '
@@ -41,7 +38,7 @@ class SelectionCriterion:
         self._score_metric = score_metric
 
     def constrained_value(self, metrics: Mapping[str, float]) -> float:
-        """What must not exceed the bound."""
+        """Return the quantity that must not exceed the bound."""
         if self.kind != "score":
             return metrics[self.kind]
         original_name, masked_name = f"original_{self._score_metric}", f"masked_{self._score_metric}"
@@ -55,6 +52,8 @@ class SelectionCriterion:
 
     def evaluate(self, metrics: Mapping[str, float], *, comparable: bool) -> Dict[str, float]:
         """
+        Compare an epoch with the bound and with other epochs.
+
         # Parameters
 
         metrics : `Mapping[str, float]`

@@ -14,12 +14,12 @@ from allennlp.models import Model
 
 from allennlp_graphmask.renamed_parameters import translate_renamed
 
-#: Says in a target's config that its weights will be loaded into it: GraphMask's own archive holds them.
+#: In a target's config: its weights will be loaded into it, from GraphMask's own archive.
 WEIGHTS_FOLLOW = "weights_follow"
 
 
 def archived_model_config(archive_file: str) -> Dict[str, Any]:
-    """The `model` section of an archive's config; the archive is a file or the folder of a training run."""
+    """Read the `model` section of an archive's config; the archive is a file or the folder of a training run."""
     path = str(cached_path(archive_file))
     try:
         if os.path.isdir(path):
@@ -29,7 +29,7 @@ def archived_model_config(archive_file: str) -> Dict[str, Any]:
             member = archive.extractfile("config.json")
             assert member is not None
             return json.load(member)["model"]
-    except (KeyError, OSError, ValueError, tarfile.TarError) as error:  # a ValueError: no JSON
+    except (KeyError, OSError, ValueError, tarfile.TarError) as error:  # a ValueError: not JSON
         raise ConfigurationError(
             f"Could not read the model's config from the archive '{archive_file}' ({error!r}). It must be a model.tar.gz, or the "
             "folder, that `allennlp train` wrote."
@@ -38,8 +38,8 @@ def archived_model_config(archive_file: str) -> Dict[str, Any]:
 
 def resolve_target_config(config: Dict[str, Any]) -> Dict[str, Any]:
     """
-    The config from which the target can be built without its archive: `from_archive` is replaced by the config in the
-    archive, also where that says `from_archive` again.
+    Return the config from which the target can be built without its archive: `from_archive` is replaced by the config in the
+    archive, also if that is `from_archive` again.
     """
     seen: List[str] = []
     while config.get("type") == "from_archive":
@@ -55,7 +55,7 @@ def resolve_target_config(config: Dict[str, Any]) -> Dict[str, Any]:
 
 def load_target(config: Dict[str, Any], vocab: Vocabulary) -> Model:
     """
-    Loads the target from its archive; or builds it from the config in a GraphMask archive, which holds its weights.
+    Load the target from its archive, or build it from the config in a GraphMask archive, which holds its weights.
 
     # Raises
 
@@ -75,10 +75,10 @@ def load_target(config: Dict[str, Any], vocab: Vocabulary) -> Model:
     if not os.path.exists(archive_file) and "://" not in archive_file:
         raise ConfigurationError(
             f"The archive of the model to explain, '{archive_file}', does not exist. Training needs it (also with --recover); "
-            "only a finished GraphMask archive does without."
+            "a finished GraphMask archive does not need it."
         )
-    # Without a vocabulary: given ours, `from_archive` would extend the target's vocabulary and embeddings with it, and so alter
-    # the model that is to be explained.
+    # Without a vocabulary: given ours, `from_archive` would extend the target's vocabulary and embeddings with it, and so alter the
+    # model to explain.
     target = Model.from_archive(archive_file, vocab=None)  # type: ignore[arg-type]
     check_same_vocabulary(vocab, target.vocab, archive_file)
     return target
@@ -88,7 +88,7 @@ def check_same_vocabulary(vocab: Vocabulary, target_vocab: Vocabulary, archive_f
     """
     # Raises
 
-    `ConfigurationError` naming the namespaces that differ and the lines of config that mend it.
+    `ConfigurationError` naming the namespaces that differ and the lines of config to add.
     """
     namespaces = set(vocab.get_namespaces()) | set(target_vocab.get_namespaces())
     differing = sorted(

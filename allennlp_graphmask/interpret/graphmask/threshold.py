@@ -1,19 +1,17 @@
-"""Choosing the gate threshold on development data, for a promised share of changed predictions."""
+"""Choosing the gate threshold on development data, for a largest share of changed predictions."""
 
-import logging
 from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.nn.util import move_to_device
 
+from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
-
-logger = logging.getLogger(__name__)
 
 
 class ThresholdPoint(NamedTuple):
-    """What a threshold does to a data set: the share of messages kept and that of instances with a changed prediction."""
+    """The effect of a threshold on a data set: the share of messages kept, and of instances with a changed prediction."""
 
     threshold: float
     kept: float
@@ -22,30 +20,30 @@ class ThresholdPoint(NamedTuple):
 
 @torch.no_grad()
 def gate_locations(model: GraphMask, batch: Dict[str, Any]) -> torch.Tensor:
-    """The locations of all gates of a batch, all enabled layers one after another. Shape: `(num_gates,)`."""
-    unmasked = model.masked_model.unmasked(batch, "unreported")
+    """Return the locations of all gates of a batch, one enabled layer after another. Shape: `(num_gates,)`."""
+    unmasked = model.masked_model.unmasked(batch)
     return torch.cat([location for location in model.locations(unmasked.layers) if location is not None])
 
 
 @torch.no_grad()
-def masked_at_thresholds(
+def mask_at_thresholds(
     model: GraphMask, batch: Dict[str, Any], thresholds: Sequence[float]
 ) -> Tuple[torch.Tensor, torch.Tensor, int]:
     """
-    What hard gates do to a batch at other thresholds than the model's; counts into none of its metrics.
+    Mask a batch by hard gates at other thresholds than the model's. This counts into none of its metrics.
 
     # Returns
 
     For each threshold the number of kept messages, shape `(num_thresholds,)`, and whether each instance's predictions changed,
     shape `(num_thresholds, batch_size)`; and the number of messages.
     """
-    unmasked = model.masked_model.unmasked(batch, "unreported")
+    unmasked = model.masked_model.unmasked(batch)
     locations = model.locations(unmasked.layers)
-    num_edges = unmasked.layers[0].graph.num_edges
+    num_edges = unmasked.graph.num_edges
     kept, changed = [], []
     for threshold in thresholds:
         gates = [None if location is None else location > threshold for location in locations]
-        masked = model.masked_model.masked(unmasked, model.with_baselines(gates), "unreported")
+        masked = model.masked_model.masked(unmasked, model.with_baselines(gates))
         kept.append(sum(num_edges if gate is None else gate.sum() for gate in gates))
         changed.append(model.masked_model.changed(unmasked.output, masked))
     return torch.as_tensor(kept), torch.stack(changed), num_edges * model.num_layers
@@ -55,12 +53,14 @@ def threshold_curve(
     model: GraphMask, batches: Iterable[Any], thresholds: Sequence[float]
 ) -> List[ThresholdPoint]:
     """
+    Measure thresholds on a data set.
+
     # Parameters
 
     model : `GraphMask`
         In evaluation mode.
     batches : `Iterable[Dict[str, Any]]`
-        A data loader, say. It is read once.
+        A data loader, for example. It is read once.
     thresholds : `Sequence[float]`
 
     # Returns
@@ -73,7 +73,7 @@ def threshold_curve(
     changed = torch.zeros(len(thresholds), dtype=torch.float64)
     num_messages = num_instances = 0
     for batch in batches:
-        batch_kept, batch_changed, batch_messages = masked_at_thresholds(
+        batch_kept, batch_changed, batch_messages = mask_at_thresholds(
             model, move_to_device(batch, device), thresholds
         )
         kept += batch_kept.double().cpu()
@@ -81,7 +81,7 @@ def threshold_curve(
         num_messages += batch_messages
         num_instances += batch_changed.size(-1)
     if not num_instances:
-        raise ConfigurationError("Thresholds cannot be compared on no data: the data loader gave no batch.")
+        raise ConfigurationError("Thresholds cannot be compared without data: the data loader gave no batch.")
     return [
         ThresholdPoint(threshold, float(k) / num_messages if num_messages else 1.0, float(c) / num_instances)
         for threshold, k, c in zip(thresholds, kept, changed)
@@ -89,11 +89,11 @@ def threshold_curve(
 
 
 def choose_threshold(
-    model: GraphMask, data_loader: Iterable[Any], changed: float, *, steps: int = 12
+    model: GraphMask, data_loader: Iterable[Any], max_changed: float, *, steps: int = 12
 ) -> List[ThresholdPoint]:
     """
-    Finds the threshold that keeps the fewest messages with at most the promised share of changed predictions: first among
-    quantiles of the gates' locations, then more finely around the best of these.
+    Find the threshold that keeps the fewest messages with at most this share of changed predictions: first among quantiles of the
+    gates' locations, then more finely around the best of these.
 
     # Parameters
 
@@ -101,21 +101,17 @@ def choose_threshold(
         In evaluation mode.
     data_loader : `Iterable[Dict[str, Any]]`
         Read three times; development data, which must not be those that the result is reported on.
-    changed : `float`
-        The promised share of instances with any changed prediction, in 0 .. 1.
+    max_changed : `float`
+        The largest share of instances with any changed prediction, in [0, 1].
     steps : `int`, optional (default = `12`)
-        How many thresholds each of the two searches compares.
+        The number of thresholds that each of the two searches compares.
 
     # Returns
 
     `List[ThresholdPoint]`
-        All points that were measured, by threshold, the chosen one first. Where no threshold keeps the promise, all gates
-        open is chosen.
+        All points that were measured, by threshold, the chosen one first. If no threshold satisfies the bound, all gates are open.
     """
-    if not 0 <= changed <= 1:
-        raise ConfigurationError(
-            f"The promised share of changed predictions must be in 0 .. 1, got {changed}."
-        )
+    check_fraction("choose_threshold", max_changed=max_changed)
     device = model._get_prediction_device()
     per_batch = [gate_locations(model, move_to_device(batch, device)).cpu() for batch in data_loader]
     locations = torch.cat([torch.zeros(0), *per_batch]).double()
@@ -123,24 +119,24 @@ def choose_threshold(
         raise ConfigurationError("A threshold cannot be chosen: the data have no edges.")
     ordered = locations.sort().values
 
-    def at_share_dropped(shares: torch.Tensor) -> List[float]:
+    def dropping_shares(shares: torch.Tensor) -> List[float]:
         return ordered[(shares * (len(ordered) - 1)).long()].unique().tolist()
 
-    # The last closes all gates: some models need none of their messages.
+    # The last drops everything: some models need none of their messages.
     coarse_shares = torch.linspace(0.02, 1.0, steps, dtype=torch.float64)
     everything_open = float(ordered[0]) - 1.0
-    points = threshold_curve(model, data_loader, [everything_open, *at_share_dropped(coarse_shares)])
-    best = _best(points, changed)
+    points = threshold_curve(model, data_loader, [everything_open, *dropping_shares(coarse_shares)])
+    best = _best(points, max_changed)
     # Between the best and the next point that keeps less.
     fewer = [point.kept for point in points if point.kept < best.kept]
     lower = max(fewer) if fewer else 0.0
     fine_shares = torch.linspace(1 - best.kept, 1 - lower, steps + 2, dtype=torch.float64)[1:-1].clamp(0, 1)
-    points += threshold_curve(model, data_loader, at_share_dropped(fine_shares))
-    best = _best(points, changed)
+    points += threshold_curve(model, data_loader, dropping_shares(fine_shares))
+    best = _best(points, max_changed)
     return [best] + sorted(point for point in points if point != best)
 
 
-def _best(points: Sequence[ThresholdPoint], changed: float) -> ThresholdPoint:
+def _best(points: Sequence[ThresholdPoint], max_changed: float) -> ThresholdPoint:
     # The first point has all gates open and changes nothing.
-    feasible = [point for point in points if point.changed <= changed] or [points[0]]
+    feasible = [point for point in points if point.changed <= max_changed] or [points[0]]
     return min(feasible, key=lambda point: (point.kept, point.changed))

@@ -8,6 +8,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.training.callbacks import TrainerCallback
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 
+from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.explanation.files import atomic_write, write_atomically
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
 from allennlp_graphmask.interpret.graphmask.threshold import choose_threshold
@@ -22,9 +23,9 @@ _EXTREME_SHARE = 1e-3
 @TrainerCallback.register("graphmask")
 class GraphMaskCallback(RenamedParameters, TrainerCallback):
     """
-    What training a `graphmask` model needs of the trainer: it enables the layers one after another, saves the random state (so
-    that `--recover` goes on as if nothing had happened), names the two ways in which training fails (all gates shut, or a
-    layer whose gates never close), says at the end whether the constraint was met, and chooses the gate threshold.
+    Trains a `graphmask` model together with the trainer: enables the layers one after another, saves the random state (so that
+    `--recover` continues as if nothing had happened), warns of the two ways in which training fails (all messages dropped, or a
+    layer that never drops any), logs at the end if no epoch met the constraint, and chooses the gate threshold.
 
     Registered as a `TrainerCallback` with name "graphmask".
 
@@ -34,17 +35,17 @@ class GraphMaskCallback(RenamedParameters, TrainerCallback):
         Given by AllenNLP.
     max_changed : `float`, optional (default = `None`)
         After training, the gate threshold is moved to where the fewest messages are kept with at most this share of instances
-        with a changed prediction on the validation data, and stored in the archive. All thresholds that were compared are
-        written to `threshold_curve.json`.
+        with a changed prediction on the validation data, and stored in the archive. All thresholds that were compared are written
+        to `threshold_curve.json`.
     """
 
     renamed_parameters = {"threshold_for_changed": "max_changed"}
 
     def __init__(self, serialization_dir: str, max_changed: Optional[float] = None) -> None:
         super().__init__(serialization_dir)
-        if max_changed is not None and not 0 <= max_changed <= 1:
-            raise ConfigurationError(f"max_changed is a share, in 0 .. 1; got {max_changed}.")
-        self._threshold_for_changed = max_changed
+        if max_changed is not None:
+            check_fraction("graphmask callback", max_changed=max_changed)
+        self._max_changed = max_changed
         self._epochs_open: List[int] = []
 
     def on_start(self, trainer: GradientDescentTrainer, is_primary: bool = True, **kwargs: Any) -> None:
@@ -53,7 +54,7 @@ class GraphMaskCallback(RenamedParameters, TrainerCallback):
         model.in_training_run = True
         if len(self._epochs_open) != model.num_layers:  # else they come from a checkpoint
             self._epochs_open = [0] * model.num_layers
-        if self._threshold_for_changed is not None:
+        if self._max_changed is not None:
             if trainer._validation_data_loader is None:
                 raise ConfigurationError("max_changed needs validation data: set validation_data_path.")
             if trainer._distributed:
@@ -114,8 +115,8 @@ class GraphMaskCallback(RenamedParameters, TrainerCallback):
             bound = " and the multiplier is at its bound" if model.lagrangian.at_upper_bound() else ""
             messages.append(
                 f"Collapsed: the enabled layers keep {max(kept[layer] for layer in enabled):.2%} of their messages{bound}. If "
-                "predictions change, the penalty had closed all gates before the multiplier could grow: raise initial_multiplier "
-                "(5, say), give the multiplier a higher learning rate, or lower penalty_scaling."
+                "predictions change, the penalty won before the multiplier could grow: raise initial_multiplier (to 5, for example), "
+                "give the multiplier a higher learning rate, or lower penalty_scaling."
             )
         for layer in range(model.num_layers):
             open_now = layer in enabled and kept[layer] > 1 - _EXTREME_SHARE
@@ -138,28 +139,30 @@ class GraphMaskCallback(RenamedParameters, TrainerCallback):
     ) -> None:
         model = _graphmask_model(trainer)
         model.in_training_run = False
-        # Without metrics, training ended by an exception: nothing to say of its result.
+        # Without metrics, training ended by an exception.
         if metrics is None or not is_primary:
             return
         summary = model.training_summary
         if not summary.get("constraint_met", 1.0):
             logger.warning(
                 "No epoch met the constraint (%s at most %.3g). The archive holds the one that violates it least: %s of the "
-                "messages kept, %s of the instances changed. It says so in its training_summary, and so do its explanations.",
+                "messages kept, %s of the instances changed. Its explanations carry this in their training_summary.",
                 model.selection.kind,
                 model.selection.bound,
                 f"{summary['kept']:.1%}",
                 f"{summary['changed']:.1%}",
             )
-        if self._threshold_for_changed is not None:
-            self._choose_threshold(trainer, model, self._threshold_for_changed)
+        if self._max_changed is not None:
+            self._choose_threshold(trainer, model, self._max_changed)
 
-    def _choose_threshold(self, trainer: GradientDescentTrainer, model: GraphMask, promised: float) -> None:
+    def _choose_threshold(
+        self, trainer: GradientDescentTrainer, model: GraphMask, max_changed: float
+    ) -> None:
         # The trainer has loaded the best epoch's weights by now.
         model.eval()
         loader = trainer._validation_data_loader
         assert loader is not None
-        points = choose_threshold(model, loader, promised)
+        points = choose_threshold(model, loader, max_changed)
         chosen = points[0]
         logger.info(
             "Gate threshold moved from %.3f to %.3f: %.1f %% of the messages kept, %.1f %% of the instances changed.",
@@ -169,7 +172,7 @@ class GraphMaskCallback(RenamedParameters, TrainerCallback):
             100 * chosen.changed,
         )
         model.threshold.fill_(chosen.threshold)
-        model.training_summary["threshold_choice"] = {"promised_changed": promised, **chosen._asdict()}
+        model.training_summary["threshold_choice"] = {"max_changed": max_changed, **chosen._asdict()}
         curve = {"chosen": chosen._asdict(), "points": [point._asdict() for point in points]}
         assert self.serialization_dir is not None
         write_atomically(

@@ -1,20 +1,23 @@
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
 import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.models import load_archive
 
+from allennlp_graphmask.interpret.divergences import Divergence
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass, evaluating
+from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 
 
 @Interpreter.register("graphmask")
 class AmortisedGraphMask(Interpreter):
     """
     GraphMask with a masker that was trained for the model ([Schlichtkrull, De Cao and Titov,
-    2021](https://arxiv.org/abs/2010.00577)); see the model of the same name. A score is the probability that a gate is open,
-    the decision is that of the archive's threshold, and what replaces a message is its layer's learnt baseline.
+    2021](https://arxiv.org/abs/2010.00577)); see the model of the same name. A message is kept if the location of its gate is
+    above the archive's threshold; its score is the sigmoid of the difference, so above one half exactly for kept messages. A dropped
+    message is replaced by its layer's learnt baseline.
 
     Registered as an `Interpreter` with name "graphmask".
 
@@ -45,23 +48,20 @@ class AmortisedGraphMask(Interpreter):
             )
         self.graphmask = graphmask
 
-    def score(
-        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
-    ) -> LayerScores:
-        # An archive that the interpreter's config names was loaded without a word about the device of the model to explain.
+    def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
+        # An archive that the interpreter's config names was loaded onto the CPU.
         model = self.graphmask.to(unmasked.layers[0].node_states.device)
         with torch.no_grad(), evaluating(model):
-            locations = model.locations(unmasked.layers)
-        graph = unmasked.layers[0].graph
-        everything = torch.ones(graph.num_edges, device=graph.edge_index.device)
-        return LayerScores(
-            [
-                everything if location is None else model.gate_distribution.probability_open(location)
-                for location in locations
-            ],
-            kept=[
-                everything.bool() if location is None else location > model.threshold
-                for location in locations
-            ],
-            replacements=list(model.masker.baselines),
-        )
+            scores, kept = model.score_messages(unmasked)
+        return LayerScores(scores, kept=kept, replacements=list(model.masker.baselines))
+
+    @property
+    def reported_divergence(self) -> Divergence:
+        return self.graphmask.divergence
+
+    def describe(self) -> Dict[str, Any]:
+        description = self.graphmask.describe()
+        if self.threshold is not None or self.top_fraction is not None:
+            # The constraint was met, or not, with the masker's own decisions.
+            del description["constraint"]
+        return description

@@ -3,10 +3,10 @@ from typing import Any, List
 import torch
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.checks import check_at_least, check_choice
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
-
-_HEADS = ("mean", "max")
+from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 
 # An exactly equal share must not fall below itself by rounding.
 _ROUNDING = 1e-5
@@ -15,12 +15,11 @@ _ROUNDING = 1e-5
 @Interpreter.register("attention")
 class AttentionInterpreter(Interpreter):
     """
-    The score of a message is the attention that it gets from its target, in [0, 1]; the weights of the edges that enter one
-    node sum to one in each layer. It costs one pass, and says where the model looks, which need not be what its prediction
-    depends on ([Jain and Wallace, 2019](https://arxiv.org/abs/1902.10186)): the only edge into a node has weight one whatever
-    it carries.
+    The score of a message is the attention that it gets from its target, in [0, 1]; the weights of the edges that enter one node
+    sum to one in each layer. It costs one pass, and shows where the model looks, which need not be what its prediction depends on
+    ([Jain and Wallace, 2019](https://arxiv.org/abs/1902.10186)): the only edge into a node has weight one whatever it carries.
 
-    By itself it keeps what gets at least `min_attention_ratio` times an equal share of its target's attention.
+    By its own rule it keeps messages with at least `min_attention_ratio` times an equal share of their target's attention.
 
     Registered as an `Interpreter` with name "attention".
 
@@ -32,27 +31,23 @@ class AttentionInterpreter(Interpreter):
 
     # Raises
 
-    `ConfigurationError` if there is no such way to combine heads, if `min_attention_ratio` is negative, or, when it explains, if the
-    graph encoder shows no attention.
+    `ConfigurationError` for an unknown way to combine heads, a negative `min_attention_ratio` or, when it explains, a graph encoder
+    without attention.
     """
 
     renamed_parameters = {"least_share": "min_attention_ratio"}
 
     def __init__(self, *, heads: str = "mean", min_attention_ratio: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if heads not in _HEADS:
-            raise ConfigurationError(f"heads must be one of {', '.join(map(repr, _HEADS))}, got {heads!r}.")
-        if min_attention_ratio < 0:
-            raise ConfigurationError(f"min_attention_ratio must not be negative, got {min_attention_ratio}.")
+        check_choice("attention", ("mean", "max"), heads=heads)
+        check_at_least("attention", 0, min_attention_ratio=min_attention_ratio)
         self.heads = heads
         self.min_attention_ratio = min_attention_ratio
 
-    def score(
-        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
-    ) -> LayerScores:
-        graph = unmasked.layers[0].graph
+    def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
+        graph = unmasked.graph
         # Shape: (num_edges,)
-        competitors = torch.bincount(graph.targets, minlength=graph.num_nodes).index_select(0, graph.targets)
+        in_degree = torch.bincount(graph.targets, minlength=graph.num_nodes).index_select(0, graph.targets)
         scores: List[torch.Tensor] = []
         with torch.no_grad():
             for messages in unmasked.layers:
@@ -61,8 +56,8 @@ class AttentionInterpreter(Interpreter):
                     raise ConfigurationError(
                         f'The interpreter "attention" needs an encoder with attention, but layer {messages.layer} of '
                         f"{type(masked_model.encoder).__name__} shows none in Messages.weights. Explain a graph_attention, give "
-                        "compute_weights to intervened_messages in an encoder of your own, or choose another interpreter."
+                        "compute_weights to intervened_messages in your own encoder, or choose another interpreter."
                     )
                 scores.append(weights.mean(-1) if self.heads == "mean" else weights.amax(-1))
-        kept = [layer * competitors >= self.min_attention_ratio - _ROUNDING for layer in scores]
+        kept = [layer * in_degree >= self.min_attention_ratio - _ROUNDING for layer in scores]
         return LayerScores(scores, kept=kept)

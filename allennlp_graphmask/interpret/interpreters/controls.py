@@ -2,27 +2,22 @@ import torch
 
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 
 
 @Interpreter.register("random")
 class RandomInterpreter(Interpreter):
     """
-    A control: scores drawn uniformly from [0, 1). An interpreter that is no better than this one at the same share of kept
-    messages says nothing.
+    A control: scores drawn uniformly from [0, 1). An interpreter that is not better than this one at the same fraction of kept
+    messages explains nothing.
 
     Registered as an `Interpreter` with name "random".
     """
 
     default_threshold = 0.5
 
-    def score(
-        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
-    ) -> LayerScores:
-        graph = unmasked.layers[0].graph
-        device = graph.edge_index.device
-        return LayerScores(
-            [torch.rand(graph.num_edges, generator=generator).to(device) for _ in unmasked.layers]
-        )
+    def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
+        return LayerScores([random.uniform(messages.node_states) for messages in unmasked.layers])
 
 
 @Interpreter.register("all_edges")
@@ -33,10 +28,8 @@ class AllEdgesInterpreter(Interpreter):
     Registered as an `Interpreter` with name "all_edges".
     """
 
-    def score(
-        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
-    ) -> LayerScores:
-        graph = unmasked.layers[0].graph
+    def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
+        graph = unmasked.graph
         return LayerScores(
             [torch.ones(graph.num_edges, device=graph.edge_index.device)] * len(unmasked.layers)
         )

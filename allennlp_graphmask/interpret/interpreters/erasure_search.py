@@ -4,12 +4,12 @@ from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 import torch
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.checks import check_at_least, check_choice
 from allennlp_graphmask.interpret.divergences import Divergence, Kl
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
-from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass, evaluating
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 from allennlp_graphmask.modules.intervention import Gate
-
-_CRITERIA = ("prediction", "divergence")
 
 # Divergences that differ by less are taken for equal, so that rounding does not decide between equals.
 _ROUNDING = 1e-6
@@ -17,7 +17,7 @@ _ROUNDING = 1e-6
 
 class MinimumSet(NamedTuple):
     """
-    A set of messages, as small as can be, that alone preserve the prediction of a graph.
+    A smallest set of messages that alone preserve the prediction of a graph.
 
     # Parameters
 
@@ -34,10 +34,10 @@ class MinimumSet(NamedTuple):
 @Interpreter.register("erasure_search")
 class ErasureSearch(Interpreter):
     """
-    Looks at all sets of messages, the smaller ones first, and keeps the first size that suffices: the smallest set of
-    messages, over all layers, with which the prediction of a graph stays what it is when all others are replaced by zeros. Of
-    several that small the one with the smallest divergence is kept, then the first in the order of layers and edges. A
-    message's score is 1 in the set and 0 outside.
+    Tries all sets of messages, the smaller ones first, and keeps the first that suffices: the smallest set of messages, over all
+    layers, with which the prediction of a graph stays the same when all others are replaced by zeros. Of several such sets it keeps
+    the one with the smallest divergence, then the first in the order of layers and edges. A message's score is 1 in the set and 0
+    outside.
 
     This is the search that amortised maskers approximate ([Schlichtkrull, De Cao and Titov,
     2021](https://arxiv.org/abs/2010.00577), section 3.1). It takes time exponential in the number of messages, up to
@@ -56,12 +56,12 @@ class ErasureSearch(Interpreter):
     allowance : `float`, optional (default = `0.05`)
         For the criterion `"divergence"`.
     max_messages : `int`, optional (default = `16`)
-        For how many messages of a graph (its edges times the layers) a search is begun at all.
+        The largest number of messages of a graph (its edges times the layers) for which it searches.
 
     # Raises
 
-    `ConfigurationError` if there is no such criterion, if a number is negative, or, when it explains and before it searches,
-    if a graph has too many messages.
+    `ConfigurationError` for an unknown criterion, a negative number or, when it explains and before it searches, a graph with too
+    many messages.
     """
 
     def __init__(
@@ -74,22 +74,15 @@ class ErasureSearch(Interpreter):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if criterion not in _CRITERIA:
-            raise ConfigurationError(
-                f"criterion must be one of {', '.join(map(repr, _CRITERIA))}, got {criterion!r}."
-            )
-        for name, value in (("allowance", allowance), ("max_messages", max_messages)):
-            if value < 0:
-                raise ConfigurationError(f"{name} must not be negative, got {value}.")
+        check_choice("erasure_search", ("prediction", "divergence"), criterion=criterion)
+        check_at_least("erasure_search", 0, allowance=allowance, max_messages=max_messages)
         self.criterion = criterion
         self.divergence = divergence or Kl()
         self.allowance = allowance
         self.max_messages = max_messages
 
-    def score(
-        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
-    ) -> LayerScores:
-        graph = unmasked.layers[0].graph
+    def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
+        graph = unmasked.graph
         kept = torch.zeros(len(unmasked.layers), graph.num_edges, dtype=torch.bool)
         for places, found in zip(_edges_of_graphs(unmasked), self._search(masked_model, unmasked)):
             least = min(one.divergence for one in found)
@@ -102,7 +95,7 @@ class ErasureSearch(Interpreter):
 
     def minimum_sets(self, masked_model: MaskedModel, batch: Dict[str, Any]) -> List[List[MinimumSet]]:
         """
-        All sets of the smallest size that suffices, for each graph of a batch; where nothing is needed, that is the empty set.
+        Find all sets of the smallest size that suffices, for each graph of a batch; if nothing is needed, the empty set.
 
         # Parameters
 
@@ -115,14 +108,14 @@ class ErasureSearch(Interpreter):
 
         `ConfigurationError` if a graph has too many messages.
         """
-        with evaluating(masked_model.target):
-            return self._search(masked_model, masked_model.unmasked(batch, "unreported"))
+        with masked_model.explaining():
+            return self._search(masked_model, masked_model.unmasked(batch))
 
     def _search(self, masked_model: MaskedModel, unmasked: UnmaskedPass) -> List[List[MinimumSet]]:
         edges_of_graphs = _edges_of_graphs(unmasked)
         num_layers = len(unmasked.layers)
         self._refuse_large_graphs(num_layers, edges_of_graphs)
-        num_edges = unmasked.layers[0].graph.num_edges
+        num_edges = unmasked.graph.num_edges
         # For each graph its messages in the order of layers and edges, and where these are in the flattened gates.
         messages = [
             [(layer, edge) for layer in range(num_layers) for edge in range(len(edges))]
@@ -147,7 +140,7 @@ class ErasureSearch(Interpreter):
                 kept[[places[number][one] for number, choice in tried for one in choice]] = True
                 divergences, suffices = self._try(masked_model, unmasked, kept.view(num_layers, num_edges))
                 for number, choice in tried:
-                    # With everything nothing has changed, whatever rounding says.
+                    # With everything kept nothing has changed, whatever the rounding.
                     if suffices[number] or size == len(messages[number]):
                         members = frozenset(messages[number][one] for one in choice)
                         found[number].append(MinimumSet(members, divergences[number]))
@@ -156,10 +149,10 @@ class ErasureSearch(Interpreter):
     def _try(
         self, masked_model: MaskedModel, unmasked: UnmaskedPass, kept: torch.Tensor
     ) -> Tuple[List[float], List[bool]]:
-        """The divergence of each graph and whether what is kept, `(num_layers, num_edges)`, suffices for it."""
-        kept = kept.to(unmasked.layers[0].graph.edge_index.device)
+        """Return the divergence of each graph and whether the kept messages, `(num_layers, num_edges)`, suffice for it."""
+        kept = kept.to(unmasked.graph.edge_index.device)
         with torch.no_grad():
-            masked = masked_model.masked(unmasked, [Gate(layer) for layer in kept], "unreported")
+            masked = masked_model.masked(unmasked, [Gate(layer) for layer in kept])
             divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
             if self.criterion == "divergence":
                 suffices = divergence <= self.allowance
@@ -179,8 +172,8 @@ class ErasureSearch(Interpreter):
 
 
 def _edges_of_graphs(unmasked: UnmaskedPass) -> List[List[int]]:
-    """For each graph the numbers of its edges in the batch."""
-    graph = unmasked.layers[0].graph
+    """Return, for each graph, the numbers of its edges in the batch."""
+    graph = unmasked.graph
     edges: List[List[int]] = [[] for _ in range(graph.num_graphs)]
     for edge, owner in enumerate(graph.edge_graph.tolist()):
         edges[owner].append(edge)

@@ -1,21 +1,18 @@
 from typing import Any, List, Optional
 
 import torch
-from allennlp.common.checks import ConfigurationError
 from torch.nn import functional
 
+from allennlp_graphmask.checks import check_above, check_at_least, check_choice
 from allennlp_graphmask.interpret.divergences import Divergence, PredictionNll
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
 from allennlp_graphmask.interpret.interpreters.per_graph import (
-    PerGraphRandom,
-    check_number,
     mean_per_graph,
     sum_per_graph,
 )
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 from allennlp_graphmask.modules.intervention import Gate
-
-_REDUCTIONS = ("sum", "mean")
 
 
 @Interpreter.register("gnn_explainer")
@@ -28,16 +25,16 @@ class GnnExplainer(Interpreter):
 
     H being the entropy of a gate, which drives gates to 0 or 1. A message becomes `z m`. The score of a message is its gate.
 
-    What differs from the original: gates belong to messages, not edges, so that **layers are told apart** (the original has one
-    gate for an edge in all layers; with a single layer they are the same); edges are directed; features of nodes are not masked;
-    the entropy is averaged over messages, not over all pairs of nodes. Instances of a batch are optimised together with a loss,
-    gates and a state of the optimizer of their own, as if one by one.
+    Differences from the original: gates belong to messages, not edges, so that **each layer has its own** (the original has one gate
+    for an edge in all layers; with a single layer they are the same); edges are directed; features of nodes are not masked; the
+    entropy is averaged over messages, not over all pairs of nodes. Instances of a batch are optimised together with a loss, gates
+    and optimizer state of their own, as if one by one.
 
-    With these coefficients the entropy decides wherever the likelihood is flat, and drives all gates open: choose both
-    coefficients on data (docs/interpreters.md).
+    With these coefficients the entropy decides wherever the likelihood is flat, and drives all gates open: choose both coefficients
+    on data (docs/interpreters.md).
 
-    An explanation is fitted to the one prediction that it explains, with nothing to hold it back from finding a mask which
-    happens to give the same output (the GraphMask paper, section 2, calls this hindsight bias).
+    An explanation is fitted to the one prediction that it explains, and can be a mask that happens to give the same output (the
+    GraphMask paper, section 2, calls this hindsight bias).
 
     `num_epochs` forward and backward passes for a batch.
 
@@ -46,7 +43,7 @@ class GnnExplainer(Interpreter):
     # Parameters
 
     divergence : `Divergence`, optional (default = `prediction_nll`)
-        The loss that stands for the prediction; the default is the paper's.
+        The loss that preserves the prediction; the default is the paper's.
     num_epochs : `int`, optional (default = `100`)
     learning_rate : `float`, optional (default = `0.1`)
         PyTorch Geometric's default is 0.01, with which gates hardly leave their start in 100 epochs.
@@ -82,16 +79,16 @@ class GnnExplainer(Interpreter):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_number("gnn_explainer", "num_epochs", num_epochs, least=0)
-        check_number("gnn_explainer", "learning_rate", learning_rate, least=0, is_open=True)
-        check_number("gnn_explainer", "size_coefficient", size_coefficient, least=0)
-        check_number("gnn_explainer", "entropy_coefficient", entropy_coefficient, least=0)
-        if initial_std is not None:
-            check_number("gnn_explainer", "initial_std", initial_std, least=0)
-        if size_reduction not in _REDUCTIONS:
-            raise ConfigurationError(
-                f"gnn_explainer: size_reduction is {size_reduction!r}, expected 'sum' or 'mean'."
-            )
+        check_at_least(
+            "gnn_explainer",
+            0,
+            num_epochs=num_epochs,
+            size_coefficient=size_coefficient,
+            entropy_coefficient=entropy_coefficient,
+            initial_std=0 if initial_std is None else initial_std,
+        )
+        check_above("gnn_explainer", 0, learning_rate=learning_rate)
+        check_choice("gnn_explainer", ("sum", "mean"), size_reduction=size_reduction)
         self.divergence = divergence or PredictionNll()
         self.num_epochs = num_epochs
         self.learning_rate = learning_rate
@@ -101,30 +98,27 @@ class GnnExplainer(Interpreter):
         self.initial_mean = initial_mean
         self.initial_std = initial_std
 
-    def score(
-        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
-    ) -> LayerScores:
-        logits = self._start(unmasked, generator)
+    def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
+        logits = self._start(unmasked, random)
         optimizer = torch.optim.Adam(logits, lr=self.learning_rate)
         with torch.enable_grad():  # predictors run without gradients
             for _ in range(self.num_epochs):
                 optimizer.zero_grad()
                 gates = [Gate(torch.sigmoid(layer)) for layer in logits]
-                masked = masked_model.masked(unmasked, gates, "unreported")
+                masked = masked_model.masked(unmasked, gates)
                 divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
-                # A sum, not a mean: no instance shall feel how many others there are.
+                # A sum, not a mean: an instance must not depend on the number of others.
                 loss = (divergence + self._regularisation(logits, unmasked)).sum()
                 loss.backward(inputs=logits)
                 optimizer.step()
         return LayerScores([torch.sigmoid(layer.detach()) for layer in logits])
 
-    def _start(self, unmasked: UnmaskedPass, generator: torch.Generator) -> List[torch.Tensor]:
-        """The first logits of the gates. Shape of each: `(num_edges,)`."""
-        graph = unmasked.layers[0].graph
-        draws = PerGraphRandom(graph, generator)
+    def _start(self, unmasked: UnmaskedPass, random: PerGraphRandom) -> List[torch.Tensor]:
+        """Draw the initial logits of the gates. Shape of each: `(num_edges,)`."""
+        graph = unmasked.graph
         logits = []
         for messages in unmasked.layers:
-            noise = draws.normal(messages.node_states)
+            noise = random.normal(messages.node_states)
             if self.initial_std is None:
                 nodes = graph.nodes_per_graph.index_select(0, graph.edge_graph).to(noise.dtype)
                 deviation = (2 / nodes).sqrt()
@@ -135,7 +129,7 @@ class GnnExplainer(Interpreter):
 
     def _regularisation(self, logits: List[torch.Tensor], unmasked: UnmaskedPass) -> torch.Tensor:
         """Shape: `(num_graphs,)`."""
-        graph = unmasked.layers[0].graph
+        graph = unmasked.graph
         num_layers = len(logits)
         stacked = torch.stack(logits)  # Shape: (num_layers, num_edges)
         gates = torch.sigmoid(stacked)

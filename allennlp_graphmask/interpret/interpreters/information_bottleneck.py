@@ -1,22 +1,21 @@
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
 import torch
-from allennlp.common.checks import ConfigurationError
 from torch.nn import functional
 
+from allennlp_graphmask.checks import check_above, check_at_least, check_choice
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.divergences import Divergence, PredictionNll
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
-from allennlp_graphmask.interpret.interpreters.per_graph import PerGraphRandom, check_number, mean_per_graph
-from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass, evaluating
+from allennlp_graphmask.interpret.interpreters.per_graph import mean_per_graph
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 from allennlp_graphmask.modules.intervention import Gate
-
-_SCORES = ("gate", "information")
 
 
 class MessageStatistics(NamedTuple):
     """
-    The distribution that noise of one layer is drawn from.
+    The distribution of one layer's noise.
 
     # Parameters
 
@@ -32,7 +31,7 @@ class MessageStatistics(NamedTuple):
 
 def statistics_per_graph(values: torch.Tensor, graph: Graph, min_std: float) -> MessageStatistics:
     """
-    The mean and the (population's) standard deviation of each graph's messages, element by element.
+    Compute the mean and the (population's) standard deviation of each graph's messages, element by element.
 
     # Parameters
 
@@ -57,7 +56,7 @@ def capacity(
     logits: torch.Tensor, values: torch.Tensor, mean: torch.Tensor, std: torch.Tensor
 ) -> torch.Tensor:
     """
-    The KL divergence, in nats, from noise N(mean, std^2) to what is left of a message m, `lambda m + (1 - lambda)
+    Return the KL divergence, in nats, from noise N(mean, std^2) to what is left of a message m, `lambda m + (1 - lambda)
     noise` with `lambda = sigmoid(logits)`, element by element: with `r = (m - mean) / std`
 
     `-log(1 - lambda) + ((1 - lambda)^2 + lambda^2 r^2 - 1) / 2`
@@ -79,19 +78,19 @@ def capacity(
         Shape: `(num_edges, message_dim)`.
     """
     logits = logits.unsqueeze(-1)
-    openness, closedness = torch.sigmoid(logits), torch.sigmoid(-logits)
+    signal, noise = torch.sigmoid(logits), torch.sigmoid(-logits)
     normalised = (values - mean) / std
     # 1 - lambda would round to zero, whose logarithm is infinite.
-    return -functional.logsigmoid(-logits) + (closedness.square() + (openness * normalised).square() - 1) / 2
+    return -functional.logsigmoid(-logits) + (noise.square() + (signal * normalised).square() - 1) / 2
 
 
 @Interpreter.register("information_bottleneck")
 class InformationBottleneck(Interpreter):
     """
-    The per-sample information bottleneck ([Schulz et al., 2020](https://arxiv.org/abs/2001.00396), section 3.1) over messages, as
-    GraphMask is compared with: each message m becomes `lambda m + (1 - lambda) epsilon`, with `epsilon ~ N(mean,
-    std^2)` of the messages of its layer, element by element, and one `lambda = sigmoid(l)` for each message. The l
-    of an instance are optimised by Adam for
+    The per-sample information bottleneck ([Schulz et al., 2020](https://arxiv.org/abs/2001.00396), section 3.1) over messages, a
+    baseline of the GraphMask paper: each message m becomes `lambda m + (1 - lambda) epsilon`, with `epsilon ~ N(mean, std^2)` of the
+    messages of its layer, element by element, and one `lambda = sigmoid(l)` for each message. The l of an instance are optimised by
+    Adam for
 
     `expected divergence + beta * sum over layers of the mean capacity`
 
@@ -99,8 +98,8 @@ class InformationBottleneck(Interpreter):
     layer and their elements; it is that of the messages on the whole graph. A dropped message is replaced by the mean.
 
     Mean and standard deviation are those of the data given to `collect_statistics`; without them, those of each graph's own
-    messages. A graph with few messages says little of their distribution, and one with a single message nothing: noise around
-    the message itself takes nothing away.
+    messages. Few messages are a poor estimate of their distribution, and a single one is none: noise around the message itself
+    removes nothing.
 
     Noise is drawn for every edge: relational encoders work edge by edge, at `(num_edges, message_dim)` of memory for each layer.
     `num_steps * samples_per_step` forward and backward passes for a batch.
@@ -112,15 +111,15 @@ class InformationBottleneck(Interpreter):
 
     divergence : `Divergence`, optional (default = `prediction_nll`)
     beta : `float`, optional (default = `10.0`)
-        The weight of the capacity. The larger, the fewer messages are open.
+        The weight of the capacity. The larger, the fewer messages are kept.
     num_steps : `int`, optional (default = `10`)
     samples_per_step : `int`, optional (default = `10`)
-        How many draws of the noise the expectation is estimated from, in each step.
+        The number of noise samples that estimate the expectation, in each step.
     learning_rate : `float`, optional (default = `1.0`)
     initial_logit : `float`, optional (default = `5.0`)
         At first nearly everything passes. These defaults are those of the paper and of its authors' code.
     min_std : `float`, optional (default = `0.01`)
-        Of an element of the messages; smaller ones are raised to it.
+        Smaller standard deviations of an element of the messages are raised to it.
     score : `str`, optional (default = `"gate"`)
         `"gate"`, the lambda of a message, or `"information"`, its capacity in nats, summed over its elements.
 
@@ -145,18 +144,10 @@ class InformationBottleneck(Interpreter):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, value, least, is_open in (
-            ("beta", beta, 0, False),
-            ("num_steps", num_steps, 0, False),
-            ("samples_per_step", samples_per_step, 1, False),
-            ("learning_rate", learning_rate, 0, True),
-            ("min_std", min_std, 0, True),
-        ):
-            check_number("information_bottleneck", name, value, least=least, is_open=is_open)
-        if score not in _SCORES:
-            raise ConfigurationError(
-                f"information_bottleneck: score is {score!r}, expected 'gate' or 'information'."
-            )
+        check_at_least("information_bottleneck", 0, beta=beta, num_steps=num_steps)
+        check_at_least("information_bottleneck", 1, samples_per_step=samples_per_step)
+        check_above("information_bottleneck", 0, learning_rate=learning_rate, min_std=min_std)
+        check_choice("information_bottleneck", ("gate", "information"), score=score)
         self.divergence = divergence or PredictionNll()
         self.beta = beta
         self.num_steps = num_steps
@@ -169,7 +160,7 @@ class InformationBottleneck(Interpreter):
 
     def collect_statistics(self, masked_model: MaskedModel, batches: Iterable[Dict[str, Any]]) -> None:
         """
-        Takes the mean and the standard deviation of messages from data, for what is explained from now on.
+        Take the mean and the standard deviation of messages from data, for later explanations.
 
         # Parameters
 
@@ -186,9 +177,9 @@ class InformationBottleneck(Interpreter):
         first: List[torch.Tensor] = []
         sums: List[torch.Tensor] = []
         squares: List[torch.Tensor] = []
-        with evaluating(masked_model.target), torch.no_grad():
+        with masked_model.explaining(), torch.no_grad():
             for batch in batches:
-                layers = masked_model.unmasked(batch, "unreported").layers
+                layers = masked_model.unmasked(batch).layers
                 if not layers[0].graph.num_edges:
                     continue
                 count += layers[0].graph.num_edges
@@ -202,9 +193,7 @@ class InformationBottleneck(Interpreter):
                     sums[number] += centred.sum(0)
                     squares[number] += centred.square().sum(0)
         if not count:
-            raise ValueError(
-                "There is no message in the data that statistics of messages were to be collected from."
-            )
+            raise ValueError("The data have no messages to collect statistics from.")
         self._statistics = []
         for centre, total, square in zip(first, sums, squares):
             variance = square / count - (total / count) ** 2
@@ -213,7 +202,7 @@ class InformationBottleneck(Interpreter):
             self._statistics.append(MessageStatistics(mean.unsqueeze(0), deviation.unsqueeze(0)))
 
     def statistics(self, unmasked: UnmaskedPass) -> List[MessageStatistics]:
-        """The distribution of the noise in each layer, for a batch."""
+        """Return the distribution of the noise in each layer, for a batch."""
         if self._statistics is None:
             return [
                 statistics_per_graph(messages.values, messages.graph, self.min_std)
@@ -229,11 +218,8 @@ class InformationBottleneck(Interpreter):
             for statistics, messages in zip(self._statistics, unmasked.layers)
         ]
 
-    def score(
-        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
-    ) -> LayerScores:
-        graph = unmasked.layers[0].graph
-        draws = PerGraphRandom(graph, generator)
+    def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
+        graph = unmasked.graph
         with torch.no_grad():
             statistics = self.statistics(unmasked)
             values = [messages.values for messages in unmasked.layers]
@@ -254,23 +240,23 @@ class InformationBottleneck(Interpreter):
                 optimizer.zero_grad()
                 for _ in range(self.samples_per_step):
                     gates = [
-                        Gate(torch.sigmoid(logit), mean + deviation * draws.normal(mean, mean.shape[1:]))
+                        Gate(torch.sigmoid(logit), mean + deviation * random.normal(mean, mean.shape[1:]))
                         for logit, mean, deviation in zip(logits, means, deviations)
                     ]
-                    masked = masked_model.masked(unmasked, gates, "unreported")
+                    masked = masked_model.masked(unmasked, gates)
                     divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
-                    # Backward sample by sample: the noise of one is in memory. A sum over instances, not a mean: none shall
-                    # feel how many others there are.
+                    # Backward sample by sample, so that the noise of one is in memory. A sum over instances, not a mean: an instance
+                    # must not depend on the number of others.
                     (divergence.sum() / self.samples_per_step).backward(inputs=logits)
                 penalties = [mean_per_graph(layer.mean(-1), graph).sum() for layer in capacities()]
                 (self.beta * torch.stack(penalties).sum()).backward(inputs=logits)
                 optimizer.step()
         with torch.no_grad():
-            openness = [torch.sigmoid(logit) for logit in logits]
+            lambdas = [torch.sigmoid(logit) for logit in logits]
             informations = [layer.sum(-1) for layer in capacities()]
         return LayerScores(
-            openness if self.scored_by == "gate" else informations,
-            kept=[layer > 0.5 for layer in openness],
+            lambdas if self.scored_by == "gate" else informations,
+            kept=[layer > 0.5 for layer in lambdas],
             replacements=[layer.mean for layer in statistics],
             replacements_per_graph=True,
         )

@@ -4,14 +4,15 @@ from typing import Any, List, Optional
 import numpy
 import torch
 
+from allennlp_graphmask.checks import check_at_least
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
 from allennlp_graphmask.interpret.interpreters.per_graph import (
-    check_number,
     gate_gradients,
     log_likelihood,
     sum_per_graph,
 )
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 from allennlp_graphmask.modules.intervention import Gate
 
 logger = logging.getLogger(__name__)
@@ -21,16 +22,16 @@ logger = logging.getLogger(__name__)
 class IntegratedGradients(Interpreter):
     """
     Integrated gradients ([Sundararajan, Taly and Yan, 2017](https://arxiv.org/abs/1703.01365), equation 1) of the log likelihood
-    f of the model's prediction, over messages. The path leads from no message at all (each is replaced by zeros) to the whole
-    graph, opening the gates z of all messages of all layers together:
+    f of the model's prediction, over messages. The path leads from no messages (each is replaced by zeros) to the whole graph,
+    opening the gates z of all messages of all layers together:
 
     `score_e = integral over t from 0 to 1 of  df/dz_e (z = t, ..., t) dt`
 
     The signed scores of an instance, all layers together, add up to `f(whole graph) - f(no messages)` (completeness). With
     several positions in an instance, f is the sum of their log likelihoods.
 
-    The integral is a Gauss-Legendre quadrature, whose weights add up to one: neither do its scores depend on the number of
-    steps, nor does a step count more the further along the path it is.
+    The integral is a Gauss-Legendre quadrature, whose weights add up to one: scores neither grow with the number of steps, nor does
+    a step count more the further along the path it is.
 
     `num_steps` forward and backward passes for a batch, and one forward pass to check completeness.
 
@@ -39,11 +40,11 @@ class IntegratedGradients(Interpreter):
     # Parameters
 
     num_steps : `int`, optional (default = `50`)
-        The number of points on the path. Smooth encoders (`entity_gcn`) need few; with ReLU, of which each kink costs precision
-        in proportion to one over the number of steps, it takes hundreds for two digits of the sum.
+        The number of points on the path. Smooth encoders (`entity_gcn`) need few. With ReLU each kink costs precision in proportion
+        to one over the number of steps, and two digits of the sum take hundreds.
     signed : `bool`, optional (default = `False`)
-        Whether messages that speak against the prediction get negative scores. By default a score is the absolute value: like
-        that of the other interpreters it says how much the prediction depends on a message, in whichever direction.
+        Whether messages against the prediction get negative scores. By default a score is the absolute value: as with the other
+        interpreters, how much the prediction depends on a message, in either direction.
     completeness_tolerance : `float`, optional (default = `0.05`)
         By how many nats the scores of an instance may miss their sum before a warning asks for more steps; `None` for no check.
 
@@ -61,20 +62,17 @@ class IntegratedGradients(Interpreter):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_number("integrated_gradients", "num_steps", num_steps, least=1)
-        if completeness_tolerance is not None:
-            check_number("integrated_gradients", "completeness_tolerance", completeness_tolerance, least=0)
+        check_at_least("integrated_gradients", 1, num_steps=num_steps)
+        check_at_least("integrated_gradients", 0, completeness_tolerance=completeness_tolerance or 0)
         self.num_steps = num_steps
         self.signed = signed
         self.completeness_tolerance = completeness_tolerance
 
-    def score(
-        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
-    ) -> LayerScores:
+    def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
         # Points and weights for [-1, 1], moved to [0, 1].
         points, weights = numpy.polynomial.legendre.leggauss(self.num_steps)
         states = [messages.node_states for messages in unmasked.layers]
-        num_edges = unmasked.layers[0].graph.num_edges
+        num_edges = unmasked.graph.num_edges
         # Single precision would lose digits in the sum over many steps.
         totals = [layer.new_zeros(num_edges, dtype=torch.double) for layer in states]
         for point, weight in zip((points + 1) / 2, weights / 2):
@@ -88,7 +86,7 @@ class IntegratedGradients(Interpreter):
     def _check_completeness(
         self, masked_model: MaskedModel, unmasked: UnmaskedPass, scores: List[torch.Tensor], tolerance: float
     ) -> None:
-        graph = unmasked.layers[0].graph
+        graph = unmasked.graph
         with torch.no_grad():
             whole: List[Optional[Gate]] = [None] * len(scores)
             nothing = Gate(torch.zeros(graph.num_edges, dtype=torch.bool, device=graph.edge_index.device))

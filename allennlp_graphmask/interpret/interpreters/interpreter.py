@@ -4,26 +4,29 @@ import torch
 from allennlp.common import Registrable
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
-from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass, evaluating
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 from allennlp_graphmask.renamed_parameters import RenamedParameters
 
 
 class LayerScores(NamedTuple):
     """
-    What an interpreter finds out about the messages of a batch, layer by layer from the bottom.
+    What an interpreter finds for the messages of a batch, layer by layer from the bottom.
 
     # Parameters
 
     scores : `List[torch.Tensor]`
         A higher score means a more important message. Shape of each: `(num_edges,)`.
     kept : `List[torch.Tensor]`, optional (default = `None`)
-        The interpreter's own decisions, for one that has some; they stand unless it is told to keep by threshold or top_fraction.
-        Shape of each: `(num_edges,)`, `torch.bool`.
+        The interpreter's own decisions, if it makes some; they hold unless a threshold or fraction is set. Shape of
+        each: `(num_edges,)`, `torch.bool`.
     replacements : `List[Optional[torch.Tensor]]`, optional (default = `None`)
-        What takes the place of a dropped message; `None` stands for zeros. Shape of each: `(message_dim,)` or
-        `(num_edges, message_dim)`, or `(num_graphs, message_dim)` with `replacements_per_graph`.
+        What replaces a dropped message; `None` stands for zeros. Shape of each: `(message_dim,)` or `(num_edges, message_dim)`, or
+        `(num_graphs, message_dim)` with `replacements_per_graph`.
     replacements_per_graph : `bool`, optional (default = `False`)
         Whether row g of each replacement is for the edges of graph g of the batch.
     """
@@ -36,11 +39,11 @@ class LayerScores(NamedTuple):
 
 class Interpreter(RenamedParameters, Registrable):
     """
-    Says of every edge in every layer how much the prediction of a trained model depends on it.
+    Scores every edge in every layer by how much the prediction of a trained model depends on it, and decides which to keep.
 
     All interpreters look at the model through `MaskedModel`, leave it as it was, keep layers apart, take batches, and give
-    bitwise equal results when they are called again with equal inputs: their random numbers come from a generator of their
-    own.
+    bitwise equal results when they are called again with equal inputs. Their random numbers depend on the seed and on each
+    instance (`PerGraphRandom`), not on the batch.
 
     Which messages are kept is decided, in this order: by `threshold`; by `top_fraction`; by the interpreter itself; by the
     interpreter's `default_threshold`.
@@ -50,13 +53,13 @@ class Interpreter(RenamedParameters, Registrable):
     threshold : `float`, optional (default = `None`)
         Messages with a score above it are kept.
     top_fraction : `float`, optional (default = `None`)
-        For each graph the top_fraction of its messages, all layers together, that are kept: those with the highest scores, rounded
-        up to whole messages. Among equal scores the lower layer and then the first edge goes first.
+        The fraction of each graph's messages, all layers together, that are kept: those with the highest scores, rounded up to
+        whole messages. Of equal scores the lower layer and then the first edge goes first.
     seed : `int`, optional (default = `0`)
 
     # Raises
 
-    `ConfigurationError` if both `threshold` and `top_fraction` are given, or the top_fraction is not in [0, 1].
+    `ConfigurationError` if both `threshold` and `top_fraction` are given, or the fraction is not in [0, 1].
     """
 
     renamed_parameters = {"share": "top_fraction"}
@@ -71,30 +74,31 @@ class Interpreter(RenamedParameters, Registrable):
             raise ConfigurationError(
                 f"An interpreter keeps messages by threshold ({threshold}) or by top_fraction ({top_fraction}): give one of them."
             )
-        if top_fraction is not None and not 0 <= top_fraction <= 1:
-            raise ConfigurationError(f"top_fraction is {top_fraction}, expected a number from 0 to 1.")
+        if top_fraction is not None:
+            check_fraction(type(self).__name__, top_fraction=top_fraction)
         self.threshold = threshold
         self.top_fraction = top_fraction
         self.seed = seed
 
-    def score(
-        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
-    ) -> LayerScores:
+    def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
         """
+        Score the messages of a batch.
+
         # Parameters
 
         masked_model : `MaskedModel`
-            The model to explain, in evaluation mode and with parameters that ask for no gradient. Passes count into the
-            metrics `"unreported"`.
+            The model to explain, in evaluation mode and with parameters that ask for no gradient.
         unmasked : `UnmaskedPass`
             That of the batch to explain; its layers hold the messages.
-        generator : `torch.Generator`
-            Where all random numbers are drawn from; it is on the CPU.
+        random : `PerGraphRandom`
+            The source of all random numbers.
         """
         raise NotImplementedError
 
     def interpret(self, masked_model: MaskedModel, batch: Dict[str, Any]) -> EdgeAttribution:
         """
+        Explain a batch.
+
         # Parameters
 
         masked_model : `MaskedModel`
@@ -107,41 +111,47 @@ class Interpreter(RenamedParameters, Registrable):
         `EdgeAttribution`
             For the whole batch; `split` gives one for each instance.
         """
-        generator = torch.Generator().manual_seed(self.seed)
-        with evaluating(masked_model.target):
-            unmasked = masked_model.unmasked(batch, "unreported")
-            found = self.score(masked_model, unmasked, generator)
-        graph = unmasked.layers[0].graph
-        scores = [layer.detach() for layer in found.scores]
-        replacements = None
-        if found.replacements is not None:
-            replacements = [None if vector is None else vector.detach() for vector in found.replacements]
+        with masked_model.explaining():
+            return self.attribute(masked_model, masked_model.unmasked(batch))
+
+    def attribute(self, masked_model: MaskedModel, unmasked: UnmaskedPass) -> EdgeAttribution:
+        """The same for an unmasked pass that has been made already."""
+        graph = unmasked.graph
+        with masked_model.explaining():
+            found = self.score(masked_model, unmasked, PerGraphRandom(graph, unmasked.batch, self.seed))
         return EdgeAttribution(
             graph,
-            scores,
-            self._decide(scores, found.kept, graph),
+            found.scores,
+            self._decide(found, graph),
             masked_model.relation_names,
-            replacements=replacements,
+            replacements=found.replacements,
             replacements_per_graph=found.replacements_per_graph,
         )
 
-    def _decide(
-        self, scores: List[torch.Tensor], own: Optional[List[torch.Tensor]], graph: Graph
-    ) -> List[torch.Tensor]:
+    def _decide(self, found: LayerScores, graph: Graph) -> List[torch.Tensor]:
         if self.threshold is not None:
-            return [layer > self.threshold for layer in scores]
+            return [layer > self.threshold for layer in found.scores]
         if self.top_fraction is not None:
-            return top_fraction_mask(scores, self.top_fraction, graph)
-        if own is not None:
-            return own
-        return [layer > self.default_threshold for layer in scores]
+            return top_fraction_mask(found.scores, self.top_fraction, graph)
+        if found.kept is not None:
+            return found.kept
+        return [layer > self.default_threshold for layer in found.scores]
+
+    @property
+    def reported_divergence(self) -> Divergence:
+        """What explanations measure between the predictions with all and with the kept messages."""
+        return SaturatingKl()
+
+    def describe(self) -> Dict[str, Any]:
+        """Describe the interpreter for the `interpreter` section of an explanation, beyond its name and settings."""
+        return {"divergence": self.reported_divergence.name}
 
 
 def top_fraction_mask(
     scores: Sequence[torch.Tensor], top_fraction: float, graph: Graph
 ) -> List[torch.Tensor]:
     """
-    For each graph of a batch the top_fraction of its messages, all layers together, that have the highest scores.
+    Choose, for each graph of a batch, the fraction of its messages, all layers together, that has the highest scores.
 
     # Parameters
 
@@ -163,7 +173,7 @@ def top_fraction_mask(
     # First by score, then, stably, by graph: messages of a graph stand together, the best first.
     order = torch.argsort(stacked.flatten(), descending=True, stable=True)
     order = order[torch.argsort(owner[order], stable=True)]
-    messages_of_graph = num_layers * torch.bincount(graph.edge_graph, minlength=graph.num_graphs)
+    messages_of_graph = num_layers * graph.edges_per_graph()
     first = messages_of_graph.cumsum(0) - messages_of_graph
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order), device=order.device) - first[owner[order]]

@@ -5,16 +5,17 @@ import torch
 from allennlp_graphmask.interpret.divergences import Divergence, Kl
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 from allennlp_graphmask.modules.intervention import Gate
 
 
 @Interpreter.register("leave_one_edge_out")
 class LeaveOneEdgeOut(Interpreter):
     """
-    The score of a message is the divergence from the prediction with all messages to the prediction without this one (it is
-    replaced by zeros). Where either of two messages would do, neither gets a score.
+    The score of a message is the divergence from the prediction with all messages to the prediction without this one (it is replaced
+    by zeros). If either of two messages suffices, neither gets a score.
 
-    A batch takes as many passes as its largest graph has messages: in each, one message of every graph is left out.
+    A batch takes as many passes as its largest graph has messages: each leaves out one message of every graph.
 
     Registered as an `Interpreter` with name "leave_one_edge_out".
 
@@ -27,10 +28,8 @@ class LeaveOneEdgeOut(Interpreter):
         super().__init__(**kwargs)
         self.divergence = divergence or Kl()
 
-    def score(
-        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
-    ) -> LayerScores:
-        graph = unmasked.layers[0].graph
+    def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
+        graph = unmasked.graph
         edge_graph = graph.edge_graph
         counts = torch.bincount(edge_graph, minlength=graph.num_graphs)
         order = torch.argsort(edge_graph, stable=True)
@@ -48,7 +47,7 @@ class LeaveOneEdgeOut(Interpreter):
                     left_out = number_in_graph == number
                     gates: List[Optional[Gate]] = [None] * len(unmasked.layers)
                     gates[layer] = Gate(~left_out)
-                    masked = masked_model.masked(unmasked, gates, "unreported")
+                    masked = masked_model.masked(unmasked, gates)
                     divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
                     layer_scores[left_out] = divergence[edge_graph[left_out]].to(layer_scores.dtype)
                 scores.append(layer_scores)

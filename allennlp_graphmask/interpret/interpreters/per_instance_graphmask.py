@@ -1,26 +1,23 @@
 from typing import Any, List, NamedTuple, Optional, Tuple
 
 import torch
-from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.checks import check_above, check_at_least, check_choice
 from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
 from allennlp_graphmask.interpret.interpreters.per_graph import (
-    PerGraphRandom,
-    check_number,
     mean_per_graph,
     sum_per_graph,
 )
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 from allennlp_graphmask.modules.intervention import Gate
-
-_GATES = ("soft", "straight_through")
 
 
 class _Found(NamedTuple):
-    """What has been found so far, the best of each instance."""
+    """The best result so far of each instance."""
 
     #: Shape of each: (num_edges,)
     locations: List[torch.Tensor]
@@ -35,28 +32,27 @@ class _Found(NamedTuple):
 class PerInstanceGraphMask(Interpreter):
     """
     GraphMask without a masker ("non-amortised" in [Schlichtkrull, De Cao and Titov, 2021](https://arxiv.org/abs/2010.00577),
-    section 4): for each instance, the location of the hard concrete distribution of each message's gate is a parameter, and so
-    is the vector b of each layer that replaces what is dropped. They are optimised by Adam, all layers together, for the
-    objective of equation 5,
+    section 4): for each instance, the location of the hard concrete distribution of each message's gate is a parameter, and so is the
+    vector b of each layer that replaces dropped messages. They are optimised by Adam, all layers together, for the objective of
+    equation 5,
 
     `max over lambda, min over locations and b:  penalty_scaling * sum over layers of mean P(z != 0) + lambda (divergence - allowance)`
 
     with sampled gates z and messages `z m + (1 - z) b`. Every instance has a multiplier of its own: the allowance bounds the
     divergence of each, not their mean as in amortised training.
 
-    Every `eval_every` steps, hard gates are tried. What counts in the end is, for each instance, the trial with the fewest
-    messages among those that keep to the allowance, and if there is none, the one with the smallest divergence. The first trial
-    is the whole graph: with a divergence that is zero there, as all are but `prediction_nll`, the allowance always holds.
+    Every `eval_every` steps, hard gates are evaluated. The result is, for each instance, the evaluation with the fewest messages among
+    those that keep to the allowance or, if there is none, the one with the smallest divergence. The first one is the whole graph:
+    with a divergence that is zero there, as all are but `prediction_nll`, the allowance always holds.
 
-    As it sees the very prediction that it explains, with more freedom than it takes to reproduce it, it can find messages which
-    happen to give the same output (hindsight bias, section 2 of the paper): `graphmask` cannot. Above all its vectors can: one
-    that is fitted to the instance may carry the whole prediction, and no message is kept. `learn_baselines` = `False` takes
-    this way out away.
+    As it sees the prediction that it explains, and has more parameters than reproducing it takes, it can find messages that happen to
+    give the same output (hindsight bias, section 2 of the paper): `graphmask` cannot. Its vectors above all: one that is fitted to
+    the instance may carry the whole prediction, and no message is kept. `learn_baselines` = `False` rules this out.
 
-    `num_steps` forward and backward passes for a batch, and a forward pass for each trial.
+    `num_steps` forward and backward passes for a batch, and a forward pass for each evaluation.
 
-    Registered as an `Interpreter` with name "graphmask_per_instance". A score is the probability that a gate is open; the
-    decision is that of the trial; what replaces a message is the instance's vector of the layer.
+    Registered as an `Interpreter` with name "graphmask_per_instance". A score is the probability that a gate is open; a message is
+    kept if that is above one half; the instance's vector of the layer replaces dropped messages.
 
     # Parameters
 
@@ -112,19 +108,17 @@ class PerInstanceGraphMask(Interpreter):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, value, least, is_open in (
-            ("num_steps", num_steps, 0, False),
-            ("learning_rate", learning_rate, 0, True),
-            ("baseline_learning_rate", baseline_learning_rate, 0, False),
-            ("multiplier_learning_rate", multiplier_learning_rate, 0, False),
-            ("penalty_scaling", penalty_scaling, 0, False),
-            ("eval_every", eval_every, 1, False),
-        ):
-            check_number("graphmask_per_instance", name, value, least=least, is_open=is_open)
-        if gates not in _GATES:
-            raise ConfigurationError(
-                f"graphmask_per_instance: gates is {gates!r}, expected 'soft' or 'straight_through'."
-            )
+        check_at_least(
+            "graphmask_per_instance",
+            0,
+            num_steps=num_steps,
+            baseline_learning_rate=baseline_learning_rate,
+            multiplier_learning_rate=multiplier_learning_rate,
+            penalty_scaling=penalty_scaling,
+        )
+        check_at_least("graphmask_per_instance", 1, eval_every=eval_every)
+        check_above("graphmask_per_instance", 0, learning_rate=learning_rate)
+        check_choice("graphmask_per_instance", ("soft", "straight_through"), gates=gates)
         self.divergence = divergence or SaturatingKl()
         self.gate_distribution = gate_distribution or HardConcrete()
         self.num_steps = num_steps
@@ -143,16 +137,13 @@ class PerInstanceGraphMask(Interpreter):
             "two_sided": two_sided,
         }
         self.allowance = allowance
-        self._lagrangian(1)  # complains now and not at the first batch
+        self._lagrangian(1)  # checks the settings now and not at the first batch
 
     def _lagrangian(self, num_instances: int) -> Lagrangian:
         return Lagrangian(**self._lagrangian_settings, num_instances=num_instances)  # type: ignore[arg-type]
 
-    def score(
-        self, masked_model: MaskedModel, unmasked: UnmaskedPass, generator: torch.Generator
-    ) -> LayerScores:
-        graph = unmasked.layers[0].graph
-        draws = PerGraphRandom(graph, generator)
+    def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
+        graph = unmasked.graph
         states = [messages.node_states for messages in unmasked.layers]
         locations = [
             layer.new_full((graph.num_edges,), self.initial_location, requires_grad=True) for layer in states
@@ -161,7 +152,7 @@ class PerInstanceGraphMask(Interpreter):
         if self.learn_baselines:
             for layer, dim in zip(states, masked_model.encoder.get_message_dims()):
                 # Shape: (num_graphs, message_dim), from U(-1/sqrt(dim), 1/sqrt(dim))
-                start = (2 * draws.uniform_of_graphs(layer, dim) - 1) * dim**-0.5
+                start = (2 * random.uniform_for_graphs(layer, dim) - 1) * dim**-0.5
                 baselines.append(start.requires_grad_())
         lagrangian = self._lagrangian(graph.num_graphs).to(states[0])
         parameters = [*locations, *baselines, lagrangian.multiplier]
@@ -172,40 +163,40 @@ class PerInstanceGraphMask(Interpreter):
                 {"params": [lagrangian.multiplier], "lr": self.multiplier_learning_rate},
             ]
         )
-        found = self._try(masked_model, unmasked, locations, baselines, None)
+        found = self._evaluate(masked_model, unmasked, locations, baselines, None)
         with torch.enable_grad():  # predictors run without gradients
             for step in range(1, self.num_steps + 1):
                 optimizer.zero_grad()
-                scales = [self._sample(location, draws) for location in locations]
-                masked = masked_model.masked(unmasked, _gates(scales, baselines), "unreported")
+                scales = [self._sample(location, random) for location in locations]
+                masked = masked_model.masked(unmasked, _gates(scales, baselines))
                 divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
                 penalties = [
                     mean_per_graph(self.gate_distribution.probability_nonzero(location), graph)
                     for location in locations
                 ]
                 objective = self.penalty_scaling * torch.stack(penalties).sum(0)  # Shape: (num_graphs,)
-                # A sum, not a mean: no instance shall feel how many others there are.
+                # A sum, not a mean: an instance must not depend on the number of others.
                 lagrangian(objective, divergence).sum().backward(inputs=parameters)
                 optimizer.step()
                 if step % self.eval_every == 0 or step == self.num_steps:
-                    found = self._try(masked_model, unmasked, locations, baselines, found)
+                    found = self._evaluate(masked_model, unmasked, locations, baselines, found)
         return LayerScores(
-            [self.gate_distribution.probability_open(location) for location in found.locations],
+            [self.gate_distribution.score(location) for location in found.locations],
             kept=self._hard(found.locations),
             replacements=list(found.baselines) if self.learn_baselines else None,
             replacements_per_graph=self.learn_baselines,
         )
 
-    def _sample(self, location: torch.Tensor, draws: PerGraphRandom) -> torch.Tensor:
+    def _sample(self, location: torch.Tensor, random: PerGraphRandom) -> torch.Tensor:
         # The ends are kept away from 0 and 1, whose logit is infinite.
-        uniform = draws.uniform(location).clamp(1e-6, 1 - 1e-6)
+        uniform = random.uniform(location).clamp(1e-6, 1 - 1e-6)
         gate = self.gate_distribution.gate(location, torch.log(uniform) - torch.log1p(-uniform))
         return straight_through(gate) if self._straight_through else gate
 
     def _hard(self, locations: List[torch.Tensor]) -> List[torch.Tensor]:
         return [location > self.gate_distribution.threshold for location in locations]
 
-    def _try(
+    def _evaluate(
         self,
         masked_model: MaskedModel,
         unmasked: UnmaskedPass,
@@ -213,11 +204,11 @@ class PerInstanceGraphMask(Interpreter):
         baselines: List[torch.Tensor],
         found: Optional[_Found],
     ) -> _Found:
-        """The better for each instance of what has been found and what there is now."""
-        graph = unmasked.layers[0].graph
+        """Return, for each instance, the better of the best result so far and the current one."""
+        graph = unmasked.graph
         with torch.no_grad():
             kept = self._hard(locations)
-            masked = masked_model.masked(unmasked, _gates(kept, baselines), "unreported")
+            masked = masked_model.masked(unmasked, _gates(kept, baselines))
             divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
             now = _Found(
                 [location.detach().clone() for location in locations],

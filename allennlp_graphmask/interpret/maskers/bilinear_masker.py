@@ -41,7 +41,7 @@ class BilinearGate(nn.Module):
     def _scores_of_cells(
         self, sources: torch.Tensor, targets: torch.Tensor, layout: RelationLayout
     ) -> torch.Tensor:
-        """All pairs of a target and a source under a relation, of which edges pick theirs. Shape: `(num_edges,)`."""
+        """Score all pairs of a target and a source under a relation, then select those of the edges. Shape: `(num_edges,)`."""
         # Shape: (num_nodes * num_present, hidden_dim)
         rows = self.relation_transform.of_all(sources, layout.relations).flatten(0, 1)
         cells = [
@@ -55,7 +55,7 @@ class BilinearGate(nn.Module):
     def _scores_of_edges(
         self, sources: torch.Tensor, targets: torch.Tensor, layout: RelationLayout
     ) -> torch.Tensor:
-        """Edge by edge, for graphs with few edges. Shape: `(num_edges,)`."""
+        """Score edge by edge, for graphs with few edges. Shape: `(num_edges,)`."""
         pair_sources, counts, pair_of_edge = layout.pairs
         of_pairs = self.relation_transform.of_pairs(
             sources.index_select(0, pair_sources), layout.relations, counts
@@ -67,16 +67,15 @@ class BilinearGate(nn.Module):
 @Masker.register("bilinear")
 class BilinearMasker(Masker):
     """
-    Compares each edge's source and target in a way of its relation's own (Schlichtkrull, De Cao and Titov, 2021, whose masker
-    for question answering is `<f_r(h_u), h_v>`): for the edge (u, v) of type r
+    Compares each edge's source and target by a form of its relation (Schlichtkrull, De Cao and Titov, 2021, whose masker for question
+    answering is `<f_r(h_u), h_v>`): for the edge (u, v) of type r
 
     `a = <U_r ReLU(LN(W1 h_u)) + d_r, LN(W2 h_v)> / sqrt(hidden_dim) + c_r + location_bias`
 
-    with parameters of their own for each layer. It never looks at the message, which is a function of source and relation
-    in relational encoders, so that dense graphs are scored by matrix products, without a vector for each edge.
+    with separate parameters for each layer. It does not read the message, which is a function of source and relation in relational
+    encoders, so that dense graphs are scored by matrix products, without a vector for each edge.
 
-    Of a relation that training never saw it knows nothing (U_r, d_r and c_r are zero): `a = location_bias`, its edges are
-    kept.
+    For a relation unseen in training U_r, d_r and c_r are zero: `a = location_bias`, and its edges are kept.
 
     Registered as a `Masker` with name "bilinear".
 

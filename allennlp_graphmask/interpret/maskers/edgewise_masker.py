@@ -47,12 +47,12 @@ class EdgewiseGate(nn.Module):
 @Masker.register("edgewise")
 class EdgewiseMasker(Masker):
     """
-    Looks at each edge's source, message and target (Schlichtkrull, De Cao and Titov, 2021, equation 8): for the edge (u, v)
-    with message m
+    Scores each edge by its source, message and target (Schlichtkrull, De Cao and Titov, 2021, equation 8): for the edge (u, v) with
+    message m
 
     `a = w . ReLU((LN(W1 h_u) + LN(W2 m) + LN(W3 h_v) + b) / 3) + c + location_bias`
 
-    with parameters of their own for each layer.
+    with separate parameters for each layer.
 
     Registered as a `Masker` with name "edgewise".
 
@@ -65,8 +65,8 @@ class EdgewiseMasker(Masker):
     location_bias : `float`, optional (default = `3.0`)
         Opens nearly all gates at the start of training.
     dropout : `float`, optional (default = `0.0`)
-        On the hidden layer, in training. A masker can overfit: what may be dropped where the explained model has seen the
-        answer in training may be needed elsewhere.
+        On the hidden layer, in training. A masker can overfit: a message that may be dropped on inputs that the explained model was
+        trained on may be needed on others.
     """
 
     def __init__(

@@ -38,6 +38,8 @@ class Masker(torch.nn.Module, Registrable):
 
     def forward(self, messages: Messages) -> torch.Tensor:
         """
+        Score the messages of one layer.
+
         # Parameters
 
         messages : `Messages`
@@ -51,14 +53,13 @@ class Masker(torch.nn.Module, Registrable):
         raise NotImplementedError
 
     def layer_parameters(self, layer: int) -> List[torch.nn.Parameter]:
-        """The parameters that only this layer uses, its baseline among them."""
+        """Return the parameters that only this layer uses, its baseline among them."""
         raise NotImplementedError
 
 
 def construct_masker(masker: Lazy[Masker], encoder: GraphEncoder, num_relations: int) -> Masker:
     """
-    Builds a masker for a graph encoder, with those of `node_dims`, `message_dims` and `num_relations` that its constructor
-    takes.
+    Build a masker for a graph encoder, with those of `node_dims`, `message_dims` and `num_relations` that its constructor takes.
     """
     offered = {
         "node_dims": encoder.get_node_dims(),

@@ -99,7 +99,7 @@ class TestTheRandomControl:
         seen: dict = {}
         own = model.masked_model.masked
 
-        def masked_pass(inputs, gates, metric_set, **kwargs):
+        def masked_pass(inputs, gates, metric_set="unreported", **kwargs):
             seen.setdefault(metric_set, []).append([gate.scale.clone() for gate in gates])
             return own(inputs, gates, metric_set, **kwargs)
 
@@ -238,13 +238,13 @@ class TestErrors:
     @pytest.mark.parametrize(
         "settings, message",
         [
-            ({"gates": "hard"}, "gates must be one of 'soft', 'straight_through', got 'hard'"),
-            ({"multiplier_follows": "score"}, "multiplier_follows must be one of .* got 'score'"),
-            ({"epochs_per_layer": 0}, "epochs_per_layer must be at least 1, got 0"),
+            ({"gates": "hard"}, "gates is 'hard'"),
+            ({"multiplier_follows": "score"}, "multiplier_follows is 'score'"),
+            ({"epochs_per_layer": 0}, "epochs_per_layer is 0"),
             ({"constraint": "kept"}, "constraint must be one of"),
             ({"allowance": -0.1}, "allowance must not be negative"),
             ({"initial_multiplier": 40.0}, "outside of multiplier_bounds"),
-            ({"encoder": "gcn"}, r"no GraphEncoder named 'gcn'; it has \['graph_encoder'\]"),
+            ({"encoder": "gcn"}, r"'gcn'.*\['graph_encoder'\]"),
         ],
     )
     def test_wrong_settings(self, vocab, settings, message) -> None:

@@ -95,11 +95,13 @@ class TestKeptShares:
 class TestMeans:
     def test_over_instances_and_not_over_batches(self) -> None:
         metrics = GraphMaskMetrics(1, NAMES, 5)
-        metrics.count_pass(torch.tensor([0.5, 0.1, 0.3]), torch.tensor([True, False, False]))
-        metrics.count_pass(torch.tensor([0.1]), torch.tensor([True]))
-        metrics.count_floor(torch.tensor([0.2, 0.4]))
-        metrics.count_control(torch.tensor([True, True, False]))
-        metrics.count_control(torch.tensor([False]))
+        metrics.count_instances(
+            divergence=torch.tensor([0.5, 0.1, 0.3]), changed=torch.tensor([True, False, False])
+        )
+        metrics.count_instances(divergence=torch.tensor([0.1]), changed=torch.tensor([True]))
+        metrics.count_instances(floor=torch.tensor([0.2, 0.4]))
+        metrics.count_instances(random_changed=torch.tensor([True, True, False]))
+        metrics.count_instances(random_changed=torch.tensor([False]))
         values = metrics.get(across_workers=True, detailed=True)
         assert values["divergence"] == pytest.approx(0.25)
         assert values["changed"] == pytest.approx(0.5)
@@ -113,7 +115,7 @@ class TestMeans:
 
     def test_reset(self) -> None:
         metrics = counted(random_batches(3, True))
-        metrics.count_pass(torch.tensor([0.5]), torch.tensor([True]))
+        metrics.count_instances(divergence=torch.tensor([0.5]), changed=torch.tensor([True]))
         metrics.reset()
         fresh = GraphMaskMetrics(LAYERS, NAMES, 15)
         assert metrics.get(across_workers=True, detailed=True) == fresh.get(
@@ -122,6 +124,8 @@ class TestMeans:
 
     def test_no_graph_is_kept_alive(self) -> None:
         metrics = GraphMaskMetrics(1, NAMES, 5)
-        metrics.count_pass(torch.tensor([0.5], requires_grad=True) * 2, torch.tensor([True]))
+        metrics.count_instances(
+            divergence=torch.tensor([0.5], requires_grad=True) * 2, changed=torch.tensor([True])
+        )
         metrics.count_gates(torch.tensor([2]), [torch.tensor([0.5], requires_grad=True) * 1])
         assert not any(value.requires_grad for value in metrics._sums.values())

@@ -4,7 +4,7 @@ from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold, threshold_curve
-from allennlp_graphmask.interpret.graphmask.threshold import gate_locations, masked_at_thresholds
+from allennlp_graphmask.interpret.graphmask.threshold import gate_locations, mask_at_thresholds
 from tests.interpret.toy import toy_batch, toy_graphmask, toy_vocabulary
 
 STEPS = 12
@@ -35,7 +35,7 @@ class TestMaskedAtThresholds:
     def test_at_the_models_own_it_is_the_forward_pass(self, model, batches) -> None:
         own = float(model.threshold)
         for batch in batches:
-            kept, changed, messages = masked_at_thresholds(model, batch, [own, own - 100])
+            kept, changed, messages = mask_at_thresholds(model, batch, [own, own - 100])
             output = model(**batch)
             assert int(kept[0]) == sum(int(layer.sum()) for layer in output["attribution"].kept)
             assert torch.equal(changed[0], output["changed"])
@@ -44,12 +44,12 @@ class TestMaskedAtThresholds:
 
     def test_layers_not_enabled_stay_open(self, vocab, batches) -> None:
         model = toy_graphmask("tagger", vocab, epochs_per_layer=1)
-        kept, _, messages = masked_at_thresholds(model, batches[0], [100.0])
+        kept, _, messages = mask_at_thresholds(model, batches[0], [100.0])
         assert int(kept[0]) == batches[0]["graph"].num_edges == messages / 2
 
     def test_it_counts_into_no_metric(self, model, batches) -> None:
         model.get_metrics(reset=True)
-        masked_at_thresholds(model, batches[0], [0.0])
+        mask_at_thresholds(model, batches[0], [0.0])
         metrics = model.get_metrics(reset=True)
         assert metrics["changed"] == 0 and metrics["original_accuracy"] == metrics["masked_accuracy"] == 0
 
@@ -71,16 +71,18 @@ class TestCurve:
         assert point.kept == pytest.approx(float(decisions.float().mean()))
 
 
-@pytest.mark.parametrize("promised", [0.0, 0.1, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("max_changed", [0.0, 0.1, 0.25, 0.5, 1.0])
 @pytest.mark.parametrize("kind", ["tagger", "classifier"])
 class TestChoice:
-    def test_it_keeps_its_promise_and_comes_close_to_the_best(self, kind, promised, vocab, batches) -> None:
+    def test_it_satisfies_the_bound_and_comes_close_to_the_best(
+        self, kind, max_changed, vocab, batches
+    ) -> None:
         model = toy_graphmask(kind, vocab, batches[0])
         before = float(model.threshold)
-        chosen = choose_threshold(model, batches, promised, steps=STEPS)[0]
+        chosen = choose_threshold(model, batches, max_changed, steps=STEPS)[0]
         assert float(model.threshold) == before  # it only says which
         assert chosen == threshold_curve(model, batches, [chosen.threshold])[0]
-        assert chosen.changed <= promised
+        assert chosen.changed <= max_changed
 
         points = brute_force(model, batches)
         num_gates = sum(2 * batch["graph"].num_edges for batch in batches)
@@ -89,18 +91,18 @@ class TestChoice:
         # quantiles are rounded to gates.
         safe = points[0].kept
         for point in points:
-            if point.changed > promised:
+            if point.changed > max_changed:
                 break
             safe = point.kept
         assert chosen.kept <= safe + 0.98 / (STEPS - 1) / (STEPS + 1) + 2 / num_gates
         # And nothing that keeps the promise is missed that could not exist.
-        assert chosen.kept >= min(point.kept for point in points if point.changed <= promised)
+        assert chosen.kept >= min(point.kept for point in points if point.changed <= max_changed)
 
-    def test_all_points_are_given(self, kind, promised, vocab, batches) -> None:
-        points = choose_threshold(toy_graphmask(kind, vocab, batches[0]), batches, promised, steps=STEPS)
+    def test_all_points_are_given(self, kind, max_changed, vocab, batches) -> None:
+        points = choose_threshold(toy_graphmask(kind, vocab, batches[0]), batches, max_changed, steps=STEPS)
         thresholds = [point.threshold for point in points[1:]]
         assert thresholds == sorted(thresholds) and len(points) > STEPS
-        assert all(point.kept >= points[0].kept for point in points if point.changed <= promised)
+        assert all(point.kept >= points[0].kept for point in points if point.changed <= max_changed)
 
 
 @pytest.mark.parametrize("kind", ["tagger", "classifier"])
@@ -109,10 +111,10 @@ def test_where_everything_may_change_nothing_is_kept(kind, vocab, batches):
 
 
 class TestErrors:
-    @pytest.mark.parametrize("promised", [-0.1, 1.1])
-    def test_a_promise_that_is_no_share(self, model, batches, promised) -> None:
-        with pytest.raises(ConfigurationError, match="must be in 0 .. 1"):
-            choose_threshold(model, batches, promised)
+    @pytest.mark.parametrize("max_changed", [-0.1, 1.1])
+    def test_a_bound_that_is_not_a_share(self, model, batches, max_changed) -> None:
+        with pytest.raises(ConfigurationError, match="max_changed is"):
+            choose_threshold(model, batches, max_changed)
 
     def test_no_edges(self, model) -> None:
         batch = {"features": torch.zeros(1, 2, 3), "graph": Graph.from_edges(2, [], [])}
@@ -120,7 +122,7 @@ class TestErrors:
             choose_threshold(model, [batch], 0.1)
 
     def test_no_data(self, model) -> None:
-        with pytest.raises(ConfigurationError, match="no data"):
+        with pytest.raises(ConfigurationError, match="data"):
             threshold_curve(model, [], [0.0])
-        with pytest.raises(ConfigurationError, match="no data|no edges"):
+        with pytest.raises(ConfigurationError, match="data|edges"):
             choose_threshold(model, [], 0.1)

@@ -119,7 +119,7 @@ class TestTheArchive:
         (point,) = threshold_curve(model, [toy_batch(model.vocab, 2, 20)], [chosen["threshold"]])
         assert point.changed == pytest.approx(chosen["changed"]) and point.changed <= 0.5
         assert point.kept == pytest.approx(chosen["kept"], abs=0.02)
-        assert {"promised_changed": 0.5, **chosen} == model.training_summary["threshold_choice"]
+        assert {"max_changed": 0.5, **chosen} == model.training_summary["threshold_choice"]
         assert len(curve["points"]) > 12 and chosen in curve["points"]
 
     def test_moving_the_threshold_leaves_the_checkpoint_alone(self, trained) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from allennlp_graphmask.interpret.divergences import PredictionNll
 from allennlp_graphmask.interpret.interpreters import InformationBottleneck, Interpreter
 from allennlp_graphmask.interpret.interpreters.information_bottleneck import capacity, statistics_per_graph
-from allennlp_graphmask.interpret.interpreters.per_graph import PerGraphRandom
 from allennlp_graphmask.interpret.masked_model import MaskedModel
+from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 from allennlp_graphmask.modules.intervention import Gate
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
 from tests.interpret.interpreters.cases import (

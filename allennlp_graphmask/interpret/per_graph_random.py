@@ -1,0 +1,92 @@
+"""Random numbers for the edges of a batch that depend on a seed and on each instance alone."""
+
+import hashlib
+from typing import Any, Dict, Iterator, List, Tuple
+
+import numpy
+import torch
+
+from allennlp_graphmask.graph import Graph
+
+
+class PerGraphRandom:
+    """
+    Random numbers for the graphs and edges of a batch. Each graph has a generator of its own, seeded by the seed and by the
+    content of its instance, and gives its numbers to its edges in the order of source, target and type. So the numbers depend
+    neither on the other instances of the batch nor on the order of the edges (parallel edges of one type may exchange theirs),
+    and different instances draw independently.
+
+    The content is the graph and, of every tensor in the batch with one row for each instance, the positive entries with their
+    places: padding is not among them.
+
+    # Parameters
+
+    graph : `Graph`
+    batch : `Dict[str, Any]`
+        The inputs of the model.
+    seed : `int`
+    """
+
+    def __init__(self, graph: Graph, batch: Dict[str, Any], seed: int) -> None:
+        sources, targets, types, owners = (
+            tensor.cpu().numpy()
+            for tensor in (graph.sources, graph.targets, graph.edge_type, graph.edge_graph)
+        )
+        order = numpy.lexsort((types, targets, sources, owners))
+        self._counts: List[int] = graph.edges_per_graph().tolist()
+        # The position of each edge among the draws of all graphs. Shape: (num_edges,)
+        self._positions = torch.from_numpy(numpy.argsort(order, kind="stable"))
+        # Node numbers within the graph, so that they do not depend on the batch.
+        first_nodes = graph.first_node_of_graph().cpu().numpy()[owners]
+        edges = numpy.stack([sources - first_nodes, targets - first_nodes, types], axis=1)[order]
+        digests = [hashlib.sha256(f"{seed} {nodes}".encode()) for nodes in graph.nodes_per_graph.tolist()]
+        for rows, counts in [(edges, self._counts), *_instance_entries(batch, graph.num_graphs)]:
+            for digest, row in zip(digests, numpy.split(rows, numpy.cumsum(counts)[:-1])):
+                digest.update(row.tobytes())
+        self._generators = [
+            torch.Generator().manual_seed(int.from_bytes(digest.digest()[:8], "big") >> 1)
+            for digest in digests
+        ]
+
+    def normal(self, like: torch.Tensor, size: Tuple[int, ...] = ()) -> torch.Tensor:
+        """
+        Draw standard normal numbers of the type and on the device of `like`; equal for single and double precision but for
+        rounding. Shape: `(num_edges, *size)`.
+        """
+        return self._draw_for_edges(torch.randn, like, size)
+
+    def uniform(self, like: torch.Tensor, size: Tuple[int, ...] = ()) -> torch.Tensor:
+        """The same, uniform on [0, 1)."""
+        return self._draw_for_edges(torch.rand, like, size)
+
+    def uniform_for_graphs(self, like: torch.Tensor, size: int) -> torch.Tensor:
+        """Draw numbers for each graph instead of each edge, uniform on [0, 1). Shape: `(num_graphs, size)`."""
+        draws = [torch.rand(size, generator=generator) for generator in self._generators]
+        return torch.stack(draws).to(like) if draws else like.new_zeros(0, size)
+
+    def _draw_for_edges(self, draw: Any, like: torch.Tensor, size: Tuple[int, ...]) -> torch.Tensor:
+        if not self._counts:
+            return like.new_zeros(0, *size)
+        draws = [
+            draw((count, *size), generator=generator)
+            for count, generator in zip(self._counts, self._generators)
+        ]
+        return torch.cat(draws).index_select(0, self._positions).to(like)
+
+
+def _instance_entries(value: Any, num_graphs: int) -> Iterator[Tuple[numpy.ndarray, List[int]]]:
+    """
+    For each tensor with a row for each instance: its positive entries with their places in the row, instance after instance, and
+    how many each instance has. Shape: `(num_entries, num_dimensions)`.
+    """
+    if isinstance(value, Graph):
+        return
+    if isinstance(value, dict):
+        for key in sorted(value):
+            yield from _instance_entries(value[key], num_graphs)
+    elif isinstance(value, torch.Tensor) and value.dim() and value.size(0) == num_graphs:
+        rows = value.detach().cpu()
+        places = (rows > 0).nonzero()
+        counts = torch.bincount(places[:, 0], minlength=num_graphs).tolist()
+        entries = rows[places.unbind(1)].double().unsqueeze(1)
+        yield torch.cat([places[:, 1:].double(), entries], dim=1).numpy(), counts

@@ -1,0 +1,103 @@
+"""From an archive to a predictor that explains."""
+
+import copy
+from typing import Any, Dict, Optional
+
+from allennlp.common import Params
+from allennlp.common.checks import ConfigurationError
+from allennlp.models import Archive
+
+from allennlp_graphmask.interpret.build_explanation import weights_fingerprint
+from allennlp_graphmask.interpret.graphmask import GraphMask
+from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask, Interpreter
+from allennlp_graphmask.interpret.masked_model import MaskedModel
+from allennlp_graphmask.predictors.explaining_predictor import ExplainingPredictor
+from allennlp_graphmask.predictors.graphmask import GraphMaskPredictor
+
+
+def load_masked_model(archive: Archive, options: Dict[str, Any]) -> MaskedModel:
+    """
+    Return the model to explain: that of the archive, or of an archive of GraphMask the one that it was trained for.
+
+    # Parameters
+
+    archive : `Archive`
+    options : `Dict[str, Any]`
+        Arguments of `MaskedModel`; none for an archive of GraphMask, which has its own.
+
+    # Raises
+
+    `ConfigurationError` if there are options for an archive of GraphMask.
+    """
+    model = archive.model.eval()
+    if not isinstance(model, GraphMask):
+        return MaskedModel(model, **options)
+    if options:
+        raise ConfigurationError(
+            f"An archive of GraphMask holds the settings of the model that it explains: leave out {', '.join(options)}."
+        )
+    return model.masked_model
+
+
+def load_explaining_predictor(
+    archive: Archive,
+    interpreter: Optional[Dict[str, Any]] = None,
+    *,
+    options: Optional[Dict[str, Any]] = None,
+    batch_size: int = 64,
+    target_predictor: Optional[str] = None,
+    target_predictor_arguments: Optional[Dict[str, Any]] = None,
+) -> ExplainingPredictor:
+    """
+    Build the predictor that explains the model of an archive: by its masker, or by an interpreter.
+
+    # Parameters
+
+    archive : `Archive`
+        Of GraphMask, or with an interpreter of any model with a graph encoder.
+    interpreter : `Dict[str, Any]`, optional (default = the masker of the archive)
+        The config of an interpreter: `type` and its settings.
+    options : `Dict[str, Any]`, optional (default = `None`)
+        Arguments of `MaskedModel`.
+    batch_size : `int`, optional (default = `64`)
+    target_predictor : `str`, optional (default = `None`)
+    target_predictor_arguments : `Dict[str, Any]`, optional (default = `None`)
+        See `ExplainingPredictor`.
+
+    # Raises
+
+    `ConfigurationError` if the archive has no masker and no interpreter is given, the model cannot be explained, or the
+    interpreter's masker was trained for another model.
+    """
+    model, reader = archive.model, archive.validation_dataset_reader
+    masked_model = load_masked_model(archive, options or {})
+    shared: Dict[str, Any] = {"target_predictor": target_predictor, "batch_size": batch_size}
+    arguments = target_predictor_arguments or {}
+    if isinstance(model, GraphMask) and interpreter in (None, {"type": "graphmask"}):
+        return GraphMaskPredictor(model, reader, **shared, **arguments)
+    if interpreter is None:
+        raise ConfigurationError(
+            f"The archive holds a {type(model).__name__} and no masker that could explain it. Choose an interpreter, one of "
+            f"{', '.join(sorted(Interpreter.list_available()))}; or train GraphMask on the model and give that archive."
+        )
+    extras = {"graphmask": model} if isinstance(model, GraphMask) else {}
+    built = Interpreter.from_params(Params(copy.deepcopy(interpreter)), **extras)
+    explaining_model, config = model, archive.config.as_dict(quiet=True)
+    if isinstance(built, AmortisedGraphMask) and built.graphmask is not model:
+        explaining_model, config = built.graphmask, built.graphmask.archive_config
+        if weights_fingerprint(built.graphmask.target) != weights_fingerprint(masked_model.target):
+            raise ConfigurationError(
+                f"The masker of '{interpreter['archive_file']}' was trained for another model than that of the archive to explain: "
+                "their weights differ. Its scores would mean nothing."
+            )
+    settings = {name: value for name, value in interpreter.items() if name != "type"}
+    return ExplainingPredictor(
+        masked_model,
+        reader,
+        interpreter=built,
+        description={"name": interpreter["type"], "settings": settings, "seed": built.seed},
+        explaining_model=explaining_model,
+        config=config,
+        target_predictor_arguments=arguments,
+        **shared,
+    )

@@ -1,0 +1,279 @@
+"""Inputs as records, each of which can fail by itself."""
+
+import contextlib
+import itertools
+import lzma
+import os
+import shutil
+import sys
+import tempfile
+import zlib
+from functools import partial
+from typing import Iterator, List, NamedTuple, Optional
+
+from allennlp.common.checks import ConfigurationError
+from allennlp.common.util import SigTermReceived
+from allennlp.data import DatasetReader, Instance
+
+from allennlp_graphmask.data.dataset_readers.graph_jsonl.json_lines import RawLine, read_raw_lines
+from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
+from allennlp_graphmask.data.files import open_text
+from allennlp_graphmask.explanation.provenance import file_fingerprint, fingerprint
+from allennlp_graphmask.predictors.explaining_predictor import ExplainingPredictor
+
+#: How many lines are tried to find out whether they are inputs of the predictor.
+_TRIED_LINES = 10
+
+_MAGIC_NUMBERS = {b"\x1f\x8b": ".gz", b"\xfd7zXZ\x00": ".xz"}
+
+
+class Failure(NamedTuple):
+    """A record that could not be explained, and why; `message` names its place."""
+
+    place: str
+    message: str
+
+
+class RecordSource:
+    """
+    An input as records.
+
+    # Parameters
+
+    name : `str`
+        The name of the input in messages.
+    content_fingerprint : `str`
+        Equal for equal inputs.
+    """
+
+    #: Who reads it: `"reader"` or `"predictor"`.
+    input_format: str = "predictor"
+    #: The number of records, if it is known without reading.
+    num_records: Optional[int] = None
+
+    def __init__(self, name: str, content_fingerprint: str) -> None:
+        self.name = name
+        self.fingerprint = content_fingerprint
+
+    def records(self) -> Iterator[Record]:
+        """
+        Read the records.
+
+        # Raises
+
+        Whatever the reader raises where the rest of the input cannot be read.
+        """
+        raise NotImplementedError
+
+    def describe(self, error: BaseException) -> str:
+        """Return an error's message for the user."""
+        # A ConfigurationError is complete; of others the type is half of the message.
+        if isinstance(error, ConfigurationError):
+            return str(error.message)
+        return f"{type(error).__name__}: {error}"
+
+    def failure(self, record: Record, error: BaseException) -> Failure:
+        """Describe a record that could not be read or explained."""
+        message = self.describe(error)
+        # Readers name the place; models do not.
+        if not message.startswith(self.name):
+            message = f"{self.name}, {record.place}: {message}"
+        return Failure(record.place, message)
+
+
+class TextSource(RecordSource):
+    """
+    A text given on the command line.
+
+    # Raises
+
+    `ConfigurationError` if the model's predictor takes no raw text.
+    """
+
+    num_records = 1
+
+    def __init__(self, text: str, predictor: ExplainingPredictor) -> None:
+        super().__init__("--text", fingerprint(text))
+        target_predictor = predictor.target_predictor
+        text_to_json = getattr(target_predictor, "text_to_json", None)
+        if text_to_json is None:
+            has = (
+                "no predictor"
+                if target_predictor is None
+                else f"the predictor {type(target_predictor).__name__}"
+            )
+            raise ConfigurationError(
+                f"--text: the model to explain has {has}, which takes no raw text. Give it a file for its reader or predictor, or a "
+                "JSON object on standard input: echo '{...}' | allennlp explain ARCHIVE -"
+            )
+        self._instances = lambda: predictor.json_to_instances(text_to_json(text))
+
+    def records(self) -> Iterator[Record]:
+        yield Record("the text", self._instances)
+
+
+class FileSource(RecordSource):
+    """
+    # Parameters
+
+    path : `str`
+    name : `str`, optional
+        The name in messages, if it is not the path.
+    """
+
+    def __init__(self, path: str, name: Optional[str] = None) -> None:
+        # A reader need not read files: "test" may be the name of a split.
+        super().__init__(name or path, file_fingerprint(path) or path)
+        self.path = path
+
+    def describe(self, error: BaseException) -> str:
+        return super().describe(error).replace(self.path, self.name)
+
+
+class JsonLinesSource(FileSource):
+    """A file with an input of the predictor in each line."""
+
+    def __init__(self, path: str, name: Optional[str], predictor: ExplainingPredictor) -> None:
+        super().__init__(path, name)
+        self._predictor = predictor
+
+    def records(self) -> Iterator[Record]:
+        for line in read_raw_lines(self.path):
+            yield Record(f"line {line.number}", partial(self._instances_of_line, line))
+
+    def _instances_of_line(self, line: RawLine) -> List[Instance]:
+        return self._predictor.json_to_instances(line.parse().content)
+
+
+class ReaderSource(FileSource):
+    """A file, or another input of the archive's reader."""
+
+    input_format = "reader"
+
+    def __init__(self, path: str, name: Optional[str], reader: DatasetReader) -> None:
+        super().__init__(path, name)
+        self._reader = reader
+
+    def records(self) -> Iterator[Record]:
+        if isinstance(self._reader, RecordReader) and self._reader.max_instances is None:
+            yield from self._reader.records(self.path)
+            return
+        for number, instance in enumerate(self._reader.read(self.path), start=1):
+            yield Record(f"instance {number}", partial(list, [instance]))
+
+
+@contextlib.contextmanager
+def open_source(
+    predictor: ExplainingPredictor,
+    path: Optional[str] = None,
+    *,
+    text: Optional[str] = None,
+    input_format: Optional[str] = None,
+) -> Iterator[RecordSource]:
+    """
+    Open an input.
+
+    # Parameters
+
+    predictor : `ExplainingPredictor`
+    path : `str`, optional
+        A file, or `-` for standard input, which is read to its end first.
+    text : `str`, optional
+        A text, in the place of the path.
+    input_format : `str`, optional (default = `None`)
+        `"reader"` or `"predictor"`: who reads the file. By default, files whose first character is a brace hold JSON lines, which
+        go to the predictor if it takes one of the first lines; all others go to the reader.
+
+    # Raises
+
+    `ConfigurationError` if neither can read JSON lines.
+    """
+    if text is not None:
+        yield TextSource(text, predictor)
+    elif path == "-":
+        with _standard_input_as_file() as copy:
+            yield _open_file(copy, "standard input", predictor, input_format)
+    else:
+        assert path is not None
+        yield _open_file(path, None, predictor, input_format)
+
+
+def _open_file(
+    path: str, name: Optional[str], predictor: ExplainingPredictor, input_format: Optional[str]
+) -> RecordSource:
+    reader = ReaderSource(path, name, predictor._dataset_reader)
+    json_lines = JsonLinesSource(path, name, predictor)
+    if input_format == "predictor":
+        return json_lines
+    if input_format == "reader" or not os.path.isfile(path) or _first_character(path) != b"{":
+        return reader
+    refused_by_predictor = _first_refusal(json_lines)
+    if refused_by_predictor is None:
+        return json_lines
+    refused_by_reader = _first_refusal(reader)
+    if refused_by_reader is None:
+        return reader
+    raise ConfigurationError(
+        f"{json_lines.name} holds JSON lines, but neither the predictor nor the reader of the model to explain takes any of the "
+        f"first {_TRIED_LINES}.\nThe predictor: {refused_by_predictor}\nThe reader: {refused_by_reader}\n"
+        "To have one of them read it all the same, give --input-format."
+    )
+
+
+def _first_refusal(source: FileSource) -> Optional[str]:
+    """Why none of the first records can be read; `None` if one can."""
+    messages = []
+    try:
+        for record in itertools.islice(source.records(), _TRIED_LINES):
+            try:
+                record.instances()
+                return None
+            except SigTermReceived:
+                raise
+            except Exception as error:  # noqa: BLE001
+                # Third parties write readers and predictors, too. What they raise becomes the message.
+                messages.append(source.failure(record, error).message)
+    except SigTermReceived:
+        raise
+    except Exception as error:  # noqa: BLE001
+        messages.append(source.describe(error))
+    return messages[0] if messages else "there is nothing to read."
+
+
+def _first_character(path: str) -> bytes:
+    """The first byte that is not white space; empty if there is none, or the file cannot be decompressed."""
+    try:
+        with open_text(path) as file:
+            for line in file:
+                stripped = line.removeprefix(b"\xef\xbb\xbf").strip()
+                if stripped:
+                    return stripped[:1]
+    except (EOFError, OSError, lzma.LZMAError, zlib.error):
+        # The reader's message names what is wrong with it.
+        pass
+    return b""
+
+
+@contextlib.contextmanager
+def _standard_input_as_file() -> Iterator[str]:
+    """
+    A file with all of standard input, so that readers, which want paths, can read it. Its name ends as its content requires, as
+    readers go by that.
+    """
+    with tempfile.TemporaryDirectory(prefix="allennlp-explain-") as folder:
+        path = os.path.join(folder, "standard_input")
+        with open(path, "wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        with open(path, "rb") as file:
+            start = file.read(8)
+        compressed = next((suffix for magic, suffix in _MAGIC_NUMBERS.items() if start.startswith(magic)), "")
+        if compressed:
+            path = _renamed(path, compressed)
+        kind = {b"{": ".jsonl", b"[": ".json"}.get(_first_character(path), "")
+        yield _renamed(path, kind + compressed) if kind else path
+
+
+def _renamed(path: str, suffix: str) -> str:
+    new_path = os.path.join(os.path.dirname(path), f"standard_input{suffix}")
+    os.rename(path, new_path)
+    return new_path
