@@ -190,5 +190,5 @@ class TestErrors:
             lagrangian(start=start)
 
     def test_a_negative_allowance(self) -> None:
-        with pytest.raises(ConfigurationError, match="allowance must not be negative, got -0.1"):
+        with pytest.raises(ConfigurationError, match="allowance is -0.1"):
             lagrangian(-0.1)

@@ -81,7 +81,7 @@ class TestKinds:
 
 class TestErrors:
     def test_an_unknown_kind(self) -> None:
-        with pytest.raises(ConfigurationError, match="changed, divergence, score, got 'flips'"):
+        with pytest.raises(ConfigurationError, match="constraint is 'flips'"):
             SelectionCriterion("flips", 0.1)
 
     @pytest.mark.parametrize("kind, metric", [("score", None), ("changed", "f1")])

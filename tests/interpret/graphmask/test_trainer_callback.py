@@ -148,8 +148,8 @@ class TestErrors:
             GraphMaskCallback("folder").on_start(trainer_of(toy_target("tagger", vocab)))
 
     @pytest.mark.parametrize("share", [-0.1, 5.0])
-    def test_a_promise_that_is_no_share(self, share) -> None:
-        with pytest.raises(ConfigurationError, match="max_changed is a share"):
+    def test_a_bound_that_is_not_a_share(self, share) -> None:
+        with pytest.raises(ConfigurationError, match=f"max_changed is {share}"):
             GraphMaskCallback("folder", max_changed=share)
 
     @pytest.mark.parametrize(
