@@ -135,7 +135,7 @@ def test_the_optimisation_by_hand(two_sided, target, vocab, monkeypatch):
     )
     monkeypatch.setattr(
         interpreter,
-        "_try",
+        "_evaluate",
         lambda masked_model, unmasked, locations, baselines, found: Last(locations, baselines),
     )
     actual = interpreter.interpret(masked_model, batch)
