@@ -80,7 +80,9 @@ demo: $(VENV)/installed
 	@echo
 	@$(BIN)/python -m allennlp_graphmask.views.sentence.text $(DEMO)/stars/explanations.jsonl --max 1
 	@echo
-	@$(BIN)/python -m benchmarks.edge_truth $(DEMO)/stars/explanations.jsonl
+	@$(BIN)/allennlp compare-interpreters $(DEMO)/stars/graphmask/model.tar.gz test -o $(DEMO)/stars/comparison --force \
+	  --interpreters graphmask --metrics kept,changed,truth 2> $(DEMO)/stars/comparison.log \
+	  || { tail -n 30 $(DEMO)/stars/comparison.log >&2; exit 1; }
 	@echo
 	$(call logged,Training a tiny role labeller on fixtures/propbank,$(DEMO)/model.log,\
 	  $(BIN)/allennlp train training_config/propbank/demo.jsonnet -s $(DEMO)/model -f)

@@ -21,7 +21,7 @@ from allennlp.predictors import Predictor
 
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.predictors.graphmask import GraphMaskPredictor
-from benchmarks.training import batches_of
+from benchmarks.training import collate_by_size
 
 
 class Round(NamedTuple):
@@ -59,7 +59,7 @@ def main() -> None:
     assert isinstance(model, GraphMask)
     model.measures_controls = False
     instances = list(predictor._dataset_reader.read(arguments.data))
-    batches = batches_of(instances, model, arguments.batch_size)
+    batches = collate_by_size(instances, model, arguments.batch_size)
     compare(model, batches[:3])  # warm-up
     rounds = sorted(
         (compare(model, batches) for _ in range(arguments.rounds)),

@@ -1,12 +1,13 @@
 """
-How often interpreters are right about models of which it is proved what matters (docs/ground_truth.md).
+Measures how often interpreters are right about models with a proof of what matters (docs/ground_truth.md).
 
     python -m benchmarks.ground_truth [--json FILE] [--graphs 200] [--seeds 5] [--models NAME ...]
         [--without-graphmask]
 
-For each model and each registered interpreter that can run on it: the share of graphs of which it keeps an accepted set, and
-the share of which it ranks an accepted set first. GraphMask is trained here, on graphs of other seeds: for each seed one masker
-with each of `SETTINGS`, the same for all models, of which GraphMask's own criterion chooses on graphs of yet another seed.
+For each model and each registered interpreter that can run on it, it prints the share of graphs of which an accepted set is
+kept, and the share of which an accepted set is ranked first. GraphMask is trained here, on graphs of other seeds: for each seed
+one masker with each of `SETTINGS`, the same for all models, among which GraphMask's own criterion chooses on graphs of yet
+another seed.
 """
 
 import argparse
@@ -25,15 +26,16 @@ from allennlp_graphmask.evaluation.ground_truth import (
     is_accepted,
     ranks_accepted_first,
 )
+from allennlp_graphmask.explanation.files import write_atomically
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask, Interpreter
 from allennlp_graphmask.interpret.maskers import EdgewiseMasker
 
 #: Seeds of graphs: those that are reported, those that choose among maskers, and the first of those that these are trained on.
 TEST_SEED, DEV_SEED, FIRST_TRAINING_SEED = 6, 5, 1000
-#: As many graphs choose among maskers.
+#: The number of graphs that choose among maskers.
 DEV_GRAPHS = 500
-#: A masker is trained with each. They fail on different graphs, and it is seen when they do (docs/ground_truth.md).
+#: A masker is trained with each. They fail on different graphs, and the criterion sees it (docs/ground_truth.md).
 SETTINGS: Tuple[Dict[str, Any], ...] = (
     {"learning_rate": 0.003, "initial_multiplier": 5.0, "steps": 3500},
     {"learning_rate": 0.005, "initial_multiplier": 2.0, "steps": 3000},
@@ -57,8 +59,8 @@ def train_graphmask(
     top_layer_alone: float = 1 / 3,
 ) -> GraphMask:
     """
-    GraphMask on a model of known truth, by a plain loop: Adam with learning rates that fall linearly to zero. For the share
-    `top_layer_alone` of the steps only the top layer is masked. Why these settings: docs/ground_truth.md.
+    Train GraphMask on a model of known truth by a plain loop: Adam with learning rates that fall linearly to zero. For the share
+    `top_layer_alone` of the steps only the top layer is masked. docs/ground_truth.md gives the reasons for the settings.
 
     # Parameters
 
@@ -103,8 +105,8 @@ def train_graphmask(
     return model.eval()
 
 
-def interpreters() -> Iterator[Tuple[str, Interpreter]]:
-    """All registered interpreters that can be built without settings, which GraphMask with its masker cannot."""
+def build_interpreters() -> Iterator[Tuple[str, Interpreter]]:
+    """Build all registered interpreters that need no settings, which GraphMask with its masker does."""
     for name in sorted(Interpreter.list_available()):
         if Interpreter.by_name(name) is AmortisedGraphMask:
             continue
@@ -114,8 +116,8 @@ def interpreters() -> Iterator[Tuple[str, Interpreter]]:
             sys.stderr.write(f"{name} needs settings of its own: {error}\n")
 
 
-def scores_of(interpreter: Interpreter, truth: GroundTruth, graphs: int) -> Optional[Dict[str, Any]]:
-    """`None` if the interpreter refuses the model."""
+def score(interpreter: Interpreter, truth: GroundTruth, graphs: int) -> Optional[Dict[str, Any]]:
+    """Score an interpreter; `None` if it refuses the model."""
     batch = truth.batch(graphs, seed=TEST_SEED)
     start = time.process_time()
     try:
@@ -131,16 +133,11 @@ def scores_of(interpreter: Interpreter, truth: GroundTruth, graphs: int) -> Opti
     }
 
 
-def _tell(model: str, interpreter: str, scores: Optional[Dict[str, Any]]) -> None:
-    told = "cannot run"
-    if scores is not None:
-        told = f"{scores['accepted']:.3f} accepted, {scores['ranked_first']:.3f} ranked first, {scores['kept']:.3f} kept"
-    sys.stdout.write(f"{model:20s} {interpreter:24s} {told}\n")
-    sys.stdout.flush()
-
-
 def selection(graphmask: GraphMask, truth: GroundTruth) -> float:
-    """GraphMask's criterion on graphs that are not reported: the share kept if few enough predictions change. Lower is better."""
+    """
+    Compute GraphMask's criterion on graphs that are not reported: the share kept if few enough predictions change. Lower is
+    better.
+    """
     graphmask.get_metrics(reset=True)
     with torch.no_grad():
         graphmask(**truth.batch(DEV_GRAPHS, seed=DEV_SEED))
@@ -149,7 +146,7 @@ def selection(graphmask: GraphMask, truth: GroundTruth) -> float:
 
 def choose_graphmask(truth: GroundTruth, *, seed: int) -> Tuple[GraphMask, int, List[float]]:
     """
-    Trains a masker with each of `SETTINGS`.
+    Train a masker with each of `SETTINGS`.
 
     # Returns
 
@@ -161,50 +158,52 @@ def choose_graphmask(truth: GroundTruth, *, seed: int) -> Tuple[GraphMask, int, 
     return trained[chosen], chosen, values
 
 
-def graphmask_scores(truth: GroundTruth, graphs: int, *, seed: int) -> Dict[str, Any]:
-    """Of the masker that is chosen, with the time that all took."""
+def score_graphmask(truth: GroundTruth, graphs: int, *, seed: int) -> Dict[str, Any]:
+    """Score the masker that is chosen, with the time that all took."""
     start = time.process_time()
     graphmask, chosen, values = choose_graphmask(truth, seed=seed)
-    seconds = time.process_time() - start
-    scores = scores_of(AmortisedGraphMask(graphmask=graphmask), truth, graphs)
+    seconds = round(time.process_time() - start, 1)
+    scores = score(AmortisedGraphMask(graphmask=graphmask), truth, graphs)
     assert scores is not None
-    return {
-        "seed": seed,
-        **scores,
-        "chosen_settings": chosen,
-        "selection": values,
-        "train_cpu_seconds": round(seconds, 1),
-    }
+    trained = {"chosen_settings": chosen, "selection": values, "train_cpu_seconds": seconds}
+    return {"seed": seed, **scores, **trained}
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", help="where to write the results")
-    parser.add_argument("--graphs", type=int, default=200, help="of each model")
-    parser.add_argument("--seeds", type=int, default=1, help="of GraphMask's training: 0, 1, ...")
-    parser.add_argument("--sharpness", type=float, default=4.0, help="of the models")
-    parser.add_argument("--models", nargs="+", default=list(GROUND_TRUTHS), choices=list(GROUND_TRUTHS))
-    parser.add_argument("--without-graphmask", action="store_true")
+    add = parser.add_argument
+    add("--json", help="where to write the results")
+    add("--graphs", type=int, default=200, help="of each model")
+    add("--seeds", type=int, default=1, help="of GraphMask's training: 0, 1, ...")
+    add("--sharpness", type=float, default=4.0, help="of the models")
+    add("--models", nargs="+", default=list(GROUND_TRUTHS), choices=list(GROUND_TRUTHS))
+    add("--without-graphmask", action="store_true")
     parsed = parser.parse_args(arguments)
     results: Dict[str, Dict[str, Any]] = {}
+
+    def report(model: str, interpreter: str, scores: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
+        text = "cannot run"
+        if scores is not None:
+            text = f"{scores['accepted']:.3f} accepted, {scores['ranked_first']:.3f} ranked first, {scores['kept']:.3f} kept"
+        sys.stdout.write(f"{model:20s} {interpreter:24s} {text}\n")
+        sys.stdout.flush()
+        return scores
+
     for name in parsed.models:
         truth = GROUND_TRUTHS[name](sharpness=parsed.sharpness)
-        results[name] = {}
-        for interpreter_name, interpreter in interpreters():
-            results[name][interpreter_name] = scores_of(interpreter, truth, parsed.graphs)
-            _tell(name, interpreter_name, results[name][interpreter_name])
-        if parsed.without_graphmask:
-            continue
-        results[name]["graphmask"] = []
-        for seed in range(parsed.seeds):
-            scores = graphmask_scores(truth, parsed.graphs, seed=seed)
-            results[name]["graphmask"].append(scores)
-            _tell(name, f"graphmask, seed {seed}", scores)
+        results[name] = {
+            label: report(name, label, score(interpreter, truth, parsed.graphs))
+            for label, interpreter in build_interpreters()
+        }
+        if not parsed.without_graphmask:
+            results[name]["graphmask"] = [
+                report(name, f"graphmask, seed {seed}", score_graphmask(truth, parsed.graphs, seed=seed))
+                for seed in range(parsed.seeds)
+            ]
     if parsed.json:
-        with open(parsed.json, "w") as file:
-            json.dump({"settings": vars(parsed), "results": results}, file, indent=2)
+        write_atomically(parsed.json, json.dumps({"settings": vars(parsed), "results": results}, indent=2))
 
 
 if __name__ == "__main__":

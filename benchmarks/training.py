@@ -1,10 +1,8 @@
-"""What the benchmarks that train and measure models have in common."""
+"""The training and evaluation that several benchmarks share."""
 
 import json
 import os
-import resource
-import subprocess
-import sys
+import shutil
 import time
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional
@@ -18,12 +16,8 @@ from allennlp.models.archival import archive_model
 from allennlp.nn.util import move_to_device
 from allennlp.training.util import create_serialization_dir
 
+from allennlp_graphmask.evaluation.comparison.masker_training import SEEDS, run_training
 from allennlp_graphmask.interpret.graphmask import GraphMask
-
-
-def cpu_seconds_of_children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def train(
@@ -33,36 +27,14 @@ def train(
     environment: Dict[str, str],
     overrides: Optional[Dict[str, Any]] = None,
 ) -> float:
-    """Runs `allennlp train` with one thread and returns its CPU seconds, which a later run reads from the folder."""
+    """Run `allennlp train` with one thread and return its CPU seconds, which a later run reads from the folder."""
     record = folder / "cpu_seconds.json"
-    if (folder / "model.tar.gz").exists() and record.exists():
-        return float(json.loads(record.read_text()))
-    seeds = {"random_seed": seed, "numpy_seed": seed, "pytorch_seed": seed}
-    command = [
-        sys.executable,
-        "-m",
-        "allennlp",
-        "train",
-        config,
-        "-s",
-        str(folder),
-        "-f",
-        "-o",
-        json.dumps({**seeds, **(overrides or {})}),
-    ]
-    before = cpu_seconds_of_children()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_suffix(".log"), "w") as log:
-        subprocess.run(
-            command,
-            check=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-            stdout=log,
-            stderr=log,
-        )
-    seconds = cpu_seconds_of_children() - before
-    record.write_text(json.dumps(seconds))
-    return seconds
+    if not ((folder / "model.tar.gz").exists() and record.exists()):
+        shutil.rmtree(folder, ignore_errors=True)
+        overrides = {**dict.fromkeys(SEEDS, seed), **(overrides or {})}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+        record.write_text(json.dumps(run_training(config, folder, overrides, environment)))
+    return float(json.loads(record.read_text()))
 
 
 class CpuSeconds(NamedTuple):
@@ -76,14 +48,13 @@ def train_here(
     config: str, folder: Path, seed: int, overrides: Optional[Dict[str, Any]] = None
 ) -> CpuSeconds:
     """
-    What `allennlp train` does, in this process, so that the CPU seconds of training come apart from those of starting a
+    Train as `allennlp train` does, in this process, so that the CPU seconds of training are apart from those of starting a
     process. A later run reads them from the folder. Environment variables that the config reads must be set.
     """
     record = folder / "cpu_seconds.json"
     if (folder / "model.tar.gz").exists() and record.exists():
         return CpuSeconds(**json.loads(record.read_text()))
-    seeds = {"random_seed": seed, "numpy_seed": seed, "pytorch_seed": seed}
-    params = Params.from_file(config, json.dumps({**seeds, **(overrides or {})}))
+    params = Params.from_file(config, json.dumps({**dict.fromkeys(SEEDS, seed), **(overrides or {})}))
     create_serialization_dir(params, str(folder), recover=False, force=True)
     params.to_file(str(folder / "config.json"))
     prepare_environment(params)
@@ -100,16 +71,16 @@ def train_here(
 
 
 def evaluate(model: GraphMask, batches: Iterable[Any], random_draws: int) -> Dict[str, float]:
-    """All metrics of the model, in evaluation mode."""
-    model._random_control_draws = random_draws
+    """Return all metrics of the model, in evaluation mode."""
+    model.num_random_controls = random_draws
     model.eval()
     for batch in batches:
         model(**move_to_device(batch, -1))
     return model.get_metrics(reset=True)
 
 
-def batches_of(instances: List[Instance], model: Model, batch_size: int) -> List[Dict[str, Any]]:
-    """Collated batches of instances whose graphs are of about the same size."""
+def collate_by_size(instances: List[Instance], model: Model, batch_size: int) -> List[Dict[str, Any]]:
+    """Collate batches of instances whose graphs are of about the same size."""
     ordered = sorted(instances, key=lambda instance: instance["graph"].num_nodes)  # type: ignore[attr-defined]
     batches = []
     for start in range(0, len(ordered), batch_size):

@@ -25,7 +25,7 @@ from allennlp.common.plugins import import_plugins
 from allennlp.models import Model, load_archive
 
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold
-from benchmarks.training import batches_of, evaluate, train
+from benchmarks.training import collate_by_size, evaluate, train
 
 CONFIGS = Path(__file__).parent.parent / "training_config" / "wikihop"
 
@@ -92,12 +92,12 @@ def measure(
     for name in ("graph", "no_graph"):
         archive = load_archive(str(folders[name] / "model.tar.gz"))
         instances = list(archive.validation_dataset_reader.read(str(dev_file)))
-        right[name] = right_answers(archive.model, batches_of(instances, archive.model, batch_size))
+        right[name] = right_answers(archive.model, collate_by_size(instances, archive.model, batch_size))
     archive = load_archive(str(folders["graphmask"] / "model.tar.gz"))
     model, reader = archive.model, archive.validation_dataset_reader
     assert isinstance(model, GraphMask)
-    selection = batches_of(list(reader.read(str(selection_file))), model, batch_size)
-    dev = batches_of(list(reader.read(str(dev_file))), model, batch_size)
+    selection = collate_by_size(list(reader.read(str(selection_file))), model, batch_size)
+    dev = collate_by_size(list(reader.read(str(dev_file))), model, batch_size)
     training = json.loads((folders["graphmask"] / "metrics.json").read_text())
     results: Dict[str, Any] = {
         "questions": len(instances),

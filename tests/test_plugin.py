@@ -22,6 +22,7 @@ SNAPSHOT = {
         "integrated_gradients",
         "leave_one_edge_out",
         "random",
+        "tuned_threshold",
     ],
     "Masker": ["bilinear", "edgewise"],
     "Metric": [
@@ -31,7 +32,7 @@ SNAPSHOT = {
         "edge_kept",
         "edge_node_invariance",
         "edge_order_invariance",
-        "edge_randomisation",
+        "edge_randomization",
         "edge_sufficiency",
         "edge_truth",
         "edge_unfaithfulness",

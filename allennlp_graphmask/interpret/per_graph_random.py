@@ -64,6 +64,21 @@ class PerGraphRandom:
         draws = [torch.rand(size, generator=generator) for generator in self._generators]
         return torch.stack(draws).to(like) if draws else like.new_zeros(0, size)
 
+    def order(self, owner: torch.Tensor) -> torch.Tensor:
+        """
+        Draw an order in which the place of every element (edge, node or message) is taken by a random one of the same graph, from
+        the graph of each element to the element that takes each place. Shapes: `(num_elements,)`.
+        """
+        places = torch.argsort(owner.cpu(), stable=True)
+        sizes = torch.bincount(owner.cpu(), minlength=len(self._generators)).tolist()
+        drawn = [
+            own[torch.randperm(len(own), generator=generator)]
+            for own, generator in zip(places.split(sizes), self._generators)
+        ]
+        order = torch.empty_like(places)
+        order[places] = torch.cat(drawn) if drawn else places
+        return order.to(owner.device)
+
     def _draw_for_edges(self, draw: Any, like: torch.Tensor, size: Tuple[int, ...]) -> torch.Tensor:
         if not self._counts:
             return like.new_zeros(0, *size)

@@ -3,7 +3,7 @@ from allennlp_graphmask.predictors.graph_classifier import GraphClassifierPredic
 from allennlp_graphmask.predictors.graph_qa import GraphQaPredictor
 from allennlp_graphmask.predictors.graph_srl import GraphSrlPredictor
 from allennlp_graphmask.predictors.graphmask import GraphMaskPredictor
-from allennlp_graphmask.predictors.load import load_explaining_predictor, load_masked_model
+from allennlp_graphmask.predictors.load import load_explaining_predictor
 from allennlp_graphmask.predictors.spacy_parser import SpacyParser
 
 __all__ = [
@@ -14,5 +14,4 @@ __all__ = [
     "GraphSrlPredictor",
     "SpacyParser",
     "load_explaining_predictor",
-    "load_masked_model",
 ]

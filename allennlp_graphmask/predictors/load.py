@@ -8,35 +8,10 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.models import Archive
 
 from allennlp_graphmask.interpret.build_explanation import weights_fingerprint
-from allennlp_graphmask.interpret.graphmask import GraphMask
+from allennlp_graphmask.interpret.graphmask import GraphMask, model_to_explain
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask, Interpreter
-from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.predictors.explaining_predictor import ExplainingPredictor
 from allennlp_graphmask.predictors.graphmask import GraphMaskPredictor
-
-
-def load_masked_model(archive: Archive, options: Dict[str, Any]) -> MaskedModel:
-    """
-    Return the model to explain: that of the archive, or of an archive of GraphMask the one that it was trained for.
-
-    # Parameters
-
-    archive : `Archive`
-    options : `Dict[str, Any]`
-        Arguments of `MaskedModel`; none for an archive of GraphMask, which has its own.
-
-    # Raises
-
-    `ConfigurationError` if there are options for an archive of GraphMask.
-    """
-    model = archive.model.eval()
-    if not isinstance(model, GraphMask):
-        return MaskedModel(model, **options)
-    if options:
-        raise ConfigurationError(
-            f"An archive of GraphMask holds the settings of the model that it explains: leave out {', '.join(options)}."
-        )
-    return model.masked_model
 
 
 def load_explaining_predictor(
@@ -70,7 +45,7 @@ def load_explaining_predictor(
     interpreter's masker was trained for another model.
     """
     model, reader = archive.model, archive.validation_dataset_reader
-    masked_model = load_masked_model(archive, options or {})
+    masked_model = model_to_explain(model, options or {})
     shared: Dict[str, Any] = {"target_predictor": target_predictor, "batch_size": batch_size}
     arguments = target_predictor_arguments or {}
     if isinstance(model, GraphMask) and interpreter in (None, {"type": "graphmask"}):

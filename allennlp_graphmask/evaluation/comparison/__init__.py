@@ -1,25 +1,25 @@
-from allennlp_graphmask.evaluation.comparison.evaluation import (
-    Sampling,
-    describe_metric,
-    evaluate_interpreter,
+from allennlp_graphmask.evaluation.comparison.comparison import (
+    DEFAULT_INTERPRETERS,
+    DEFAULT_METRICS,
+    build_metrics,
+    compare_interpreters,
 )
-from allennlp_graphmask.evaluation.comparison.folder import ComparisonFolder
-from allennlp_graphmask.evaluation.comparison.table import (
-    plot,
-    plot_allowances,
-    rows_of,
-    summary_lines,
-    to_csv,
-)
+from allennlp_graphmask.evaluation.comparison.evaluation import Sampling, evaluate_interpreter
+from allennlp_graphmask.evaluation.comparison.interpreters import build_interpreters
+from allennlp_graphmask.evaluation.comparison.masker_training import advise, train_maskers
+from allennlp_graphmask.evaluation.comparison.table import format_summary
+from allennlp_graphmask.evaluation.comparison.tuned_threshold import TunedThreshold
 
 __all__ = [
-    "ComparisonFolder",
+    "DEFAULT_INTERPRETERS",
+    "DEFAULT_METRICS",
     "Sampling",
-    "describe_metric",
+    "TunedThreshold",
+    "advise",
+    "build_interpreters",
+    "build_metrics",
+    "compare_interpreters",
     "evaluate_interpreter",
-    "plot",
-    "plot_allowances",
-    "rows_of",
-    "summary_lines",
-    "to_csv",
+    "format_summary",
+    "train_maskers",
 ]

@@ -1,42 +1,59 @@
 import time
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
-import torch
 
+from allennlp_graphmask.evaluation.comparison.tuned_threshold import TunedThreshold
 from allennlp_graphmask.evaluation.metrics import (
     AttributionEvaluation,
     EdgeAgreement,
     EdgeMetric,
-    EdgeTruth,
-    bootstrap,
+    MetricKey,
     percentile_interval,
-    truth_of_batch,
+    read_truth,
 )
-from allennlp_graphmask.evaluation.metrics.resampling import divide
-from allennlp_graphmask.interpret.interpreters import Interpreter
+from allennlp_graphmask.interpret.interpreters import InformationBottleneck, Interpreter
 from allennlp_graphmask.interpret.masked_model import MaskedModel
 
 
 class Sampling(NamedTuple):
     """
-    How chance is measured.
-
-    # Parameters
-
-    seed : `int`, optional (default = `0`)
-        Of the random controls and of the intervals.
-    num_random_controls : `int`, optional (default = `3`)
-        How many random controls each attribution has.
-    bootstrap_draws : `int`, optional (default = `1000`)
-    confidence : `float`, optional (default = `0.95`)
-        Of the intervals.
+    How chance is measured: the seed of random controls and intervals, the number of random controls of each attribution, that of
+    bootstrap samples, and the confidence of the intervals.
     """
 
     seed: int = 0
     num_random_controls: int = 3
     bootstrap_draws: int = 1000
     confidence: float = 0.95
+
+    def control_seeds(self) -> List[int]:
+        """Return a seed for each random control. Those of different `seed`s have nothing in common."""
+        return numpy.random.SeedSequence(self.seed).generate_state(self.num_random_controls).tolist()
+
+
+def fit_interpreter(
+    interpreter: Interpreter, masked_model: MaskedModel, batches: Iterable[Dict[str, Any]]
+) -> Optional[Dict[str, Any]]:
+    """
+    Let an interpreter take from data what it needs before it explains others: the threshold of `tuned_threshold`, and the
+    statistics of messages of `information_bottleneck`.
+
+    # Returns
+
+    `Dict[str, Any]`
+        JSON: the `Cut`, if one was chosen, and `cpu_seconds`; `None` for interpreters that need nothing.
+    """
+    started = time.process_time()
+    inner = interpreter.interpreter if isinstance(interpreter, TunedThreshold) else interpreter
+    if isinstance(inner, InformationBottleneck):
+        inner.collect_statistics(masked_model, batches)
+    elif inner is interpreter:
+        return None
+    found: Dict[str, Any] = {}
+    if isinstance(interpreter, TunedThreshold):
+        found = interpreter.fit(masked_model, batches)._asdict()
+    return {**found, "cpu_seconds": time.process_time() - started}
 
 
 def evaluate_interpreter(
@@ -47,7 +64,7 @@ def evaluate_interpreter(
     sampling: Sampling,
 ) -> Dict[str, Any]:
     """
-    What metrics say of an interpreter and of its random controls.
+    Compute metrics of an interpreter and of its random controls.
 
     # Parameters
 
@@ -58,74 +75,76 @@ def evaluate_interpreter(
     batches : `Iterable[Dict[str, Any]]`
         Its inputs, on its device.
     make_metrics : `Callable[[], Dict[str, EdgeMetric]]`
-        Gives new metrics, by label. `edge_truth` is passed over in batches of which nothing is known.
+        Makes new metrics, by label. Those that need the truth skip batches in which nothing is known.
     sampling : `Sampling`
 
     # Returns
 
     `Dict[str, Any]`
-        JSON: `instances`, `cpu_seconds_per_explanation`, for each label in `metrics` what `describe_metric` gives, with several
+        JSON: `instances`, `cpu_seconds_per_explanation`, for each label in `metrics` the result of `describe_metric`, with several
         interpreters `agreement` in the same form, and `per_instance` values.
     """
     metrics = make_metrics()
-    controls = [make_metrics() for _ in range(sampling.num_random_controls)]
+    controls = [(seed, make_metrics()) for seed in sampling.control_seeds()]
     agreement = EdgeAgreement()
-    generator = torch.Generator().manual_seed(sampling.seed)
+    needs_truth = any(metric.needs_truth for metric in metrics.values())
     seconds, num_instances = 0.0, 0
     for batch in batches:
         started = time.process_time()
-        attribution = interpreters[0].interpret(masked_model, batch)
+        with masked_model.explaining():
+            unmasked = masked_model.unmasked(batch)
+        attributions = [interpreters[0].attribute(masked_model, unmasked)]
         seconds += time.process_time() - started
-        graph = attribution.graph
+        graph = attributions[0].graph
         num_instances += graph.num_graphs
-        evaluation = AttributionEvaluation(
+        explained = AttributionEvaluation(
             masked_model,
-            batch,
-            attribution,
-            truth=truth_of_batch(batch, graph, attribution.num_layers),
+            unmasked,
+            attributions[0],
+            truth=read_truth(batch, graph, attributions[0].num_layers) if needs_truth else None,
             interpreter=interpreters[0],
         )
-        _count(metrics, evaluation)
-        for control in controls:
-            _count(control, evaluation.random_control(generator))
+        _count(metrics, explained)
+        for seed, control in controls:
+            _count(control, explained.random_control(seed))
         if len(interpreters) > 1:
-            agreement(
-                [
-                    attribution,
-                    *(interpreter.interpret(masked_model, batch) for interpreter in interpreters[1:]),
-                ]
-            )
+            attributions += [other.attribute(masked_model, unmasked) for other in interpreters[1:]]
+            agreement(attributions)
+    described = {
+        label: describe_metric(metric, [control[label] for _, control in controls], sampling)
+        for label, metric in metrics.items()
+    }
     result: Dict[str, Any] = {
         "instances": num_instances,
-        "cpu_seconds_per_explanation": seconds / num_instances if num_instances else None,
-        "metrics": {
-            label: describe_metric(metric, [control[label] for control in controls], sampling)
-            for label, metric in metrics.items()
-        },
+        "cpu_seconds_per_explanation": seconds / max(num_instances, 1),
+        "metrics": described,
     }
     if len(interpreters) > 1:
         result["agreement"] = describe_metric(agreement, [], sampling)
         seeds = [interpreter.seed for interpreter in interpreters]
-        # Maskers that were trained differently draw nothing now.
+        # Maskers that were trained with different seeds draw nothing now.
         if len(set(seeds)) == len(seeds):
             result["seeds"] = seeds
-    result["per_instance"] = {label: metric.per_instance() for label, metric in metrics.items()}
+    result["per_instance"] = {
+        label: {key.name: values for key, values in metric.per_instance().items()}
+        for label, metric in metrics.items()
+    }
     return result
 
 
-def _count(metrics: Mapping[str, EdgeMetric], evaluation: AttributionEvaluation) -> None:
+def _count(metrics: Dict[str, EdgeMetric], explained: AttributionEvaluation) -> None:
     for metric in metrics.values():
-        if evaluation.truth is None and isinstance(metric, EdgeTruth):
-            metric.add({}, evaluation.num_instances)
+        if metric.needs_truth and explained.truth is None:
+            metric.add({}, explained.num_instances)
         else:
-            metric(evaluation)
+            metric(explained)
 
 
 def describe_metric(
     metric: EdgeMetric, controls: Sequence[EdgeMetric], sampling: Sampling
 ) -> Dict[str, Dict[str, Any]]:
     """
-    Each quantity of a metric beside that of the random controls.
+    Describe each number of a metric beside that of the random controls.
 
     # Parameters
 
@@ -137,59 +156,34 @@ def describe_metric(
     # Returns
 
     `Dict[str, Dict[str, Any]]`
-        For each quantity JSON with `value` and `interval`; `control` and `difference` (value minus control, over the same
-        resampled instances), each with the same two; `instances`, for how many it is defined; `direction`, `range` (`null` for an
-        end without bound), `best` and `meaning`.
+        By flat name, JSON with the fields of its `MetricKey` and of its `Quantity` (the `range` is `null` where it has no bound);
+        `value` and `interval`; `control` and `difference` (value minus control, over the same resampled instances), each with the
+        same two; and `instances`, the number for which it is defined.
     """
     per_instance = metric.per_instance()
-    values, resampled = (
-        metric.get_metric(),
-        metric.resampled(draws=sampling.bootstrap_draws, seed=sampling.seed),
-    )
-    control_values, control_resampled = _pooled(metric, controls, sampling)
+
+    def compute(
+        source: EdgeMetric,
+    ) -> Tuple[Dict[MetricKey, Optional[float]], Dict[MetricKey, numpy.ndarray]]:
+        draws = source.resampled(draws=sampling.bootstrap_draws, seed=sampling.seed)
+        return source.totals(), draws
+
+    def estimate(value: Optional[float], draws: numpy.ndarray) -> Dict[str, Any]:
+        return {"value": value, "interval": percentile_interval(draws, sampling.confidence)}
+
+    values, draws = compute(metric)
+    control_values, control_draws = compute(metric.pool(controls)) if controls else ({}, {})
     described: Dict[str, Dict[str, Any]] = {}
-    for name, value in values.items():
-        quantity = metric.quantity(name)
-        row: Dict[str, Any] = {
-            "value": value,
-            "interval": _interval(resampled[name], sampling),
-            "control": None,
-            "difference": None,
-        }
-        if name in control_values:
-            control = control_values[name]
-            row["control"] = {
-                "value": control,
-                "interval": _interval(control_resampled[name], sampling),
-            }
-            row["difference"] = {
-                "value": None if value is None or control is None else value - control,
-                "interval": _interval(resampled[name] - control_resampled[name], sampling),
-            }
-        row.update(
-            instances=sum(value is not None for value in per_instance[name]),
-            direction=quantity.direction,
-            range=[end if numpy.isfinite(end) else None for end in (quantity.lowest, quantity.highest)],
-            best=quantity.best,
-            meaning=quantity.meaning,
-        )
-        described[name] = row
+    for key, value in values.items():
+        row = {**key._asdict(), **estimate(value, draws[key]), "control": None, "difference": None}
+        if key in control_values:
+            control = control_values[key]
+            difference = None if value is None or control is None else value - control
+            row["control"] = estimate(control, control_draws[key])
+            row["difference"] = estimate(difference, draws[key] - control_draws[key])
+        quantity = metric.quantities[key.quantity]._asdict()
+        ends = (quantity.pop("lowest"), quantity.pop("highest"))
+        row["instances"] = sum(value is not None for value in per_instance[key])
+        row["range"] = [end if numpy.isfinite(end) else None for end in ends]
+        described[key.name] = {**row, **quantity}
     return described
-
-
-def _pooled(metric: EdgeMetric, controls: Sequence[EdgeMetric], sampling: Sampling) -> Any:
-    """The values of all controls together, and the same for resampled instances, by name."""
-    pooled: Dict[str, numpy.ndarray] = {}
-    for control in controls:
-        for name, ratios in control.ratios().items():
-            pooled[name] = pooled[name] + ratios if name in pooled else ratios
-    whole = metric.complete({name: divide(*pairs.sum(0)[:, None]) for name, pairs in pooled.items()})
-    resampled = bootstrap(pooled, draws=sampling.bootstrap_draws, seed=sampling.seed, derive=metric.derive)
-    return {
-        name: None if numpy.isnan(value[0]) else float(value[0]) for name, value in whole.items()
-    }, resampled
-
-
-def _interval(resampled: numpy.ndarray, sampling: Sampling) -> Optional[List[float]]:
-    interval = percentile_interval(resampled, sampling.confidence)
-    return None if interval is None else list(interval)

@@ -1,16 +1,18 @@
-"""Views of a comparison's results: rows, CSV, lines to print, a plot."""
+"""Views of a comparison's results: rows, CSV, lines to print, plots."""
 
 import csv
 import io
-from typing import IO, Any, Dict, Iterator, List, Tuple, Union
-
-from allennlp_graphmask.evaluation.metrics.edge_metric import is_part
+from typing import IO, Any, Dict, Iterator, List, Optional, Tuple, Union
 
 #: The columns of the CSV file.
 COLUMNS = (
     "interpreter",
     "metric",
     "quantity",
+    "layer",
+    "relation",
+    "fraction",
+    "group",
     "value",
     "lower",
     "upper",
@@ -29,107 +31,102 @@ COLUMNS = (
     "cpu_seconds_per_explanation",
 )
 
+#: The columns that say which part of the messages a number is of.
+PARTS = ("layer", "relation", "fraction", "group")
 
-def rows_of(results: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
-    """One for each quantity of each interpreter, with the keys `COLUMNS`; `None` for what is undefined."""
+
+def build_rows(results: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
+    """Yield a row for each number of each interpreter, with the keys `COLUMNS`; `None` for what is undefined."""
     for label, result in results["interpreters"].items():
         metrics = dict(result["metrics"])
         if "agreement" in result:
             metrics["edge_agreement"] = result["agreement"]
-        for metric, quantities in metrics.items():
-            for name, quantity in quantities.items():
-                row = {
+        for metric, numbers in metrics.items():
+            for number in numbers.values():
+                yield {
+                    **{column: number.get(column) for column in COLUMNS},
                     "interpreter": label,
                     "metric": metric,
-                    "quantity": name,
-                    "direction": quantity["direction"],
-                    "lowest": quantity["range"][0],
-                    "highest": quantity["range"][1],
-                    "best": quantity["best"],
-                    "defined_instances": quantity["instances"],
+                    **_flatten_estimate(number, "value", ""),
+                    **_flatten_estimate(number["control"], "control", "control_"),
+                    **_flatten_estimate(number["difference"], "difference", "difference_"),
+                    "lowest": number["range"][0],
+                    "highest": number["range"][1],
+                    "defined_instances": number["instances"],
                     "instances": result["instances"],
                     "cpu_seconds_per_explanation": result["cpu_seconds_per_explanation"],
                 }
-                for prefix, part in (
-                    ("", quantity),
-                    ("control", quantity["control"]),
-                    ("difference", quantity["difference"]),
-                ):
-                    lower, upper = (part and part["interval"]) or (None, None)
-                    row[prefix or "value"] = part and part["value"]
-                    row[f"{prefix}_lower".lstrip("_")] = lower
-                    row[f"{prefix}_upper".lstrip("_")] = upper
-                yield {column: row[column] for column in COLUMNS}
+
+
+def _flatten_estimate(estimate: Optional[Dict[str, Any]], name: str, prefix: str) -> Dict[str, Any]:
+    value, interval = (estimate["value"], estimate["interval"]) if estimate else (None, None)
+    lower, upper = interval or (None, None)
+    return {name: value, f"{prefix}lower": lower, f"{prefix}upper": upper}
 
 
 def to_csv(results: Dict[str, Any]) -> str:
-    """The rows as CSV; what is undefined is empty."""
+    """Format the rows as CSV; what is undefined is empty."""
     file = io.StringIO()
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows_of(results))
+    writer.writerows(build_rows(results))
     return file.getvalue()
 
 
-def summary_lines(results: Dict[str, Any]) -> List[str]:
-    """What a command prints: quantities of all messages together, beside their random controls."""
+def format_summary(results: Dict[str, Any]) -> List[str]:
+    """Return the lines that a command prints: numbers of all messages together, beside their random controls."""
     cells = [("interpreter", "quantity", "value", "interval", "random", "interval", "better")]
-    for row in rows_of(results):
-        if is_part(row["quantity"]):
-            continue
-        cells.append(
-            (
-                row["interpreter"],
-                row["quantity"],
-                _number(row["value"]),
-                _interval(row["lower"], row["upper"]),
-                _number(row["control"]),
-                _interval(row["control_lower"], row["control_upper"]),
-                {"higher": "higher", "lower": "lower", "zero": "near 0"}[row["direction"]],
+    for row in build_rows(results):
+        if all(row[part] is None for part in PARTS):
+            cells.append(
+                (
+                    row["interpreter"],
+                    row["quantity"],
+                    _format_number(row["value"]),
+                    _format_interval(row["lower"], row["upper"]),
+                    _format_number(row["control"]),
+                    _format_interval(row["control_lower"], row["control_upper"]),
+                    {"higher": "higher", "lower": "lower", "zero": "near 0"}[row["direction"]],
+                )
             )
-        )
     for label, result in results["interpreters"].items():
-        seconds = _number(result["cpu_seconds_per_explanation"])
+        seconds = _format_number(result["cpu_seconds_per_explanation"])
         cells.append((label, "CPU seconds per explanation", seconds, "", "", "", "lower"))
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    widths = [max(map(len, column)) for column in zip(*cells)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
 
 
-def _number(value: Any) -> str:
+def _format_number(value: Optional[float]) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
-def _interval(lower: Any, upper: Any) -> str:
+def _format_interval(lower: Optional[float], upper: Optional[float]) -> str:
     return "" if lower is None else f"[{lower:.3g}, {upper:.3g}]"
 
 
-def plot(results: Dict[str, Any], file: Union[str, IO[bytes]]) -> bool:
+def _new_figure(width: float) -> Any:
+    # Without pyplot, which would keep the figure and change settings of the whole process.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def plot_fidelity(results: Dict[str, Any], file: Union[str, IO[bytes]]) -> bool:
     """
-    Draws fidelity against the kept share: for each interpreter the loss of the prediction's probability when the messages with
-    the highest scores are kept (left; lower is better) or dropped (right; higher is better), as a line over the shares of
-    `edge_sufficiency`, and as a point for its own decisions from `edge_fidelity`. Random controls are dashed, in the same colour.
+    Draw fidelity against the kept share: for each interpreter the loss of the prediction's probability when the messages with
+    the highest scores are kept (left; lower is better) or dropped (right; higher is better), as a line over the fractions of
+    `edge_sufficiency`, and as a point for its own decisions from `edge_fidelity`. Random controls are dashed, in the same color.
 
-    # Parameters
-
-    results : `Dict[str, Any]`
-    file : `str` or `IO[bytes]`
-        Where the image goes, a PNG unless the name says otherwise.
-
-    # Returns
-
-    `bool`
-        Whether there was anything to draw.
+    The image is a PNG unless the file's name has another ending. Return whether there was anything to draw.
 
     # Raises
 
     `ModuleNotFoundError` without matplotlib.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    # No pyplot: it would keep the figure, and change settings of the whole process.
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _new_figure(10)
     panels = (
         ("sufficiency", "fidelity_minus_probability", "with nothing but the kept messages"),
         ("comprehensiveness", "fidelity_plus_probability", "without the kept messages"),
@@ -142,24 +139,18 @@ def plot(results: Dict[str, Any], file: Union[str, IO[bytes]]) -> bool:
         axes.set_ylabel("loss of the prediction's probability")
         axes.axhline(0, color="0.8", linewidth=1)
         for position, (label, result) in enumerate(results["interpreters"].items()):
-            colour = f"C{position % 10}"
-            quantities = {name: row for metric in result["metrics"].values() for name, row in metric.items()}
-            points = _curve(quantities, curve)
+            color = f"C{position % 10}"
+            numbers = [row for metric in result["metrics"].values() for row in metric.values()]
+            points = _curve(numbers, curve)
             if points:
                 drawn = True
-                shares, values, controls = zip(*points)
-                axes.plot(shares, values, color=colour, label=label)
-                axes.plot(shares, controls, color=colour, linestyle="dashed", linewidth=1)
-            own = quantities.get(point), quantities.get("kept")
-            if own[0] and own[1] and own[0]["value"] is not None and own[1]["value"] is not None:
+                fractions, values, controls = zip(*points)
+                axes.plot(fractions, values, color=color, label=label)
+                axes.plot(fractions, controls, color=color, linestyle="dashed", linewidth=1)
+            kept, lost = _value(numbers, "kept"), _value(numbers, point)
+            if kept is not None and lost is not None:
                 drawn = True
-                axes.plot(
-                    [own[1]["value"]],
-                    [own[0]["value"]],
-                    "o",
-                    color=colour,
-                    label=None if points else label,
-                )
+                axes.plot([kept], [lost], "o", color=color, label=None if points else label)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize="small")
     if drawn:
@@ -167,37 +158,36 @@ def plot(results: Dict[str, Any], file: Union[str, IO[bytes]]) -> bool:
     return drawn
 
 
+def _value(numbers: List[Dict[str, Any]], quantity: str) -> Optional[float]:
+    """Return the value of a quantity of all messages."""
+    for row in numbers:
+        if row["quantity"] == quantity and all(row[part] is None for part in PARTS):
+            return row["value"]
+    return None
+
+
+def _curve(numbers: List[Dict[str, Any]], quantity: str) -> List[Tuple[float, float, Optional[float]]]:
+    """Return fraction, value and control at each fraction, in order."""
+    return sorted(
+        (row["fraction"], row["value"], (row["control"] or {}).get("value"))
+        for row in numbers
+        if row["quantity"] == quantity and row["fraction"] is not None and row["value"] is not None
+    )
+
+
 def plot_allowances(results: Dict[str, Any], file: Union[str, IO[bytes]]) -> bool:
     """
-    Draws the share of changed predictions against the share of kept messages, a point for each allowance, hollow where no epoch
+    Draw the share of changed predictions against the share of kept messages, a point for each allowance, hollow where no epoch
     of its training met the constraint; dashed, that of the random controls.
 
-    # Parameters
-
-    results : `Dict[str, Any]`
-        With `allowances`.
-    file : `str` or `IO[bytes]`
-        Where the image goes, a PNG unless the name says otherwise.
-
-    # Returns
-
-    `bool`
-        Whether there was anything to draw.
-
-    # Raises
-
-    `ModuleNotFoundError` without matplotlib.
+    Arguments and result are those of `plot_fidelity`.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows = sorted(
-        (row for row in results["allowances"] if row["kept"] is not None), key=lambda row: row["kept"]
+        (row for row in results.get("allowances", ()) if row["kept"] is not None), key=lambda row: row["kept"]
     )
     if not rows:
         return False
-    figure = Figure(figsize=(5.5, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _new_figure(5.5)
     axes = figure.add_subplot()
     axes.set_xlabel("share of messages kept")
     axes.set_ylabel("share of instances with a changed prediction")
@@ -205,27 +195,9 @@ def plot_allowances(results: Dict[str, Any], file: Union[str, IO[bytes]]) -> boo
     axes.plot(kept, [row["changed"] for row in rows], color="C0", label="maskers")
     axes.plot(kept, [row["control_changed"] for row in rows], color="C0", linestyle="dashed", label="random")
     for row in rows:
-        axes.plot(
-            [row["kept"]],
-            [row["changed"]],
-            "o",
-            color="C0",
-            fillstyle="full" if row["constraint_met"] else "none",
-        )
-        axes.annotate(
-            f"{row['allowance']:g}", (row["kept"], row["changed"]), (4, 4), textcoords="offset points"
-        )
+        point = (row["kept"], row["changed"])
+        axes.plot(*point, "o", color="C0", fillstyle="full" if row["constraint_met"] else "none")
+        axes.annotate(f"{row['allowance']:g}", point, (4, 4), textcoords="offset points")
     axes.legend(fontsize="small")
     figure.savefig(file, dpi=150)
     return True
-
-
-def _curve(quantities: Dict[str, Any], name: str) -> List[Tuple[float, Any, Any]]:
-    """Share, value and control at each share, in order."""
-    points = []
-    for label, row in quantities.items():
-        if label.startswith(f"{name}_at_") and row["value"] is not None:
-            points.append(
-                (float(label[len(f"{name}_at_") :]), row["value"], (row["control"] or {}).get("value"))
-            )
-    return sorted(points, key=lambda point: point[0])

@@ -1,6 +1,6 @@
 """
-Five small models of which it is proved what their predictions depend on (docs/ground_truth.md): any interpreter can be
-scored against them.
+Five small models with a proof of what their predictions depend on (docs/ground_truth.md): any interpreter can be scored against
+them.
 """
 
 from typing import Dict, Type

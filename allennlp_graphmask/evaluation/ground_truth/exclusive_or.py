@@ -17,7 +17,7 @@ SAME, DIFFERENT, UNDECIDED = range(3)
 class ExclusiveOr(GroundTruth):
     """
     The prediction is whether two neighbours of node 0, one by an edge `x` and one by an edge `y`, hold different signs, by one
-    layer of `rgcn`. Neither of the two says anything without the other.
+    layer of `rgcn`. Neither of the two is of use without the other.
 
     Node 0 starts with `(1, 0)`, every other one with `(0, sign)`, a sign of +1 or -1. The first four numbers of a state are
     `ReLU(x + y - 1)`, `ReLU(-x - y - 1)`, `ReLU(x - y - 1)` and `ReLU(y - x - 1)`, of the signs that come by edges `x` and
@@ -42,7 +42,7 @@ class ExclusiveOr(GroundTruth):
         weight[self.relation("y"), 0, :, 1] = torch.tensor([1.0, -1, -1, 1, 0])
         weight[self.relation("c"), 0, 4, 1] = 1
         layer.self_transform.bias[:4] = -1
-        # Half a unit is what separates a decision from none.
+        # Half a unit separates a decision from none.
         model.readout.weight[SAME, [0, 1]] = 2 * self.sharpness
         model.readout.weight[DIFFERENT, [2, 3]] = 2 * self.sharpness
         model.readout.bias[UNDECIDED] = self.sharpness

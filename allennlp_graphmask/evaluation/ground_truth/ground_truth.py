@@ -18,14 +18,7 @@ MessageSet = FrozenSet[Tuple[int, int]]
 
 
 class TruthEdge(NamedTuple):
-    """
-    # Parameters
-
-    source, target : `int`
-    label : `str`
-    role : `str`, optional (default = `None`)
-        A name by which a `TruthGraph` can refer to the edge.
-    """
+    """An edge; `role` is a name by which a `TruthGraph` can refer to it."""
 
     source: int
     target: int
@@ -34,37 +27,19 @@ class TruthEdge(NamedTuple):
 
 
 class TruthGraph(NamedTuple):
-    """
-    A graph of which it is known what matters.
+    """A graph for which it is known what matters."""
 
-    # Parameters
-
-    features : `List[List[float]]`
-        For each node. Node 0 is the one that the prediction is read from.
-    edges : `List[TruthEdge]`
-    answer : `int`
-        The class that the model predicts.
-    accepted : `List[List[Tuple[int, str]]]`
-        The smallest sets of messages that preserve the prediction when all others are zero: pairs of a layer and the role of
-        an edge.
-    """
-
+    #: Of each node. Node 0 is the one that the prediction is read from.
     features: List[List[float]]
     edges: List[TruthEdge]
+    #: The class that the model predicts.
     answer: int
+    #: The smallest sets of messages that preserve the prediction when all others are zero: pairs of a layer and the role of an edge.
     accepted: List[List[Tuple[int, str]]]
 
 
 class NodeClassifier(Model):
-    """
-    Reads a prediction from node 0 of each graph by a linear map.
-
-    # Parameters
-
-    vocab : `Vocabulary`
-    graph_encoder : `GraphEncoder`
-    num_classes : `int`
-    """
+    """Reads a prediction from node 0 of each graph by a linear map."""
 
     def __init__(self, vocab: Vocabulary, graph_encoder: GraphEncoder, num_classes: int) -> None:
         super().__init__(vocab)
@@ -90,7 +65,7 @@ class NodeClassifier(Model):
             Shape: `(batch_size, max_nodes, num_features)`.
         graph : `Graph`
         label : `torch.Tensor`, optional
-            The right class. Shape: `(batch_size,)`.
+            The correct class. Shape: `(batch_size,)`.
         metadata : `List[Dict[str, Any]]`, optional
         node_states : `torch.Tensor`, optional
             The result of `encode_nodes`. Shape: `(num_nodes, num_features)`.
@@ -110,8 +85,8 @@ class NodeClassifier(Model):
 
 class GroundTruth:
     """
-    A small model whose weights are set by hand, graphs for it, and a proof of which messages its predictions depend on. What
-    an interpreter says of it can be right or wrong.
+    A small model with weights set by hand, graphs for it, and a proof of which messages its predictions depend on. An explanation
+    of it is right or wrong.
 
     The proof is for dropped messages that become zeros. Any of the accepted sets is right, and no other: a larger one contains
     messages that are not needed.
@@ -119,10 +94,9 @@ class GroundTruth:
     # Parameters
 
     sharpness : `float`, optional (default = `10.0`)
-        By how much the logit of the predicted class exceeds any other, at least.
+        The least difference between the logit of the predicted class and any other.
     """
 
-    #: By which suites and benchmarks call it.
     name: str
     #: The labels of edges.
     labels: Sequence[str]
@@ -139,32 +113,31 @@ class GroundTruth:
         self.model = model.eval()
 
     def build_model(self) -> NodeClassifier:
-        """The model without its weights."""
+        """Build the model without its weights."""
         raise NotImplementedError
 
     def set_weights(self, model: NodeClassifier) -> None:
-        """Sets the weights that are not zero."""
+        """Set the weights that are not zero."""
         raise NotImplementedError
 
     def draw(self, generator: random.Random) -> TruthGraph:
-        """A graph."""
+        """Draw a graph."""
         raise NotImplementedError
 
     def relation(self, label: str) -> int:
-        """The edge type of a label."""
+        """Return the edge type of a label."""
         return relation_index(self.vocab, label)
 
     def instances(self, count: int, *, seed: int = 0) -> List[Instance]:
         """
-        As many graphs; the same seed gives the same ones. The metadata of each have its `accepted` sets,
-        `FrozenSet[MessageSet]`.
+        Draw `count` graphs; the same seed gives the same ones. Their metadata have the `accepted` sets, `FrozenSet[MessageSet]`.
         """
         generator = random.Random(f"{self.name} {seed}")
         return [self._instance(self.draw(generator), generator) for _ in range(count)]
 
     def _instance(self, drawn: TruthGraph, generator: random.Random) -> Instance:
         edges = list(drawn.edges)
-        # The place of an edge must not tell what it is.
+        # The place of an edge must give nothing away.
         generator.shuffle(edges)
         number_of_role = {edge.role: number for number, edge in enumerate(edges) if edge.role is not None}
         accepted = frozenset(
@@ -184,67 +157,44 @@ class GroundTruth:
         )
 
     def batch(self, count: int, *, seed: int = 0) -> Dict[str, Any]:
-        """As many graphs, collated: the inputs of the model."""
+        """Draw `count` graphs and collate them: the inputs of the model."""
         batch = Batch(self.instances(count, seed=seed))
         batch.index_instances(self.vocab)
         return batch.as_tensor_dict()
 
     def masked_model(self) -> MaskedModel:
-        """The model as interpreters look at it."""
+        """Return the model as interpreters look at it."""
         return MaskedModel(self.model)
 
 
 def is_accepted(attribution: EdgeAttribution, batch: Dict[str, Any]) -> List[bool]:
-    """
-    Whether what an interpreter keeps of each graph is one of the accepted sets.
-
-    # Parameters
-
-    attribution : `EdgeAttribution`
-        Of the whole batch.
-    batch : `Dict[str, Any]`
-        That of `GroundTruth.batch`.
-    """
-    return [
-        kept in metadata["accepted"]
-        for kept, metadata in zip(map(kept_messages, attribution.split()), batch["metadata"])
-    ]
+    """Return whether the kept messages of each graph of a batch, made by `GroundTruth.batch`, are one of its accepted sets."""
+    graphs = zip(attribution.split(), batch["metadata"])
+    return [kept_messages(part) in metadata["accepted"] for part, metadata in graphs]
 
 
 def ranks_accepted_first(attribution: EdgeAttribution, batch: Dict[str, Any]) -> List[bool]:
     """
-    Whether the highest scores of each graph are those of an accepted set, as many as it has messages: what is left of an
-    interpreter when it is told how much to keep. A message outside with the same score as one inside makes it `False`; nothing
-    needs to be ranked for the empty set.
-
-    # Parameters
-
-    attribution : `EdgeAttribution`
-        Of the whole batch.
-    batch : `Dict[str, Any]`
-        That of `GroundTruth.batch`.
+    Return whether in each graph of a batch, made by `GroundTruth.batch`, an accepted set has higher scores than all other messages:
+    the quality of an interpreter that is given the number of messages to keep. Equal scores inside and outside make it `False`; the
+    empty set is always first.
     """
     found = []
     for part, metadata in zip(attribution.split(), batch["metadata"]):
-        scores = {
-            (layer, edge): score
-            for layer, values in enumerate(part.scores)
-            for edge, score in enumerate(values.tolist())
-        }
-        found.append(any(_leads(scores, one) for one in metadata["accepted"]))
+        scores = torch.stack(part.scores)  # Shape: (num_layers, num_edges)
+
+        def is_first(messages: MessageSet, scores: torch.Tensor = scores) -> bool:
+            inside = torch.zeros_like(scores, dtype=torch.bool)
+            for message in messages:
+                inside[message] = True
+            if not messages or bool(inside.all()):
+                return True
+            return bool(scores[inside].min() > scores[~inside].max())
+
+        found.append(any(map(is_first, metadata["accepted"])))
     return found
 
 
-def _leads(scores: Dict[Tuple[int, int], float], messages: MessageSet) -> bool:
-    inside = [score for message, score in scores.items() if message in messages]
-    outside = [score for message, score in scores.items() if message not in messages]
-    return not inside or not outside or min(inside) > max(outside)
-
-
 def kept_messages(attribution: EdgeAttribution) -> MessageSet:
-    """What an attribution of a single graph keeps."""
-    return frozenset(
-        (layer, edge)
-        for layer, kept in enumerate(attribution.kept)
-        for edge in kept.nonzero().squeeze(-1).tolist()
-    )
+    """Return the messages that an attribution of a single graph keeps."""
+    return frozenset(map(tuple, torch.stack(attribution.kept).nonzero().tolist()))  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ class Maximum(GroundTruth):
 
     **Proof.** Two energies of edges into node 0 differ by 100 or more where the larger is the largest, so that all weights but
     one are below exp(-100), and the messages of these edges together below 1e-40. The message of the edge with the largest
-    value is that value, up to as little. With it alone the class is what it was; with any set of others the value of node 0 is
+    value is that value, up to such a difference. With it alone the class is what it was; with any set of others the value of node 0 is
     below 1e-40, and class 0 is predicted, which is no edge's value. The one accepted set: the edge `a` into node 0 with the
     largest value.
     """

@@ -15,13 +15,13 @@ NUM_VALUES = 3
 class RedundantPair(GroundTruth):
     """
     The prediction is a value that two neighbours of node 0 both hold, one by an edge `a` and one by an edge `b`, by one layer
-    of `rgcn`. Either of the two is enough, so that leaving out any one message changes nothing. Where the two hold no value,
+    of `rgcn`. Either of the two is enough, so that leaving out any single message changes nothing. Where the two have no value,
     "none" is predicted.
 
     Node 0 starts with `(1, 0, 0, 0)`, others with a one for their value in one of the last three places, or zeros. For each
     value a state has `ReLU(count)` and `ReLU(count - 1)`, of the edges `a` and `b` that bring it; one more number is for edges
-    `c` and also `b`, so that messages of the pair can be told apart, and is not read. Class v has twice the difference of its two numbers for a logit, which is 1 if the value has come at
-    all, and "none" the constant 1; in proportion.
+    `c` and also `b`, so that the messages of the pair differ, and is not read. Class v has twice the difference of its two
+    numbers for a logit, which is 1 if the value has come at all, and "none" the constant 1; in proportion.
 
     **Proof.** No edge but the pair changes what is read. Both bring the same value, and with one of them, as with both, the
     difference is 1: the logits are the same numbers. With neither it is 0, and "none" is predicted. The accepted sets: the

@@ -12,18 +12,18 @@ from allennlp_graphmask.modules.graph_encoders import Rgcn
 
 #: The values that nodes hold.
 VALUES = (1, 2, 3)
-#: At most so many edges are added up.
+#: The largest number of edges that are added up.
 MOST_SUMMANDS = 3
 
 
 class SumOverRelation(GroundTruth):
     """
-    The prediction is the sum of the values of the nodes that have an edge `a` into node 0, by two layers of `rgcn` of which
-    the upper one is of no use.
+    The prediction is the sum of the values of the nodes that have an edge `a` into node 0, by two layers of `rgcn`, the upper one
+    without effect.
 
     Node 0 starts with `(1, 0)`, every other one with `(0, value)`, a value of 1, 2 or 3. The states have the numbers (mark,
     sum, rest). The lower layer adds the values over edges `a` to the sum and those over edges `b` to the rest, and puts a
-    node's own value there; the upper one adds the neighbours' rest to the rest and nothing else. The logit of class c is
+    node's own value there; the upper one adds the neighbours' rest to the rest and does nothing else. The logit of class c is
     proportional to `2 c sum - c ** 2`, so that the class nearest to the sum of node 0 is predicted.
 
     **Proof.** Only the sum of node 0 is read. In the upper layer no message has anything but a rest, and in the lower layer

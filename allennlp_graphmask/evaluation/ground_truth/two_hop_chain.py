@@ -22,9 +22,9 @@ class TwoHopChain(GroundTruth):
     of `graph_attention` that attend to edges `next`. Each edge matters in one layer only, and both get all attention in both.
 
     A node's state has the numbers (mark, one for each value). Node 0 starts with the mark, the node between with zeros, all
-    others with a one for their value. Messages carry the values of their source; a node's own term is its state in the lower layer and its mark in
-    the upper one. Class v has twice the number of value v in node 0 for a logit and one more class, "none", the constant 1; in
-    proportion.
+    others with a one for their value. Messages carry the values of their source; a node's own term is its state in the lower
+    layer and its mark in the upper one. Class v has twice the number of value v in node 0 for a logit and one more class,
+    "none", the constant 1; in proportion.
 
     **Proof.** Into node 0 and into the node between there is one edge `next` each; beside it the other edges have weights below
     exp(-100), and carry nothing. So only two messages have values: in the lower layer that from the source to the node

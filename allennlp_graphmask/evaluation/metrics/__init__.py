@@ -3,23 +3,24 @@ from allennlp_graphmask.evaluation.metrics.attribution_evaluation import (
     AttributionEvaluation,
     shuffled_attribution,
 )
-from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, Quantity, Ratios
+from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.evaluation.metrics.fidelity import EdgeFidelity
 from allennlp_graphmask.evaluation.metrics.kept import EdgeKept
 from allennlp_graphmask.evaluation.metrics.resampling import bootstrap, percentile_interval
 from allennlp_graphmask.evaluation.metrics.sanity import (
     EdgeNodeInvariance,
     EdgeOrderInvariance,
-    EdgeRandomisation,
-    randomised,
+    EdgeRandomization,
+    randomized,
     relabel_nodes,
     reorder_edges,
 )
 from allennlp_graphmask.evaluation.metrics.sufficiency import EdgeSufficiency
-from allennlp_graphmask.evaluation.metrics.truth import TRUTH_KEY, EdgeTruth, truth_of_batch
+from allennlp_graphmask.evaluation.metrics.truth import TRUTH_KEY, EdgeTruth, has_truth, read_truth
 from allennlp_graphmask.evaluation.metrics.unfaithfulness import EdgeChanged, EdgeUnfaithfulness
 
 __all__ = [
+    "AttributionEvaluation",
     "EdgeAgreement",
     "EdgeChanged",
     "EdgeFidelity",
@@ -27,21 +28,22 @@ __all__ = [
     "EdgeMetric",
     "EdgeNodeInvariance",
     "EdgeOrderInvariance",
-    "EdgeRandomisation",
+    "EdgeRandomization",
     "EdgeSufficiency",
     "EdgeTruth",
     "EdgeUnfaithfulness",
-    "AttributionEvaluation",
+    "MetricKey",
     "Quantity",
     "Ratios",
     "TRUTH_KEY",
     "bootstrap",
     "consensus_mask",
+    "has_truth",
     "percentile_interval",
-    "randomised",
+    "randomized",
+    "read_truth",
     "relabel_nodes",
     "reorder_edges",
     "shuffled_attribution",
     "similarity",
-    "truth_of_batch",
 ]

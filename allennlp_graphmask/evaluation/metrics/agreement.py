@@ -1,13 +1,13 @@
 import itertools
-from typing import ClassVar, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, ClassVar, Dict, List, Mapping, Sequence, Tuple
 
 import numpy
 import torch
 from allennlp.training.metrics import Metric
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 
 from allennlp_graphmask.evaluation.metrics.attribution_evaluation import sum_by_graph
-from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, Quantity, Ratios, mean_of
+from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 
@@ -15,7 +15,8 @@ from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 @Metric.register("edge_agreement")
 class EdgeAgreement(EdgeMetric):
     """
-    How far several attributions of the same batch (by interpreters that differ in their seed, say) agree on what is kept.
+    The agreement of several attributions of the same batch (by interpreters that differ in their seed, for example) on what is
+    kept.
 
     `kappa` is Fleiss' kappa ([Fleiss, 1971](https://doi.org/10.1037/h0031619)) with messages as subjects, attributions as raters
     and the categories kept and dropped: with P the mean share of pairs of attributions that agree on a message and p the share of
@@ -25,7 +26,7 @@ class EdgeAgreement(EdgeMetric):
 
     It is 1 for full agreement and 0 for that of chance, and undefined if all keep everything or all keep nothing. `jaccard` is the
     mean over pairs of `|A and B| / |A or B|` of the messages that they keep, the mean over instances; two that keep nothing have 1.
-    Both are given for all messages, with `_layer_N` for each layer and with `_relation_NAME` for each relation that occurs.
+    Both are given for all messages, for each layer and for each relation that occurs.
 
     Unlike other metrics it is called with the attributions themselves.
 
@@ -49,58 +50,63 @@ class EdgeAgreement(EdgeMetric):
         `ValueError` if there are fewer, or they are of different batches.
         """
         graph = check_same_graph(attributions)
-        decisions = stacked_decisions(attributions)  # Shape: (num_attributions, num_layers, num_edges)
-        ratios = self._ratios(decisions, torch.ones_like(decisions[0]), graph, "")
+        decisions = stack_decisions(attributions)  # Shape: (num_attributions, num_layers, num_edges)
+        everything = torch.ones_like(decisions[0])
+        ratios = _compute_ratios(decisions, everything, graph)
         for layer in range(decisions.size(1)):
-            counted = torch.zeros_like(decisions[0])
+            counted = torch.zeros_like(everything)
             counted[layer] = True
-            ratios.update(self._ratios(decisions, counted, graph, f"_layer_{layer}"))
-        names = attributions[0].relation_names
+            ratios.update(_compute_ratios(decisions, counted, graph, layer=layer))
         for edge_type in graph.edge_type.unique().tolist():
-            counted = (graph.edge_type == edge_type).expand_as(decisions[0])
-            ratios.update(self._ratios(decisions, counted, graph, f"_relation_{names[edge_type]}"))
+            relation = attributions[0].relation_names[edge_type]
+            counted = (graph.edge_type == edge_type).expand_as(everything)
+            ratios.update(_compute_ratios(decisions, counted, graph, relation=relation))
         self.add(ratios, graph.num_graphs)
 
-    def _ratios(
-        self, decisions: torch.Tensor, counted: torch.Tensor, graph: Graph, suffix: str
-    ) -> Dict[str, Ratios]:
-        """Of the messages that are counted, shape `(num_layers, num_edges)`."""
-        raters = decisions.size(0)
-        keeping = decisions.sum(0).double()  # Shape: (num_layers, num_edges)
-        dropping = raters - keeping
-        agreeing = (keeping * (keeping - 1) + dropping * (dropping - 1)) / (raters * (raters - 1))
-
-        def total(values: torch.Tensor) -> torch.Tensor:
-            """Shape: `(num_graphs,)`."""
-            return sum_by_graph((values.double() * counted).sum(0), graph)
-
-        messages = total(torch.ones_like(keeping))
-        overlaps = []
-        for first, second in itertools.combinations(decisions, 2):
-            either = total(first | second)
-            overlaps.append(torch.where(either == 0, 1.0, total(first & second) / either.clamp(min=1)))
-        return {
-            f"_agreeing{suffix}": Ratios(total(agreeing), messages),
-            f"_keeping{suffix}": Ratios(total(keeping), raters * messages),
-            f"jaccard{suffix}": mean_of(torch.stack(overlaps).mean(0), messages > 0),
-        }
-
-    def derive(self, values: Mapping[str, numpy.ndarray]) -> Dict[str, numpy.ndarray]:
+    def derive(self, values: Mapping[MetricKey, numpy.ndarray]) -> Dict[MetricKey, numpy.ndarray]:
         derived = {}
-        for name, agreeing in values.items():
-            if name.startswith("_agreeing"):
-                suffix = name[len("_agreeing") :]
-                kept = values[f"_keeping{suffix}"]
+        for key, agreeing in values.items():
+            if key.quantity == "agreeing":
+                kept = values[key._replace(quantity="keeping")]
                 by_chance = kept**2 + (1 - kept) ** 2
                 certain = (kept == 0) | (kept == 1)
                 kappa = (agreeing - by_chance) / numpy.where(certain, 1.0, 1 - by_chance)
-                derived[f"kappa{suffix}"] = numpy.where(certain, numpy.nan, kappa)
+                derived[key._replace(quantity="kappa")] = numpy.where(certain, numpy.nan, kappa)
         return derived
+
+
+def _compute_ratios(
+    decisions: torch.Tensor, counted: torch.Tensor, graph: Graph, **part: Any
+) -> Dict[MetricKey, Ratios]:
+    """Compute the ratios of the messages that are counted, shape `(num_layers, num_edges)`."""
+    raters = decisions.size(0)
+    keeping = decisions.sum(0).double()  # Shape: (num_layers, num_edges)
+    dropping = raters - keeping
+    agreeing = (keeping * (keeping - 1) + dropping * (dropping - 1)) / (raters * (raters - 1))
+
+    def total(values: torch.Tensor) -> torch.Tensor:
+        """Shape: `(num_graphs,)`."""
+        return sum_by_graph(values * counted, graph)
+
+    messages = total(torch.ones_like(keeping))
+    overlaps = [
+        _jaccard(total(first & second), total(first | second))
+        for first, second in itertools.combinations(decisions, 2)
+    ]
+    return {
+        MetricKey("agreeing", **part): Ratios(total(agreeing), messages),
+        MetricKey("keeping", **part): Ratios(total(keeping), raters * messages),
+        MetricKey("jaccard", **part): Ratios.for_mean(torch.stack(overlaps).mean(0), messages > 0),
+    }
+
+
+def _jaccard(both: torch.Tensor, either: torch.Tensor) -> torch.Tensor:
+    return torch.where(either == 0, 1.0, both / either.clamp(min=1))
 
 
 def check_same_graph(attributions: Sequence[EdgeAttribution]) -> Graph:
     """
-    The graph that all attributions are of.
+    Return the graph that all attributions are of.
 
     # Raises
 
@@ -119,14 +125,14 @@ def check_same_graph(attributions: Sequence[EdgeAttribution]) -> Graph:
     return first.graph
 
 
-def stacked_decisions(attributions: Sequence[EdgeAttribution]) -> torch.Tensor:
-    """Shape: `(num_attributions, num_layers, num_edges)`, `torch.bool`."""
+def stack_decisions(attributions: Sequence[EdgeAttribution]) -> torch.Tensor:
+    """Stack what is kept. Shape: `(num_attributions, num_layers, num_edges)`, `torch.bool`."""
     return torch.stack([torch.stack(attribution.kept) for attribution in attributions])
 
 
 def consensus_mask(attributions: Sequence[EdgeAttribution]) -> List[torch.Tensor]:
     """
-    The messages that more than half of the attributions of a batch keep, for `EdgeAttribution.gates`. Shape of each:
+    Return the messages that more than half of the attributions of a batch keep, for `EdgeAttribution.gates`. Shape of each:
     `(num_edges,)`, `torch.bool`.
 
     # Raises
@@ -134,32 +140,27 @@ def consensus_mask(attributions: Sequence[EdgeAttribution]) -> List[torch.Tensor
     `ValueError` if there are fewer than two attributions, or they are of different batches.
     """
     check_same_graph(attributions)
-    decisions = stacked_decisions(attributions)
-    return list(2 * decisions.sum(0) > len(attributions))
+    return list(2 * stack_decisions(attributions).sum(0) > len(attributions))
 
 
 def similarity(first: EdgeAttribution, second: EdgeAttribution) -> Tuple[Ratios, Ratios]:
     """
-    How alike two attributions of the same batch are, instance by instance: Spearman's rank correlation of the scores of all
-    messages, undefined where all scores of one of them are equal, and the Jaccard index of what they keep, undefined without
-    messages and 1 where both keep nothing.
+    Compare two attributions of the same batch, instance by instance: Spearman's rank correlation of the scores of all messages,
+    undefined where all scores of one of them are equal, and the Jaccard index of what they keep, undefined without messages and
+    1 where both keep nothing.
     """
     graph = check_same_graph([first, second])
-    num_layers = first.num_layers
-    decisions = stacked_decisions([first, second])
-    either = sum_by_graph((decisions[0] | decisions[1]).sum(0), graph)
-    both = sum_by_graph((decisions[0] & decisions[1]).sum(0), graph)
-    overlap = torch.where(either == 0, 1.0, both / either.clamp(min=1))
+    one, other = stack_decisions([first, second])
+    overlap = _jaccard(sum_by_graph(one & other, graph), sum_by_graph(one | other, graph))
 
-    owner = graph.edge_graph.cpu().repeat(num_layers)
-    scores = [torch.stack(part.scores).flatten().double().cpu() for part in (first, second)]
-    correlation = torch.zeros(graph.num_graphs, dtype=torch.double)
-    defined = torch.zeros(graph.num_graphs, dtype=torch.bool)
+    owner = graph.edge_graph.cpu().repeat(first.num_layers)
+    scores = torch.stack([torch.cat(one.scores).double().cpu() for one in (first, second)])
+    correlation = torch.full((graph.num_graphs,), torch.nan, dtype=torch.double)
     for number in range(graph.num_graphs):
-        ranks = [torch.as_tensor(rankdata(part[owner == number].numpy())) for part in scores]
-        centred = [part - part.mean() for part in ranks if part.numel()]
-        scale = centred[0].norm() * centred[1].norm() if centred else torch.zeros(())
-        if float(scale):
-            correlation[number] = (centred[0] @ centred[1]) / scale
-            defined[number] = True
-    return mean_of(correlation, defined), mean_of(overlap, graph.edges_per_graph() > 0)
+        own = scores[:, owner == number]  # Shape: (2, num_messages)
+        if own.numel() and all(row.min() < row.max() for row in own):
+            correlation[number] = float(spearmanr(*own.numpy()).statistic)
+    return (
+        Ratios.for_mean(correlation, ~correlation.isnan()),
+        Ratios.for_mean(overlap, graph.edges_per_graph() > 0),
+    )

@@ -1,4 +1,4 @@
-from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Optional, Sequence, Union
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -7,12 +7,13 @@ from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import Interpreter
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass, evaluating
+from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 
 
 class AttributionEvaluation:
     """
-    An attribution of a batch beside the model that it explains: what metrics look at. Passes that several metrics need are
-    computed once.
+    An attribution of a batch together with the model that it explains: the input of metrics. Passes that several metrics need
+    are computed once.
 
     # Parameters
 
@@ -21,12 +22,12 @@ class AttributionEvaluation:
     batch : `Dict[str, Any]` or `UnmaskedPass`
         Its inputs, or its unmasked pass over them.
     attribution : `EdgeAttribution`
-        What an interpreter says of the batch. Messages that are dropped are replaced by its `replacements`.
+        The interpreter's result for the batch. Messages that are dropped are replaced by its `replacements`.
     truth : `Sequence[torch.Tensor]`, optional (default = `None`)
-        For each layer whether each message matters: 1, 0, or -1 where it is not known; see `truth_of_batch`. Shape of each:
+        For each layer whether each message matters: 1, 0, or -1 where it is not known; see `read_truth`. Shape of each:
         `(num_edges,)`.
     interpreter : `Interpreter`, optional (default = `None`)
-        Whose attribution it is, for metrics that ask it again.
+        The one that made the attribution, for metrics that call it again.
 
     # Raises
 
@@ -54,15 +55,13 @@ class AttributionEvaluation:
         self._kept_output: Optional[Dict[str, Any]] = None
         #: What does not depend on the attribution, by name; random controls have it too.
         self._shared: Dict[Any, Any] = {}
-        num_layers, num_edges = len(self.unmasked.layers), self.graph.num_edges
+        expected = [(self.graph.num_edges,)] * self.num_layers
         for name, layers in (("attribution", attribution.scores), ("truth", self.truth)):
-            if layers is None:
-                continue
-            shapes = [tuple(layer.shape) for layer in layers]
-            if shapes != [(num_edges,)] * num_layers:
+            shapes = expected if layers is None else [tuple(layer.shape) for layer in layers]
+            if shapes != expected:
                 raise ValueError(
-                    f"The {name} has layers of shapes {shapes}, expected {num_layers} of ({num_edges},): it belongs to another "
-                    "batch or another model."
+                    f"The {name} has layers of shapes {shapes}, expected {len(expected)} of ({self.graph.num_edges},): it belongs to "
+                    "another batch or another model."
                 )
 
     @property
@@ -86,7 +85,7 @@ class AttributionEvaluation:
         """
         if self._interpreter is None:
             raise ConfigurationError(
-                "This metric asks the interpreter again: give AttributionEvaluation its `interpreter`."
+                "This metric calls the interpreter again: give AttributionEvaluation its `interpreter`."
             )
         return self._interpreter
 
@@ -99,7 +98,7 @@ class AttributionEvaluation:
 
     def output_with(self, kept: Sequence[torch.Tensor]) -> Dict[str, Any]:
         """
-        The model's output when only these messages are kept and all others replaced.
+        Return the model's output when only these messages are kept and all others replaced.
 
         # Parameters
 
@@ -110,25 +109,24 @@ class AttributionEvaluation:
             return self.masked_model.masked(self.unmasked, self.attribution.gates(kept), "unreported")
 
     def shared(self, name: Any, compute: Callable[[], Any]) -> Any:
-        """What `compute` gives; it is called once for this object and its random controls."""
+        """Return the result of `compute`, which is called once for this object and its random controls."""
         if name not in self._shared:
             self._shared[name] = compute()
         return self._shared[name]
 
-    def random_control(self, generator: torch.Generator) -> "AttributionEvaluation":
+    def random(self, seed: int) -> PerGraphRandom:
+        """Return random numbers that depend on the seed and on each instance, but not on the batch."""
+        return PerGraphRandom(self.graph, self.unmasked.batch, seed)
+
+    def random_control(self, seed: int) -> "AttributionEvaluation":
         """
-        The same with scores and decisions exchanged at random within each layer of each graph: as many messages are kept, and
-        scores have the same distribution.
-
-        # Parameters
-
-        generator : `torch.Generator`
-            On the CPU.
+        Return the same with scores and decisions exchanged at random within each layer of each graph: the same number of messages
+        is kept, and scores have the same distribution. The exchange depends on the seed and the instance only.
         """
         control = AttributionEvaluation(
             self.masked_model,
             self.unmasked,
-            shuffled_attribution(self.attribution, generator),
+            shuffled_attribution(self.attribution, self.random(seed)),
             truth=self.truth,
             interpreter=self._interpreter,
         )
@@ -136,20 +134,25 @@ class AttributionEvaluation:
         return control
 
 
-def shuffled_attribution(attribution: EdgeAttribution, generator: torch.Generator) -> EdgeAttribution:
+def shuffled_attribution(attribution: EdgeAttribution, random: PerGraphRandom) -> EdgeAttribution:
     """
-    An attribution whose scores and decisions are exchanged at random (together) within each layer of each graph. What replaces
-    a message stays with its edge.
+    Exchange scores and decisions at random (together) within each layer of each graph. What replaces a message stays with its
+    edge.
     """
-    graph = attribution.graph
-    scores: List[torch.Tensor] = []
-    kept: List[torch.Tensor] = []
-    for layer_scores, layer_kept in zip(attribution.scores, attribution.kept):
-        order = shuffled_within_graphs(graph, generator)
-        scores.append(layer_scores[order])
-        kept.append(layer_kept[order])
+    orders = [random.order(attribution.graph.edge_graph) for _ in attribution.scores]
+    return replace_decisions(
+        attribution,
+        scores=[layer[order] for layer, order in zip(attribution.scores, orders)],
+        kept=[layer[order] for layer, order in zip(attribution.kept, orders)],
+    )
+
+
+def replace_decisions(
+    attribution: EdgeAttribution, *, scores: Sequence[torch.Tensor], kept: Sequence[torch.Tensor]
+) -> EdgeAttribution:
+    """Return the attribution with other scores and decisions. Shape of each: `(num_edges,)`."""
     return EdgeAttribution(
-        graph,
+        attribution.graph,
         scores,
         kept,
         attribution.relation_names,
@@ -158,20 +161,11 @@ def shuffled_attribution(attribution: EdgeAttribution, generator: torch.Generato
     )
 
 
-def shuffled_within_graphs(graph: Graph, generator: torch.Generator) -> torch.Tensor:
-    """
-    A random order of the edges in which the place of every edge is taken by one of the same graph. Shape: `(num_edges,)`.
-    """
-    owner = graph.edge_graph.cpu()
-    places = torch.argsort(owner, stable=True)
-    shuffled = torch.randperm(graph.num_edges, generator=generator)
-    shuffled = shuffled[torch.argsort(owner[shuffled], stable=True)]
-    order = torch.empty_like(places)
-    order[places] = shuffled
-    return order.to(graph.edge_graph.device)
-
-
 def sum_by_graph(values: torch.Tensor, graph: Graph) -> torch.Tensor:
-    """From a number for each edge, `(num_edges,)`, to their sum for each graph, `(num_graphs,)`, `torch.double`."""
+    """
+    Add up numbers of edges, `(num_edges,)`, or of messages, `(num_layers, num_edges)`, for each graph. Shape: `(num_graphs,)`,
+    `torch.double`.
+    """
+    of_edges = values.double() if values.dim() == 1 else values.double().sum(0)
     sums = torch.zeros(graph.num_graphs, dtype=torch.double, device=values.device)
-    return sums.index_add(0, graph.edge_graph, values.double())
+    return sums.index_add(0, graph.edge_graph, of_edges)

@@ -1,5 +1,5 @@
-import re
-from typing import Any, ClassVar, Dict, List, Mapping, NamedTuple, Optional, Tuple
+import copy
+from typing import Any, ClassVar, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -8,31 +8,35 @@ from allennlp.training.metrics import Metric
 
 from allennlp_graphmask.evaluation.metrics.attribution_evaluation import AttributionEvaluation
 from allennlp_graphmask.evaluation.metrics.resampling import bootstrap, divide, percentile_interval
-
-#: What is appended to the name of a quantity for a part of the messages: a layer, a relation, a share of the messages.
-_PART = re.compile(r"_(layer_\d+|relation_.+|at_[0-9.e+-]+)$")
+from allennlp_graphmask.renamed_parameters import RenamedParameters
 
 
-def is_part(name: str) -> bool:
-    """Whether a quantity is that of a part of the messages: of a layer, a relation, a share."""
-    return _PART.search(name) is not None
+class MetricKey(NamedTuple):
+    """
+    The key of one number of a metric: a quantity of all messages, or of those of one layer, one relation or one group of edges; or
+    with a fraction of the messages, those with the highest scores, kept or dropped.
+    """
+
+    quantity: str
+    layer: Optional[int] = None
+    relation: Optional[str] = None
+    fraction: Optional[float] = None
+    group: Optional[str] = None
+
+    @property
+    def name(self) -> str:
+        """The flat name, for example `kept_layer_1`. It is for output only; nothing parses it."""
+        fraction = None if self.fraction is None else f"{self.fraction:g}"
+        parts = {"layer": self.layer, "relation": self.relation, "at": fraction, "group": self.group}
+        return self.quantity + "".join(
+            f"_{name}_{value}" for name, value in parts.items() if value is not None
+        )
 
 
 class Quantity(NamedTuple):
     """
-    How to read one of the numbers that a metric gives.
-
-    # Parameters
-
-    direction : `str`
-        `"higher"`, `"lower"` or `"zero"`: what is better (nearer to zero, the last).
-    lowest : `float`
-    highest : `float`
-        The range; it may be infinite.
-    best : `float`
-        What a perfect explanation has.
-    meaning : `str`
-        One sentence.
+    How to read one of the quantities that a metric gives: its direction (`"higher"` or `"lower"` is better, or `"zero"`, nearer to
+    zero), its range, which may be infinite, the value of a perfect explanation, and its meaning in one sentence.
     """
 
     direction: str
@@ -44,140 +48,135 @@ class Quantity(NamedTuple):
 
 class Ratios(NamedTuple):
     """
-    A quantity of a batch, instance by instance, as numerators and denominators: over several instances both are summed before
-    they are divided. A denominator of zero says that the quantity is undefined for the instance.
-
-    # Parameters
-
-    numerators : `torch.Tensor`
-        Shape: `(batch_size,)`.
-    denominators : `torch.Tensor`
-        Shape: `(batch_size,)`.
+    A quantity of a batch as a numerator and a denominator for each instance. Over several instances both are summed before they
+    are divided. Where the denominator is zero the quantity is undefined for the instance. Shapes: `(batch_size,)`.
     """
 
     numerators: torch.Tensor
     denominators: torch.Tensor
 
+    @classmethod
+    def for_mean(cls, values: torch.Tensor, defined: Optional[torch.Tensor] = None) -> "Ratios":
+        """Return ratios for the mean over the instances for which the quantity is defined. Shapes: `(batch_size,)`."""
+        defined = torch.ones_like(values, dtype=torch.bool) if defined is None else defined
+        return cls(values.masked_fill(~defined, 0), defined)
 
-def mean_of(values: torch.Tensor, defined: Optional[torch.Tensor] = None) -> Ratios:
-    """Ratios that make the mean over the instances for which the quantity is defined. Shapes: `(batch_size,)`."""
-    if defined is None:
-        defined = torch.ones_like(values, dtype=torch.bool)
-    return Ratios(values.masked_fill(~defined, 0), defined)
 
-
-class EdgeMetric(Metric):
+class EdgeMetric(RenamedParameters, Metric):
     """
-    Judges attributions. It is called with one `AttributionEvaluation` for each batch and keeps its numbers instance by instance, so
-    that intervals over instances can be computed.
+    A metric of attributions. It is called with one `AttributionEvaluation` for each batch and keeps its numbers instance by
+    instance, so that intervals over instances can be computed. No number depends on how instances are divided into batches.
 
-    A subclass declares its `quantities` and writes `evaluate`. A quantity that is undefined for an instance (a precision where
+    A subclass declares its `quantities` and implements `evaluate`. A quantity that is undefined for an instance (a precision where
     nothing is kept) does not count for it, and is `None` where it is undefined for all.
 
     Numbers are kept in this process: in a distributed run each worker has its own.
     """
 
-    #: By name, without the parts `_layer_N`, `_relation_NAME` and `_at_SHARE`.
+    #: By name.
     quantities: ClassVar[Dict[str, Quantity]] = {}
-    #: Whether it asks the interpreter again, so that `AttributionEvaluation` must know it.
+    #: Whether the metric calls the interpreter again, so that `AttributionEvaluation` must have it.
     needs_interpreter: ClassVar[bool] = False
+    #: Whether the metric needs to know which messages matter.
+    needs_truth: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        self._num_instances = 0
-        self._parts: Dict[str, List[numpy.ndarray]] = {}
-        self._counted: Dict[str, int] = {}
+        # The numerators and denominators of each batch, shape (batch_size, 2), and its size.
+        self._batches: List[Tuple[Dict[MetricKey, numpy.ndarray], int]] = []
 
-    def evaluate(self, evaluation: AttributionEvaluation) -> Dict[str, Ratios]:
-        """The quantities of a batch. Names that begin with an underscore are only for `derive`."""
+    def evaluate(self, explained: AttributionEvaluation) -> Dict[MetricKey, Ratios]:
+        """
+        Return the ratios of a batch. Those whose quantity is not among the metric's `quantities` are for `derive` only.
+        """
         raise NotImplementedError
 
-    def derive(self, values: Mapping[str, numpy.ndarray]) -> Dict[str, numpy.ndarray]:
-        """Quantities that are computed from the others, element by element; NaN stands for undefined."""
+    def derive(self, values: Mapping[MetricKey, numpy.ndarray]) -> Dict[MetricKey, numpy.ndarray]:
+        """Compute further quantities from the others, element by element; NaN stands for undefined."""
         return {}
 
-    def __call__(self, evaluation: AttributionEvaluation) -> None:  # type: ignore[override]
-        self.add(self.evaluate(evaluation), evaluation.num_instances)
+    def __call__(self, explained: AttributionEvaluation) -> None:  # type: ignore[override]
+        self.add(self.evaluate(explained), explained.num_instances)
 
-    def add(self, ratios: Mapping[str, Ratios], num_instances: int) -> None:
-        """Counts a batch."""
-        for name, pair in ratios.items():
-            both = torch.stack([part.detach().double().cpu() for part in pair], dim=1).numpy()
-            if both.shape != (num_instances, 2):
+    def add(self, ratios: Mapping[MetricKey, Ratios], num_instances: int) -> None:
+        """
+        Count a batch. Quantities that it lacks are undefined for its instances.
+
+        # Raises
+
+        `ValueError` if there is not one ratio for each instance.
+        """
+        arrays = {}
+        for key, pair in ratios.items():
+            arrays[key] = torch.stack([part.detach().double().cpu() for part in pair], dim=1).numpy()
+            if arrays[key].shape != (num_instances, 2):
                 raise ValueError(
-                    f"{type(self).__name__} gives {both.shape[0]} values of '{name}' for a batch of {num_instances} instances."
+                    f"{type(self).__name__} gives {len(pair[0])} values of '{key.name}' for a batch of {num_instances} instances."
                 )
-            # A relation may be missing in the batches before.
-            missing = self._num_instances - self._counted.get(name, 0)
-            self._parts.setdefault(name, []).extend([numpy.zeros((missing, 2)), both])
-            self._counted[name] = self._num_instances + num_instances
-        self._num_instances += num_instances
+        self._batches.append((arrays, num_instances))
+
+    @classmethod
+    def pool(cls, metrics: Sequence["EdgeMetric"]) -> "EdgeMetric":
+        """Return a metric with the sums, instance by instance, of several metrics of equal settings over the same instances."""
+        pooled = copy.copy(metrics[0])
+        columns = [metric.ratios() for metric in metrics]
+        sums = {key: numpy.sum([column[key] for column in columns], axis=0) for key in columns[0]}
+        pooled._batches = [(sums, metrics[0].num_instances)]
+        return pooled
 
     @property
     def num_instances(self) -> int:
-        return self._num_instances
+        return sum(size for _, size in self._batches)
 
-    def ratios(self) -> Dict[str, numpy.ndarray]:
-        """Numerators and denominators of all instances, in order. Shape of each: `(num_instances, 2)`."""
-        return {
-            name: numpy.concatenate([*parts, numpy.zeros((self._num_instances - self._counted[name], 2))])
-            for name, parts in self._parts.items()
+    def ratios(self) -> Dict[MetricKey, numpy.ndarray]:
+        """Return the numerators and denominators of all instances, in order. Shape of each: `(num_instances, 2)`."""
+        keys = dict.fromkeys(key for arrays, _ in self._batches for key in arrays)
+        columns = {
+            key: [arrays.get(key, numpy.zeros((size, 2))) for arrays, size in self._batches] for key in keys
         }
+        return {key: numpy.concatenate(parts) for key, parts in columns.items()}
 
-    def per_instance(self) -> Dict[str, List[Optional[float]]]:
-        """Each quantity of each instance, in order; `None` where it is undefined."""
-        return {
-            name: [_or_none(value) for value in values]
-            for name, values in self.complete(
-                {name: divide(pairs[:, 0], pairs[:, 1]) for name, pairs in self.ratios().items()}
-            ).items()
-        }
+    def per_instance(self) -> Dict[MetricKey, List[Optional[float]]]:
+        """Return each quantity of each instance, in order; `None` where it is undefined."""
+        values = self._complete({key: divide(*pairs.T) for key, pairs in self.ratios().items()})
+        return {key: [_or_none(value) for value in column] for key, column in values.items()}
+
+    def totals(self) -> Dict[MetricKey, Optional[float]]:
+        """Return each quantity over all instances; `None` if it is undefined for all."""
+        values = self._complete({key: divide(*pairs.sum(0)[:, None]) for key, pairs in self.ratios().items()})
+        return {key: _or_none(value) for key, [value] in values.items()}
 
     def get_metric(self, reset: bool = False) -> Dict[str, Optional[float]]:
-        """Each quantity over all instances; `None` if it is undefined for all."""
-        metrics = {
-            name: _or_none(values[0])
-            for name, values in self.complete(
-                {name: divide(*pairs.sum(0)[:, None]) for name, pairs in self.ratios().items()}
-            ).items()
-        }
+        """Return `totals` by the flat names of their keys, as AllenNLP expects them."""
+        metrics = {key.name: value for key, value in self.totals().items()}
         if reset:
             self.reset()
         return metrics
 
+    def resampled(self, *, draws: int = 1000, seed: int = 0) -> Dict[MetricKey, numpy.ndarray]:
+        """Return each quantity for resampled instances; see `bootstrap`. Shape of each: `(draws,)`."""
+        return self._complete(bootstrap(self.ratios(), draws=draws, seed=seed))
+
     def intervals(
         self, *, draws: int = 1000, seed: int = 0, confidence: float = 0.95
-    ) -> Dict[str, Optional[Tuple[float, float]]]:
-        """Bootstrap intervals over instances; see `bootstrap` and `percentile_interval`."""
+    ) -> Dict[MetricKey, Optional[Tuple[float, float]]]:
+        """Return bootstrap intervals over instances; see `percentile_interval`."""
         resampled = self.resampled(draws=draws, seed=seed)
-        return {name: percentile_interval(values, confidence) for name, values in resampled.items()}
+        return {key: percentile_interval(values, confidence) for key, values in resampled.items()}
 
-    def resampled(self, *, draws: int = 1000, seed: int = 0) -> Dict[str, numpy.ndarray]:
-        """Each quantity for resampled instances. Shape of each: `(draws,)`."""
-        return _public(bootstrap(self.ratios(), draws=draws, seed=seed, derive=self.derive))
-
-    def complete(self, values: Dict[str, numpy.ndarray]) -> Dict[str, numpy.ndarray]:
-        """With what is derived from them, and without what only that is for."""
-        return _public({**values, **self.derive(values)})
-
-    def quantity(self, name: str) -> Quantity:
-        """
-        How to read a number of `get_metric`.
-
-        # Raises
-
-        `KeyError` if the metric has no such quantity.
-        """
-        return self.quantities[_PART.sub("", name)]
+    def _complete(self, values: Dict[MetricKey, numpy.ndarray]) -> Dict[MetricKey, numpy.ndarray]:
+        """Add what is derived from the values, and leave out what only that is for."""
+        completed = {**values, **self.derive(values)}
+        return {key: value for key, value in completed.items() if key.quantity in self.quantities}
 
 
 def check_choice(name: str, value: Any, choices: Tuple[str, ...]) -> None:
     """
     # Raises
 
-    `ConfigurationError` if a setting is none of its choices.
+    `ConfigurationError` if a setting is not one of its choices.
     """
     if value not in choices:
         raise ConfigurationError(f"{name} is {value!r}, expected one of {', '.join(map(repr, choices))}.")
@@ -185,7 +184,3 @@ def check_choice(name: str, value: Any, choices: Tuple[str, ...]) -> None:
 
 def _or_none(value: Any) -> Optional[float]:
     return None if numpy.isnan(value) else float(value)
-
-
-def _public(values: Dict[str, numpy.ndarray]) -> Dict[str, numpy.ndarray]:
-    return {name: value for name, value in values.items() if not name.startswith("_")}

@@ -1,6 +1,6 @@
 """Intervals over instances by resampling them (Efron, 1979), the same way for every metric."""
 
-from typing import Callable, Dict, Mapping, Optional, Tuple
+from typing import Dict, Hashable, Mapping, Optional, Tuple, TypeVar
 
 import numpy
 from allennlp.common.checks import ConfigurationError
@@ -8,41 +8,25 @@ from allennlp.common.checks import ConfigurationError
 #: How many numbers of a matrix of resampling counts are in memory at once.
 _NUMBERS_AT_ONCE = 2_000_000
 
-#: From the values of ratios, by name, to those of what is computed from them. Undefined values are NaN.
-Derive = Callable[[Mapping[str, numpy.ndarray]], Dict[str, numpy.ndarray]]
+Key = TypeVar("Key", bound=Hashable)
 
 
 def divide(numerators: numpy.ndarray, denominators: numpy.ndarray) -> numpy.ndarray:
-    """The quotients; NaN where the denominator is zero."""
+    """Return the quotients; NaN where the denominator is zero."""
     undefined = denominators == 0
     return numpy.where(undefined, numpy.nan, numerators / numpy.where(undefined, 1.0, denominators))
 
 
 def bootstrap(
-    ratios: Mapping[str, numpy.ndarray],
-    *,
-    draws: int = 1000,
-    seed: int = 0,
-    derive: Optional[Derive] = None,
-) -> Dict[str, numpy.ndarray]:
+    ratios: Mapping[Key, numpy.ndarray], *, draws: int = 1000, seed: int = 0
+) -> Dict[Key, numpy.ndarray]:
     """
-    What the aggregates would be for other samples of as many instances, drawn with replacement. The draws depend on the seed and
-    the number of instances alone, so that results for the same instances can be subtracted draw by draw.
+    Compute the aggregates of other samples of the same number of instances, drawn with replacement. The draws depend on the seed
+    and the number of instances alone, so that results for the same instances can be subtracted draw by draw.
 
-    # Parameters
-
-    ratios : `Mapping[str, numpy.ndarray]`
-        For each name the numerators and the denominators of the instances; the aggregate is the sum of the former divided by the
-        sum of the latter, NaN where that is zero. Shape of each: `(num_instances, 2)`.
-    draws : `int`, optional (default = `1000`)
-    seed : `int`, optional (default = `0`)
-    derive : `Derive`, optional (default = `None`)
-        Computes more aggregates from these.
-
-    # Returns
-
-    `Dict[str, numpy.ndarray]`
-        Shape of each: `(draws,)`; of length 0 without instances.
+    `ratios` has for each key the numerators and the denominators of the instances, shape `(num_instances, 2)`; the aggregate is the
+    sum of the former divided by the sum of the latter, NaN where that is zero. Shape of each result: `(draws,)`; of length 0
+    without instances.
 
     # Raises
 
@@ -50,36 +34,24 @@ def bootstrap(
     """
     if draws < 1:
         raise ConfigurationError(f"A bootstrap takes {draws} draws, expected at least 1 (1000 is usual).")
-    names = list(ratios)
-    num_instances = len(ratios[names[0]]) if names else 0
+    num_instances = len(next(iter(ratios.values()), ()))
     if not num_instances:
-        resampled = {name: numpy.zeros(0) for name in names}
-    else:
-        stacked = numpy.concatenate(
-            [ratios[name] for name in names], axis=1
-        )  # Shape: (num_instances, 2 * names)
-        generator = numpy.random.default_rng(seed)
-        chances = numpy.full(num_instances, 1 / num_instances)
-        sums = []
-        remaining = draws
-        while remaining:
-            size = min(remaining, max(1, _NUMBERS_AT_ONCE // num_instances))
-            counts = generator.multinomial(num_instances, chances, size=size)
-            sums.append(counts.astype(numpy.float64) @ stacked)
-            remaining -= size
-        totals = numpy.concatenate(sums)  # Shape: (draws, 2 * names)
-        resampled = {
-            name: divide(totals[:, 2 * number], totals[:, 2 * number + 1])
-            for number, name in enumerate(names)
-        }
-    if derive is not None:
-        resampled.update(derive(resampled))
-    return resampled
+        return {key: numpy.zeros(0) for key in ratios}
+    stacked = numpy.concatenate(list(ratios.values()), axis=1)  # Shape: (num_instances, 2 * num_keys)
+    generator = numpy.random.default_rng(seed)
+    chances = numpy.full(num_instances, 1 / num_instances)
+    rows = max(1, _NUMBERS_AT_ONCE // num_instances)
+    sums = [
+        generator.multinomial(num_instances, chances, size=min(rows, draws - first)).astype(float) @ stacked
+        for first in range(0, draws, rows)
+    ]
+    totals = numpy.concatenate(sums)  # Shape: (draws, 2 * num_keys)
+    return {key: divide(*totals[:, 2 * number : 2 * number + 2].T) for number, key in enumerate(ratios)}
 
 
 def percentile_interval(resampled: numpy.ndarray, confidence: float = 0.95) -> Optional[Tuple[float, float]]:
     """
-    The middle `confidence` of resampled values, those that are undefined left out; `None` if all are.
+    Return the middle `confidence` of resampled values, without those that are undefined; `None` if all are.
 
     # Raises
 

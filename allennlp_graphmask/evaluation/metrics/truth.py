@@ -1,28 +1,41 @@
-from typing import Any, ClassVar, Dict, List, Optional, Sequence
+import math
+from typing import Any, ClassVar, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+import numpy
 import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.training.metrics import Metric
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from allennlp_graphmask.evaluation.metrics.attribution_evaluation import AttributionEvaluation, sum_by_graph
-from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, Quantity, Ratios, mean_of
+from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.graph import Graph
 
-#: The key of an instance's metadata under which a reader says what matters: a list of layers from the bottom, each a list with
-#: `True`, `False` or `None` (not known, not counted) for each edge of the instance's graph, in the order of its `GraphField`.
+#: The key of an instance's metadata for the truth: a list of layers from the bottom, each a list with `True`, `False` or `None`
+#: (not known, not counted) for each edge of the instance's graph, in the order of its `GraphField`.
 TRUTH_KEY = "edge_truth"
 
-#: What an entry of the metadata `edge_metadata` (see the readers `graph_jsonl` and `star_graphs`) says of an edge: one value
-#: for all layers, or a list with one for each.
+#: The key of an instance's metadata for a list with an object for each edge (see the readers `graph_jsonl` and `star_graphs`).
+EDGES_KEY = "edge_metadata"
+
+#: The truth about one edge in such an object: one value for all layers, or a list with one for each.
 MATTERS_KEY = "matters"
 
+#: The name of a group of edges in such an object.
+GROUP_KEY = "edge_group"
 
-def truth_of_batch(batch: Dict[str, Any], graph: Graph, num_layers: int) -> Optional[List[torch.Tensor]]:
+
+def has_truth(metadata: Any) -> bool:
+    """Return whether an instance's metadata state which messages matter."""
+    return isinstance(metadata, Mapping) and (
+        metadata.get(TRUTH_KEY) is not None or _is_given(metadata, MATTERS_KEY)
+    )
+
+
+def read_truth(batch: Dict[str, Any], graph: Graph, num_layers: int) -> Optional[List[torch.Tensor]]:
     """
-    What is known of the messages of a batch, from its `metadata`: `edge_truth`, or else the entries of `edge_metadata` that have
-    `matters`. Of the latter, one that lacks it does not matter if another of the same graph has it, and where the graph has twice
-    as many edges as entries, those of the second half are the inverses and are judged as the first.
+    Read from the `metadata` of a batch which messages matter: from `edge_truth`, or else from the entries of `edge_metadata` that
+    have `matters`. An entry without it does not matter if another of the same graph has it. Where the graph has twice as many
+    edges as entries, those of the second half are the inverses and have the entries of the first.
 
     # Parameters
 
@@ -34,84 +47,118 @@ def truth_of_batch(batch: Dict[str, Any], graph: Graph, num_layers: int) -> Opti
 
     # Returns
 
-    `List[torch.Tensor]`, or `None` if no instance says anything
+    `List[torch.Tensor]`, or `None` if no instance has a truth
         1 for messages that matter, 0 for those that do not, -1 where it is not known. Shape of each: `(num_edges,)`,
         `torch.long`.
 
     # Raises
 
-    `ConfigurationError` if the truth of an instance does not fit its graph or the layers of the model.
+    `ConfigurationError` if the truth of an instance does not fit its graph or the layers of the model, or has a value other than
+    true, false and null.
     """
+    rows: List[Sequence[Any]] = []  # of each edge, instance by instance, the values of the layers
+    known = False
+    for metadata, num_edges, where in _iterate(batch, graph):
+        if has_truth(metadata):
+            known = True
+            rows += _read_rows(metadata, num_edges, num_layers, where)
+        else:
+            rows += [[None] * num_layers] * num_edges
+    if not known:
+        return None
+    numbers = torch.tensor([[-1 if value is None else int(value) for value in row] for row in rows])
+    truth = torch.empty(num_layers, graph.num_edges, dtype=torch.long)
+    truth[:, torch.argsort(graph.edge_graph.cpu(), stable=True)] = numbers.long().view(-1, num_layers).t()
+    return list(truth.to(graph.edge_graph.device))
+
+
+def read_edge_groups(batch: Dict[str, Any], graph: Graph) -> Dict[str, torch.Tensor]:
+    """
+    Read from `edge_metadata` the groups of edges that its entries name by `edge_group`. Inverse edges are as in `read_truth`.
+
+    # Returns
+
+    `Dict[str, torch.Tensor]`
+        By name, which edges of the batch belong to the group. Shape of each: `(num_edges,)`, `torch.bool`.
+
+    # Raises
+
+    `ConfigurationError` if a group is neither a string nor null.
+    """
+    names: List[Any] = []  # of each edge, instance by instance
+    for metadata, num_edges, where in _iterate(batch, graph):
+        given = _is_given(metadata, GROUP_KEY)
+        own = _read_entries(metadata, num_edges, GROUP_KEY, where) if given else [None] * num_edges
+        for number, name in enumerate(own):
+            if name is not None and not isinstance(name, str):
+                raise ConfigurationError(
+                    f"'{GROUP_KEY}' of edge {number} of {where} is {name!r:.80}, expected a string or null."
+                )
+        names += own
+    places = torch.argsort(graph.edge_graph, stable=True)
+    groups = {}
+    for name in sorted(set(names) - {None}):
+        groups[name] = torch.zeros_like(graph.edge_graph, dtype=torch.bool)
+        groups[name][places] = torch.tensor([other == name for other in names], device=places.device)
+    return groups
+
+
+def _iterate(batch: Dict[str, Any], graph: Graph) -> Iterable[Tuple[Mapping[str, Any], int, str]]:
+    """Yield the metadata, the number of edges and a description of each instance of a batch."""
     metadata = batch.get("metadata")
-    if not isinstance(metadata, (list, tuple)):
-        return None
-    edges_of_graph = graph.edges_per_graph().tolist()
-    per_instance = [
-        _truth_of_instance(said, number, num_edges, num_layers) if isinstance(said, dict) else None
-        for number, (said, num_edges) in enumerate(zip(metadata, edges_of_graph))
-    ]
-    if all(layers is None for layers in per_instance):
-        return None
-    places = torch.argsort(graph.edge_graph.cpu(), stable=True)
-    truth = []
-    for layer in range(num_layers):
-        values: List[int] = []
-        for layers, num_edges in zip(per_instance, edges_of_graph):
-            values += [-1] * num_edges if layers is None else layers[layer]
-        tensor = torch.full((graph.num_edges,), -1)
-        tensor[places] = torch.tensor(values, dtype=torch.long)
-        truth.append(tensor.to(graph.edge_graph.device))
-    return truth
+    for number, num_edges in enumerate(graph.edges_per_graph().tolist()):
+        own = metadata[number] if isinstance(metadata, (list, tuple)) else None
+        own = own if isinstance(own, Mapping) else {}
+        yield own, num_edges, f"instance {number} of a batch (id {own.get('id')!r})"
 
 
-def _truth_of_instance(
-    metadata: Dict[str, Any], number: int, num_edges: int, num_layers: int
-) -> Optional[List[List[int]]]:
-    layers = metadata.get(TRUTH_KEY)
+def _is_given(metadata: Mapping[str, Any], key: str) -> bool:
+    """Return whether the metadata of any edge have a value for the key."""
+    entries = metadata.get(EDGES_KEY)
+    entries = entries if isinstance(entries, (list, tuple)) else ()
+    return any(isinstance(entry, Mapping) and entry.get(key) is not None for entry in entries)
+
+
+def _read_entries(
+    metadata: Mapping[str, Any], num_edges: int, key: str, where: str, default: Any = None
+) -> List[Any]:
+    """Return for each edge the value of the key in its metadata."""
+    entries = metadata[EDGES_KEY]
+    if len(entries) not in (num_edges, num_edges / 2):
+        raise ConfigurationError(
+            f"'{EDGES_KEY}' of {where} has {len(entries)} entries with '{key}', expected one for each of the graph's {num_edges} "
+            "edges, or for the first half of them if the second are their inverses."
+        )
+    values = [entry.get(key, default) if isinstance(entry, Mapping) else default for entry in entries]
+    return values * (num_edges // len(entries))
+
+
+def _read_rows(
+    metadata: Mapping[str, Any], num_edges: int, num_layers: int, where: str
+) -> List[Sequence[Any]]:
+    """Return for each edge the values of the layers: true, false or null."""
+    layers, key = metadata.get(TRUTH_KEY), TRUTH_KEY
+    rows: List[Sequence[Any]]
     if layers is None:
-        return _truth_of_edge_metadata(metadata.get("edge_metadata"), num_edges, num_layers)
-    if not isinstance(layers, (list, tuple)) or len(layers) != num_layers:
-        raise ConfigurationError(
-            f"'{TRUTH_KEY}' of instance {number} of a batch has "
-            f"{len(layers) if isinstance(layers, (list, tuple)) else 'no'} layers, the explained encoder {num_layers}: the reader "
-            "must give one list for each layer of the model, from the bottom (null for an edge of which nothing is known)."
-        )
-    for layer, values in enumerate(layers):
-        if not isinstance(values, (list, tuple)) or len(values) != num_edges:
+        key = MATTERS_KEY
+        values = _read_entries(metadata, num_edges, key, where, default=False)
+        rows = [value if isinstance(value, (list, tuple)) else [value] * num_layers for value in values]
+    else:
+        lists = layers if isinstance(layers, (list, tuple)) else []
+        if [len(layer) for layer in lists if isinstance(layer, (list, tuple))] != [num_edges] * num_layers:
             raise ConfigurationError(
-                f"'{TRUTH_KEY}' of instance {number} of a batch, layer {layer}, must be a list with one of true, false and null "
-                f"for each of the graph's {num_edges} edges, got {values!r:.80}."
+                f"'{key}' of {where} is {layers!r:.80}, expected a list of {num_layers} layers, those of the explained encoder from "
+                f"the bottom, each a list of true, false or null for each of the graph's {num_edges} edges."
             )
-        wrong = [value for value in values if value not in (True, False, None)]
-        if wrong:
+        rows = list(zip(*lists))
+    for number, row in enumerate(rows):
+        wrong = [value for value in row if not (value is None or isinstance(value, bool))]
+        if wrong or len(row) != num_layers:
             raise ConfigurationError(
-                f"'{TRUTH_KEY}' of instance {number} of a batch, layer {layer}, has the value {wrong[0]!r}, expected true, false "
-                "or null."
+                f"'{key}' of edge {number} of {where} is {(wrong or [row])[0]!r:.80}, expected true, false or null (not counted), or "
+                f"a list with one of them for each of the {num_layers} layers of the explained encoder, from the bottom."
             )
-    return [[-1 if value is None else int(value) for value in values] for values in layers]
-
-
-def _truth_of_edge_metadata(entries: Any, num_edges: int, num_layers: int) -> Optional[List[List[int]]]:
-    if not isinstance(entries, (list, tuple)) or len(entries) not in (num_edges, num_edges / 2):
-        return None
-    if not any(isinstance(entry, dict) and entry.get(MATTERS_KEY) is not None for entry in entries):
-        return None
-    by_edge = [_truth_of_edge(entry, position, num_layers) for position, entry in enumerate(entries)]
-    repeats = num_edges // len(by_edge)
-    return [[values[layer] for values in by_edge] * repeats for layer in range(num_layers)]
-
-
-def _truth_of_edge(entry: Any, position: int, num_layers: int) -> List[int]:
-    """One number for each layer."""
-    matters = entry.get(MATTERS_KEY) if isinstance(entry, dict) else None
-    if not isinstance(matters, (list, tuple)):
-        return [int(bool(matters))] * num_layers
-    if len(matters) != num_layers or any(value not in (True, False, None) for value in matters):
-        raise ConfigurationError(
-            f"'{MATTERS_KEY}' of edge {position} is {matters!r:.80}, expected true or false, or a list of the "
-            f"{num_layers} layers of the explained encoder with true, false or null (not counted) for each, from the bottom."
-        )
-    return [-1 if value is None else int(value) for value in matters]
+    return rows
 
 
 @Metric.register("edge_truth")
@@ -122,9 +169,10 @@ class EdgeTruth(EdgeMetric):
 
     `precision`, `recall` and `f1` of the kept messages are micro averages: counts of all instances are summed first. A precision
     is undefined where nothing is kept, a recall where nothing matters, an F1 where neither is. `auroc` (area under the receiver
-    operating characteristic) and `average_precision` judge the scores, within each instance, as scores of different instances
+    operating characteristic) and `average_precision` rate the scores, within each instance, as scores of different instances
     need not be comparable; they are means over the instances in which some messages matter and others do not. All are given for
-    all layers together and, with `_layer_N`, for each.
+    all layers together and for each layer. `recall` is also given for each group of edges that the metadata name (see
+    `read_edge_groups`).
 
     Registered as a `Metric` with name "edge_truth".
     """
@@ -142,60 +190,67 @@ class EdgeTruth(EdgeMetric):
         ),
         "average_precision": Quantity("higher", 0.0, 1.0, 1.0, "Mean precision over the ranking's hits."),
     }
+    needs_truth = True
 
-    def evaluate(self, evaluation: AttributionEvaluation) -> Dict[str, Ratios]:
+    def evaluate(self, explained: AttributionEvaluation) -> Dict[MetricKey, Ratios]:
         """
         # Raises
 
         `ConfigurationError` if the truth is not given.
         """
-        if evaluation.truth is None:
+        if explained.truth is None:
             raise ConfigurationError(
                 f"The metric edge_truth needs to know which messages matter: the instances' metadata must have '{TRUTH_KEY}', a list "
                 "of layers, each a list of true, false or null for each edge."
             )
-        ratios = self._ratios(evaluation, range(evaluation.num_layers), "")
-        for layer in range(evaluation.num_layers):
-            ratios.update(self._ratios(evaluation, [layer], f"_layer_{layer}"))
+        graph = explained.graph
+        truth, kept, scores = (
+            torch.stack(list(layers))  # Shape: (num_layers, num_edges)
+            for layers in (explained.truth, explained.attribution.kept, explained.attribution.scores)
+        )
+        ratios = _compute_ratios(truth, kept, scores, graph)
+        for layer in range(explained.num_layers):
+            only = slice(layer, layer + 1)
+            ratios.update(_compute_ratios(truth[only], kept[only], scores[only], graph, layer=layer))
+        for name, members in read_edge_groups(explained.unmasked.batch, graph).items():
+            matter = (truth == 1) & members
+            ratios[MetricKey("recall", group=name)] = Ratios(
+                sum_by_graph(matter & kept, graph), sum_by_graph(matter, graph)
+            )
         return ratios
 
-    def _ratios(
-        self, evaluation: AttributionEvaluation, layers: Sequence[int], suffix: str
-    ) -> Dict[str, Ratios]:
-        assert evaluation.truth is not None
-        graph = evaluation.graph
-        zeros = torch.zeros(graph.num_graphs, dtype=torch.double, device=graph.edge_graph.device)
-        hits, kept, matter = zeros, zeros, zeros
-        for layer in layers:
-            truth, decisions = evaluation.truth[layer], evaluation.attribution.kept[layer]
-            hits = hits + sum_by_graph(decisions & (truth == 1), graph)
-            kept = kept + sum_by_graph(decisions & (truth >= 0), graph)
-            matter = matter + sum_by_graph(truth == 1, graph)
-        auroc, average_precision, defined = self._rankings(evaluation, layers)
-        return {
-            f"precision{suffix}": Ratios(hits, kept),
-            f"recall{suffix}": Ratios(hits, matter),
-            f"f1{suffix}": Ratios(2 * hits, kept + matter),
-            f"auroc{suffix}": mean_of(auroc, defined),
-            f"average_precision{suffix}": mean_of(average_precision, defined),
-        }
 
-    def _rankings(self, evaluation: AttributionEvaluation, layers: Sequence[int]) -> Sequence[torch.Tensor]:
-        """Area, average precision, and whether they are defined, for each instance. Shapes: `(batch_size,)`."""
-        assert evaluation.truth is not None
-        num_graphs = evaluation.num_instances
-        auroc = torch.zeros(num_graphs, dtype=torch.double)
-        average_precision = torch.zeros(num_graphs, dtype=torch.double)
-        defined = torch.zeros(num_graphs, dtype=torch.bool)
-        owner = evaluation.graph.edge_graph.cpu().repeat(len(layers))
-        truth = torch.cat([evaluation.truth[layer].cpu() for layer in layers])
-        scores = torch.cat([evaluation.attribution.scores[layer].cpu() for layer in layers])
-        for number in range(num_graphs):
-            chosen = (owner == number) & (truth >= 0)
-            labels = truth[chosen]
-            if 0 < int(labels.sum()) < labels.numel():
-                values = scores[chosen].numpy()
-                auroc[number] = float(roc_auc_score(labels.numpy(), values))
-                average_precision[number] = float(average_precision_score(labels.numpy(), values))
-                defined[number] = True
-        return auroc, average_precision, defined
+def _compute_ratios(
+    truth: torch.Tensor, kept: torch.Tensor, scores: torch.Tensor, graph: Graph, **part: Any
+) -> Dict[MetricKey, Ratios]:
+    """Shapes: `(num_layers, num_edges)`."""
+    hits = sum_by_graph(kept & (truth == 1), graph)
+    num_kept = sum_by_graph(kept & (truth >= 0), graph)
+    num_true = sum_by_graph(truth == 1, graph)
+    known = (truth >= 0).flatten()
+    owner = graph.edge_graph.repeat(len(truth))[known].cpu().numpy()
+    labels, values = ((tensor.flatten()[known].cpu().numpy()) for tensor in (truth, scores))
+    rated = [_rate_ranking(labels[owner == n], values[owner == n]) for n in range(graph.num_graphs)]
+    auroc, average_precision = torch.tensor(rated, dtype=torch.double).view(-1, 2).unbind(1)
+    return {
+        MetricKey("precision", **part): Ratios(hits, num_kept),
+        MetricKey("recall", **part): Ratios(hits, num_true),
+        MetricKey("f1", **part): Ratios(2 * hits, num_kept + num_true),
+        MetricKey("auroc", **part): Ratios.for_mean(auroc, ~auroc.isnan()),
+        MetricKey("average_precision", **part): Ratios.for_mean(average_precision, ~auroc.isnan()),
+    }
+
+
+def _rate_ranking(labels: numpy.ndarray, scores: numpy.ndarray) -> Tuple[float, float]:
+    """
+    Compute area and average precision; NaN unless there are labels of both kinds. Each pair with equal scores counts half for the
+    area, and equal scores enter the ranking together. (scikit-learn takes a millisecond for each of many small instances.)
+    """
+    if not 0 < labels.sum() < len(labels):
+        return math.nan, math.nan
+    _, tie = numpy.unique(-scores, return_inverse=True)  # the highest score first
+    hits, errors = numpy.bincount(tie, labels), numpy.bincount(tie, 1 - labels)
+    hits_so_far, errors_so_far = hits.cumsum(), errors.cumsum()
+    auroc = (errors * (hits_so_far - hits / 2)).sum() / (hits.sum() * errors.sum())
+    average_precision = (hits * hits_so_far / (hits_so_far + errors_so_far)).sum() / hits.sum()
+    return float(auroc), float(average_precision)

@@ -1,4 +1,4 @@
-"""The models do what their proofs say, and what is accepted is what a search over all sets finds."""
+"""The models do what their proofs say, and a search over all sets finds what is accepted."""
 
 import random
 
@@ -72,24 +72,24 @@ def test_graphs_follow_from_the_seed_and_are_small_enough_to_be_searched(name):
     truth = GROUND_TRUTHS[name]()
     first, again, other = (truth.instances(30, seed=seed) for seed in (1, 1, 2))
 
-    def told(instances):
+    def describe(instances):
         return [(one["graph"].edges, one["graph"].labels, one["label"].label) for one in instances]
 
     state = random.getstate()
-    assert told(first) == told(again) != told(other)
+    assert describe(first) == describe(again) != describe(other)
     assert random.getstate() == state
     num_layers = truth.model.graph_encoder.num_layers
     assert max(num_layers * len(one["graph"].edges) for one in truth.instances(500)) <= 16
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_place_of_an_edge_tells_nothing(name):
+def test_the_place_of_an_edge_gives_nothing_away(name):
     accepted = [one["metadata"].metadata["accepted"] for one in GROUND_TRUTHS[name]().instances(100)]
     edges = {edge for sets in accepted for one in sets for _, edge in one}
     assert {0, 1, 2} <= edges
 
 
-def attribution_of(batch, kept, scores=None):
+def build_attribution(batch, kept, scores=None):
     graph = batch["graph"]
     kept = [torch.tensor(layer) for layer in kept]
     return EdgeAttribution(graph, scores or [layer.float() for layer in kept], kept, ["a"] * 5)
@@ -107,14 +107,14 @@ def test_checking_an_attribution():
                 if choose is None or one == choose(metadata["accepted"], key=sorted):
                     for _, edge in one:
                         kept[first + edge] = True
-        attribution = attribution_of(batch, [kept])
+        attribution = build_attribution(batch, [kept])
         is_empty = [metadata["accepted"] == {frozenset()} for metadata in batch["metadata"]]
         assert is_accepted(attribution, batch) == [expected or empty for empty in is_empty]
         # Both of the pair in front of all others: neither leads alone.
         assert ranks_accepted_first(attribution, batch) == [expected or empty for empty in is_empty]
-    everything = attribution_of(batch, [[True] * num_edges])
+    everything = build_attribution(batch, [[True] * num_edges])
     assert not any(is_accepted(everything, batch))
-    nothing = attribution_of(batch, [[False] * num_edges])
+    nothing = build_attribution(batch, [[False] * num_edges])
     assert is_accepted(nothing, batch) == is_empty
 
 

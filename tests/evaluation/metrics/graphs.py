@@ -1,11 +1,11 @@
 """Attributions without a model, drawn by hypothesis."""
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
 from hypothesis import strategies as st
 
-from allennlp_graphmask.evaluation.metrics import AttributionEvaluation, EdgeMetric
+from allennlp_graphmask.evaluation.metrics import AttributionEvaluation
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.masked_model import UnmaskedPass
@@ -14,7 +14,7 @@ from allennlp_graphmask.modules.intervention import Messages
 RELATIONS = ["a", "b", "c"]
 
 
-def graph_of(owner: Sequence[int], num_graphs: int, edge_types: Optional[Sequence[int]] = None) -> Graph:
+def build_graph(owner: Sequence[int], num_graphs: int, edge_types: Optional[Sequence[int]] = None) -> Graph:
     """Graphs of one node each; only which graph an edge belongs to, and its type, matter."""
     owners = torch.tensor(list(owner), dtype=torch.long)
     return Graph(
@@ -26,7 +26,7 @@ def graph_of(owner: Sequence[int], num_graphs: int, edge_types: Optional[Sequenc
     )
 
 
-def attribution_of(graph: Graph, scores: Any, kept: Any) -> EdgeAttribution:
+def build_attribution(graph: Graph, scores: Any, kept: Any) -> EdgeAttribution:
     return EdgeAttribution(
         graph,
         [torch.tensor(layer, dtype=torch.float) for layer in scores],
@@ -35,7 +35,9 @@ def attribution_of(graph: Graph, scores: Any, kept: Any) -> EdgeAttribution:
     )
 
 
-def judged_without_model(attribution: EdgeAttribution, truth: Any = None) -> AttributionEvaluation:
+def without_model(
+    attribution: EdgeAttribution, truth: Any = None, batch: Optional[Dict[str, Any]] = None
+) -> AttributionEvaluation:
     """For metrics that make no pass."""
     graph = attribution.graph
     states = torch.zeros(graph.num_nodes, 1)
@@ -43,9 +45,20 @@ def judged_without_model(attribution: EdgeAttribution, truth: Any = None) -> Att
         Messages(number, states, graph, lambda: torch.zeros(graph.num_edges, 1))
         for number in range(attribution.num_layers)
     ]
-    unmasked = UnmaskedPass({}, {}, layers, {})
     tensors = None if truth is None else [torch.tensor(layer, dtype=torch.long) for layer in truth]
+    unmasked = UnmaskedPass(batch or {}, {}, layers, {})
     return AttributionEvaluation(None, unmasked, attribution, truth=tensors)  # type: ignore[arg-type]
+
+
+def flatten(layers: Any, graph: Graph, instance: Optional[int] = None, layer: Optional[int] = None) -> List:
+    """The values of the messages, of one instance or one layer."""
+    owner = graph.edge_graph.tolist()
+    return [
+        value
+        for number, values in enumerate(layers)
+        for value, edge_owner in zip(values, owner)
+        if instance in (None, edge_owner) and layer in (None, number)
+    ]
 
 
 @st.composite
@@ -59,9 +72,4 @@ def batches(draw: Any, layers_of_values: int = 1) -> Tuple[Graph, List[List[List
     values = [
         draw(st.lists(numbers, min_size=num_layers, max_size=num_layers)) for _ in range(layers_of_values)
     ]
-    return graph_of(owner, len(sizes), types), values
-
-
-def called(metric: EdgeMetric, evaluation: Any) -> EdgeMetric:
-    metric(evaluation)
-    return metric
+    return build_graph(owner, len(sizes), types), values

@@ -155,6 +155,18 @@ class StarGraph:
         return MORE if first > second else NOT_MORE
 
     @property
+    def edge_groups(self) -> List[Optional[str]]:
+        """
+        For each edge of the colours of the query `"winning"` if its colour has more edges than the other, `"losing"` if it has
+        fewer; `None` for other edges, and for all if neither has more.
+        """
+        first, second = (sum(counts) for counts in zip(*self._counts.values()))
+        if first == second:
+            return [None] * len(self.edges)
+        groups = dict(zip(self.query, ("winning", "losing") if first > second else ("losing", "winning")))
+        return [groups.get(edge_type) for edge_type in self.edge_types]
+
+    @property
     def truth(self) -> List[Truth]:
         """
         For each edge whether it matters in each layer of a network with as many layers as there are steps to the centre.

@@ -39,7 +39,7 @@ class StarGraphReader(RecordReader):
     - `label`: `"more"` or `"not_more"`.
     - `metadata`: `id`; `tokens`, the question in words; `nodes`, the text of each; `label`; `graph_metadata`, with the
       `query`; and `edge_metadata`, with what each edge `matters` in each layer, from the bottom: `True`, `False`, or `None`
-      where the truth is not defined.
+      where the truth is not defined, and its `edge_group` (see `StarGraph.edge_groups`).
 
     Registered as a `DatasetReader` with name "star_graphs".
 
@@ -166,7 +166,10 @@ class StarGraphReader(RecordReader):
             "nodes": [{"text": text, "start": None, "end": None} for text in graph.node_texts],
             "label": graph.label,
             "graph_metadata": {"query": list(graph.query)},
-            "edge_metadata": [{"matters": list(matters)} for matters in graph.truth],
+            "edge_metadata": [
+                {"matters": list(matters), "edge_group": group}
+                for matters, group in zip(graph.truth, graph.edge_groups)
+            ],
         }
         return Instance(
             {

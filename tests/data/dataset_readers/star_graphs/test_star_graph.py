@@ -190,3 +190,19 @@ MISTAKES: List[Tuple[Callable[[Dict[str, Any]], Any], str]] = [
 def test_what_is_no_star_graph(change, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         StarGraph.from_json(changed(change))
+
+
+@pytest.mark.parametrize(
+    "query, colours, groups",
+    [
+        # Two red edges win over one blue one.
+        (("red", "blue"), ["red", "red", "blue", "green"], ["winning", "winning", "losing", None]),
+        (("green", "red"), ["red", "red", "green", "blue"], ["winning", "winning", "losing", None]),
+        # A tie.
+        (("green", "red"), ["green", "red", "blue", "red", "green"], [None] * 5),
+    ],
+)
+def test_edge_groups(query: Tuple[str, str], colours: List[str], groups: List[Any]) -> None:
+    assert StarGraph.from_leaves(query, colours).edge_groups == groups
+    in_branch = StarGraph.from_leaves(query, colours, leaf_branches=[0] * len(colours), num_branches=1)
+    assert in_branch.edge_groups == [*groups, None]

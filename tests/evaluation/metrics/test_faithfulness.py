@@ -1,0 +1,180 @@
+"""Fidelity, sufficiency and unfaithfulness, against passes made by hand on the toy models."""
+
+import math
+from types import SimpleNamespace
+
+import numpy
+import pytest
+import torch
+from allennlp.common.checks import ConfigurationError
+
+from allennlp_graphmask.evaluation.metrics import (
+    EdgeChanged,
+    EdgeFidelity,
+    EdgeSufficiency,
+    EdgeUnfaithfulness,
+    MetricKey,
+)
+from allennlp_graphmask.evaluation.metrics.sufficiency import ranks_with_random_ties
+from allennlp_graphmask.interpret.divergences import Kl
+from allennlp_graphmask.interpret.interpreters import AllEdgesInterpreter, top_fraction_mask
+from allennlp_graphmask.interpret.masked_model import LayerGates, MaskedModel
+from allennlp_graphmask.modules.intervention import Gate, intervening
+from tests.evaluation.metrics.conftest import explain
+from tests.evaluation.metrics.graphs import build_graph
+from tests.interpret.toy import toy_batch, toy_target
+
+
+def per_instance(metric, explained):
+    metric(explained)
+    return {key.name: values for key, values in metric.per_instance().items()}
+
+
+def by_hand(explained, kept=None):
+    """
+    For each instance the probabilities of its positions' classes, shape `(num_positions, num_classes)`, with the
+    kept messages, or all.
+    """
+    target, batch = explained.masked_model.target, explained.unmasked.batch
+    gates = [None] * explained.num_layers
+    if kept is not None:
+        gates = [Gate(layer, vector) for layer, vector in zip(kept, explained.attribution.replacements)]
+    with torch.no_grad(), intervening(explained.masked_model.encoder, LayerGates(gates)):
+        output = target(**batch)
+    probabilities = output["logits"].double().softmax(-1)
+    if probabilities.dim() == 2:
+        return [row.unsqueeze(0) for row in probabilities]
+    return [row[mask] for row, mask in zip(probabilities, output["mask"])]
+
+
+def joint(whole, masked):
+    """The probability that all of an instance's predictions are made."""
+    return float(masked.gather(-1, whole.argmax(-1, keepdim=True)).prod())
+
+
+def mean(whole, masked):
+    return float(masked.gather(-1, whole.argmax(-1, keepdim=True)).mean())
+
+
+@pytest.mark.parametrize("positions", ["joint", "mean"])
+def test_fidelity_by_hand(explained, positions):
+    metric = EdgeFidelity(positions)
+    actual = per_instance(metric, explained)
+    whole = by_hand(explained)
+    probability = joint if positions == "joint" else mean
+    kept = explained.attribution.kept
+    parts = {"plus": by_hand(explained, [~layer for layer in kept]), "minus": by_hand(explained, kept)}
+    labels = {}
+    for name, masked in parts.items():
+        pairs = list(zip(whole, masked))
+        losses = [probability(before, before) - probability(before, after) for before, after in pairs]
+        assert actual[f"fidelity_{name}_probability"] == pytest.approx(losses, abs=1e-5)
+        differs = [(before.argmax(-1) != after.argmax(-1)).double() for before, after in pairs]
+        changes = [float(one.max() if positions == "joint" else one.mean()) for one in differs]
+        assert actual[f"fidelity_{name}_label"] == pytest.approx(changes)
+        labels[name] = sum(changes) / len(changes)
+    totals = metric.get_metric()
+    assert totals["fidelity_plus_label"] == pytest.approx(labels["plus"]) and 0 < labels["plus"] < 1
+    plus, minus = labels["plus"], 1 - labels["minus"]
+    assert totals["characterization"] == pytest.approx(2 * plus * minus / (plus + minus))
+
+
+def test_fidelity_of_everything_and_of_nothing(vocab):
+    masked_model, batch = MaskedModel(toy_target("classifier", vocab)), toy_batch(vocab)
+    everything, nothing = EdgeFidelity(), EdgeFidelity()
+    with_all = per_instance(everything, explain(masked_model, batch, AllEdgesInterpreter()))
+    with_none = per_instance(nothing, explain(masked_model, batch, AllEdgesInterpreter(top_fraction=0)))
+    for kind in ("probability", "label"):
+        assert everything.get_metric()[f"fidelity_minus_{kind}"] == 0
+        assert nothing.get_metric()[f"fidelity_plus_{kind}"] == 0
+        plus, minus = with_all[f"fidelity_plus_{kind}"], with_none[f"fidelity_minus_{kind}"]
+        assert plus == pytest.approx(minus)
+    assert nothing.get_metric()["characterization"] == 0
+
+
+def test_comprehensiveness_and_sufficiency_by_hand(explained):
+    fractions = (0.1, 0.5)
+    metric = EdgeSufficiency(fractions)
+    metric(explained)
+    actual = metric.per_instance()
+    whole = by_hand(explained)
+    expected = {"comprehensiveness": [], "sufficiency": []}
+    for fraction in fractions:
+        best = top_fraction_mask(explained.attribution.scores, fraction, explained.graph)
+        for name, kept in (("comprehensiveness", [~layer for layer in best]), ("sufficiency", best)):
+            pairs = zip(whole, by_hand(explained, kept))
+            losses = [joint(before, before) - joint(before, after) for before, after in pairs]
+            assert actual[MetricKey(name, fraction=fraction)] == pytest.approx(losses, abs=1e-5)
+            expected[name].append(losses)
+    for name, losses in expected.items():
+        assert actual[MetricKey(name)] == pytest.approx(numpy.mean(losses, axis=0), abs=1e-5)
+    assert "sufficiency_at_0.1" in metric.get_metric()
+
+
+def test_equal_scores_are_ranked_at_random():
+    graph = build_graph([0, 0, 0], 1)
+    scores = [torch.tensor([1.0, 5.0, 1.0]), torch.tensor([1.0, 0.0, 1.0])]
+    orders = torch.stack([torch.randperm(6, generator=torch.Generator().manual_seed(n)) for n in range(2000)])
+    drawn = torch.stack(
+        [
+            torch.stack(
+                ranks_with_random_ties(scores, graph, SimpleNamespace(order=lambda _, order=order: order))
+            )
+            for order in orders
+        ]
+    )  # Shape: (draws, num_layers, num_edges)
+    assert drawn[:, 0, 1].unique().tolist() == [5] and drawn[:, 1, 1].unique().tolist() == [0]
+    assert torch.equal(drawn.flatten(1).sort(-1).values.mean(0), torch.arange(6.0).double())
+    # All places among equals are taken equally often.
+    for layer, edge in ((0, 0), (0, 2), (1, 0), (1, 2)):
+        counts = torch.bincount(drawn[:, layer, edge].long(), minlength=5)[1:5]
+        assert counts.sum() == 2000 and counts.min() > 400
+
+
+def test_the_order_of_edges_gives_nothing_away(vocab):
+    """Equal scores are ranked by the seed, also where the edges that matter stand first."""
+    masked_model, batch = MaskedModel(toy_target("classifier", vocab)), toy_batch(vocab)
+    explained = explain(masked_model, batch, AllEdgesInterpreter())
+    values = [per_instance(EdgeSufficiency([0.5], seed=seed), explained)["sufficiency"] for seed in (0, 0, 1)]
+    assert values[0] == values[1] != values[2]
+
+
+def test_unfaithfulness_by_hand(explained):
+    pairs = list(zip(by_hand(explained), by_hand(explained, explained.attribution.kept)))
+    expected = [float((before * (before / after).log()).sum()) for before, after in pairs]
+    assert per_instance(EdgeUnfaithfulness(), explained)["unfaithfulness"] == pytest.approx(
+        expected, abs=1e-5
+    )
+    saturating = per_instance(EdgeUnfaithfulness(saturating=True), explained)["saturating_unfaithfulness"]
+    assert saturating == pytest.approx([1 - math.exp(-value) for value in expected], abs=1e-5)
+    assert per_instance(EdgeChanged(), explained)["changed"] == [
+        float((before.argmax(-1) != after.argmax(-1)).any()) for before, after in pairs
+    ]
+
+
+def test_direction_of_the_divergence():
+    """From the prediction on the whole graph to the other: 0.3681, and 0.5108 the other way round."""
+    whole, masked = torch.tensor([[0.9, 0.1]]).log(), torch.tensor([[0.5, 0.5]]).log()
+    assert float(Kl()(whole, masked)) == pytest.approx(0.3681, abs=5e-5)
+    explained = SimpleNamespace(
+        masked_model=SimpleNamespace(divergence=lambda divergence, *outputs: divergence(*outputs)),
+        unmasked=SimpleNamespace(output=whole),
+        kept_output=masked,
+        num_instances=1,
+    )
+    assert per_instance(EdgeUnfaithfulness(), explained)["unfaithfulness"] == [
+        pytest.approx(0.3681, abs=5e-5)
+    ]
+
+
+@pytest.mark.parametrize(
+    "build, place",
+    [
+        (lambda: EdgeFidelity("median"), "positions is 'median'"),
+        (lambda: EdgeSufficiency([]), r"fractions is \[\]"),
+        (lambda: EdgeSufficiency([1.5]), r"fractions is \[1.5\]"),
+    ],
+)
+def test_settings_that_make_no_sense(build, place):
+    with pytest.raises(ConfigurationError, match=place):
+        build()
