@@ -66,7 +66,7 @@ demo: $(VENV)/installed
 	@echo
 	@$(BIN)/allennlp explain pretrained:propbank-srl --text $(SENTENCE) -o $(DEMO)/sentence.jsonl --view text --force \
 	  2> $(DEMO)/pretrained.log || { tail -n 30 $(DEMO)/pretrained.log >&2; exit 1; }
-	@$(BIN)/python -m allennlp_graphmask.views.html $(DEMO)/sentence.jsonl -o $(DEMO)/pages > /dev/null
+	@$(BIN)/python -m allennlp_graphmask.views $(DEMO)/sentence.jsonl -o $(DEMO)/pages > /dev/null
 	@echo "To be looked at in a browser: $(DEMO)/pages/0001.html"
 	@echo
 	$(call logged,Training a model of star graphs$(COMMA) for which it is known which edges matter,$(DEMO)/stars/model.log,\
@@ -78,7 +78,7 @@ demo: $(VENV)/installed
 	  $(BIN)/allennlp predict $(DEMO)/stars/graphmask/model.tar.gz test --silent \
 	  --use-dataset-reader --batch-size 200 --output-file $(DEMO)/stars/explanations.jsonl)
 	@echo
-	@$(BIN)/python -m allennlp_graphmask.views.sentence.text $(DEMO)/stars/explanations.jsonl --max 1
+	@$(BIN)/python -m allennlp_graphmask.views $(DEMO)/stars/explanations.jsonl --max 1
 	@echo
 	@$(BIN)/allennlp compare-interpreters $(DEMO)/stars/graphmask/model.tar.gz test -o $(DEMO)/stars/comparison --force \
 	  --interpreters graphmask --metrics kept,changed,truth 2> $(DEMO)/stars/comparison.log \
@@ -93,7 +93,7 @@ demo: $(VENV)/installed
 	  $(BIN)/allennlp predict $(DEMO)/graphmask/model.tar.gz fixtures/propbank/demo.conll09 --silent \
 	  --use-dataset-reader --output-file $(DEMO)/explanations.jsonl)
 	@echo
-	@$(BIN)/python -m allennlp_graphmask.views.sentence.text $(DEMO)/explanations.jsonl
+	@$(BIN)/python -m allennlp_graphmask.views $(DEMO)/explanations.jsonl
 	@echo
 	@echo "The model:               $(DEMO)/model/model.tar.gz"
 	@echo "GraphMask trained on it: $(DEMO)/graphmask/model.tar.gz"

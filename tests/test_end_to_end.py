@@ -112,7 +112,7 @@ def test_predict_from_conll_lines_gives_explanations(folder):
         assert [edge["kept"] for edge in single["edges"]] == [edge["kept"] for edge in batched["edges"]]
         assert single["prediction"]["changed"] == batched["prediction"]["changed"]
 
-    text = run(["allennlp_graphmask.views.sentence.text", "explanations.jsonl"], folder)
+    text = run(["allennlp_graphmask.views", "explanations.jsonl"], folder)
     assert " ".join(explanations[0]["tokens"])[:40] in text
 
 

@@ -37,9 +37,7 @@ def folder(tmp_path_factory) -> Path:
         'python() { "$PYTHON" "$@"; }',
         'allennlp() { "$PYTHON" -m allennlp "$@"; }',
         "allennlp graphmask-init .",
-        commands.replace(
-            "views.sentence.text explanations.jsonl", "views.sentence.text explanations.jsonl > view.txt"
-        ),
+        commands.replace("views explanations.jsonl", "views explanations.jsonl > view.txt"),
     ]
     finished = subprocess.run(
         ["bash", "-c", "\n".join(script)],

@@ -132,7 +132,8 @@ def test_wheel_contains_modules_types_and_what_init_copies(wheel: Path) -> None:
     modules = {
         path.relative_to(ROOT).as_posix()
         for package in ("allennlp_graphmask", "allennlp_graphmask_compat")
-        for path in (ROOT / package).rglob("*.py")
+        for pattern in ("*.py", "*.html", "*.css", "*.js")
+        for path in (ROOT / package).rglob(pattern)
     }
     assert modules <= names
     assert "allennlp_graphmask/py.typed" in names

@@ -43,6 +43,7 @@ SNAPSHOT = {
     "Subcommand": ["compare-interpreters", "explain", "graphmask-doctor", "graphmask-init"],
     "Tokenizer": ["plain_words"],
     "TrainerCallback": ["graphmask"],
+    "View": ["graph", "question", "sentence"],
 }
 
 REGISTERED = """

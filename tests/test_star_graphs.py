@@ -89,7 +89,7 @@ def test_predictions_are_right_and_do_not_change(explanations: List[Dict[str, An
 
 
 def test_the_text_view(folder: Path, explanations: List[Dict[str, Any]]) -> None:
-    printed = run(folder, "allennlp_graphmask.views.sentence.text", "explanations.jsonl", "--max", 1)
+    printed = run(folder, "allennlp_graphmask.views", "explanations.jsonl", "--max", 1)
     [first, *_] = explanations
     assert printed.startswith(" ".join(first["tokens"]))
     for edge in first["edges"]:

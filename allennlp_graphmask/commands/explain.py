@@ -20,7 +20,6 @@ from allennlp.common.util import SigTermReceived, int_to_device
 from allennlp.models import load_archive
 
 from allennlp_graphmask.commands.archives import add_target_options, get_target_options, resolve_archive
-from allennlp_graphmask.commands.explanation_views import HtmlFolder, TextView
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.provenance import with_file_contents
 from allennlp_graphmask.interpret.interpreters import Interpreter
@@ -28,6 +27,8 @@ from allennlp_graphmask.predictors import ExplainingPredictor, load_explaining_p
 from allennlp_graphmask.predictors.explain_records import Outcome, explain_source
 from allennlp_graphmask.predictors.records import RecordSource, open_source
 from allennlp_graphmask.predictors.resumable_lines import ResumableLines
+from allennlp_graphmask.views.page import write_html_pages
+from allennlp_graphmask.views.text_printer import TextPrinter
 
 #: The exit status if some inputs could not be explained, and all others were.
 SOME_INPUTS_FAILED = 3
@@ -143,6 +144,13 @@ def _open_lines(
         yield stack.enter_context(contextlib.closing(ResumableLines(path, settings, overwrite=args.force)))
 
 
+def _make_folder(path: str) -> None:
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"--view-dir '{path}' cannot be a folder for pages: {error}.") from error
+
+
 def _report(message: str) -> None:
     """Standard output may be for explanations."""
     print(message, file=sys.stderr, flush=True)
@@ -222,8 +230,12 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     # As in AllenNLP's evaluate: it would list every argument of everything that is built.
     logging.getLogger("allennlp.common.params").disabled = True
     predictor = build_predictor(args)
-    pages = HtmlFolder(args.view_dir) if args.view == "html" else None
-    view = TextView() if args.view == "text" or (args.view is None and args.output_file is None) else None
+    if args.view == "html":
+        # Before anything is explained: an error at the end would cost all the time.
+        _make_folder(args.view_dir)
+    printer = (
+        TextPrinter() if args.view == "text" or (args.view is None and args.output_file is None) else None
+    )
     with open_source(predictor, args.input, text=args.text, input_format=args.input_format) as source:
         with _open_lines(args, predictor, source) as lines:
             try:
@@ -231,15 +243,15 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                     predictor,
                     source,
                     lines=lines,
-                    show=None if view is None else view.show,
+                    show=None if printer is None else printer.show,
                     report=_report,
                     batch_size=args.batch_size,
                     strict=args.strict,
                     skip_errors=args.skip_errors,
                 )
                 if lines is not None:
-                    if pages is not None:
-                        pages.write(map(Explanation.from_json_line, lines.read()))
+                    if args.view == "html":
+                        write_html_pages(map(Explanation.from_json_line, lines.read()), args.view_dir)
                     # Last: a run that is killed before this does it again.
                     lines.finish()
             except (KeyboardInterrupt, SigTermReceived):

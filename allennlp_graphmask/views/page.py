@@ -1,87 +1,192 @@
-"""One self-contained HTML page: templates, style, script, and a content security policy that allows just these."""
+"""Explanations as self-contained HTML: pages, folders of pages with an index, and frames for notebooks."""
 
 import base64
+import functools
 import hashlib
+import json
 import unicodedata
-from importlib import resources
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Tuple, Union
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.explanation.files import write_atomically
+from allennlp_graphmask.views.message_table import kept_classes, score_name
+from allennlp_graphmask.views.text_layout import shorten
+from allennlp_graphmask.views.view import Source, get_view
 
-# A page may neither load anything nor be used to send anything; its one style and one script are allowed by their hashes.
+if TYPE_CHECKING:  # imported when a page is rendered, not by every `allennlp` command
+    from jinja2 import Environment, Template
+
+INDEX = "index.html"
+
+_TEMPLATES = Path(__file__).with_name("templates")
+# A page may neither load nor send anything; its one style and its one script are allowed by their hashes.
 _POLICY = (
     "default-src 'none'; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'"
 )
+# Characters that change the direction of what follows them, beyond the end of the text that they are in.
+_DIRECTION_CHANGES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-# Characters that turn the direction of what follows, beyond the end of the text that they are in.
-_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def _shown(text: str) -> str:
+def render_html(explanation: Explanation, *, title: Optional[str] = None, max_edges: int = 400) -> str:
     """
-    Without control characters and halves of characters, which no HTML document may contain, and without what would turn
-    the direction of other text. (The direction of letters is the browser's to know.)
+    Render an explanation as one HTML document that loads nothing: style, script and drawing are part of it, and its content
+    security policy forbids everything else. All text of the explanation is escaped.
+
+    # Parameters
+
+    explanation : `Explanation`
+    title : `str`, optional
+        By default what is explained: the predicate with its sentence, the question, the text of the graph.
+    max_edges : `int`, optional (default = `400`)
+        Draw at most this many arcs or links and list at most this many kept messages, those with the highest scores. The page
+        gives the number of those left out.
+    """
+    view = get_view(explanation)
+    context = {
+        "explanation": explanation,
+        "names": view.node_names,
+        "num_layers": explanation.num_layers,
+        "title": view.get_title() if title is None else title,
+        "facts": view.list_facts(),
+        "score": score_name(explanation),
+        "provenance": _list_provenance(explanation),
+        **view.build_context(max_edges),
+    }
+    return _render_page(view.template, context, view.style, view.script)
+
+
+def render_frame(explanation: Explanation) -> str:
+    """
+    Render an explanation as an element of another page, such as a notebook: a frame that shares nothing with its surroundings
+    and may do nothing but run the page's own script.
+    """
+    return _environment().get_template("frame.html").render(page=render_html(explanation))
+
+
+def write_html_pages(
+    explanations: Iterable[Explanation], folder: Union[str, Path], *, max_edges: int = 400
+) -> int:
+    """
+    Write a page for each explanation to a folder, which is created if need be: `0001.html`, `0002.html`, ..., and after them
+    `index.html`, which links to them. Every file appears only when it is complete.
+
+    # Parameters
+
+    explanations : `Iterable[Explanation]`
+        Read one at a time.
+    folder : `Union[str, Path]`
+    max_edges : `int`, optional (default = `400`)
+        See `render_html`.
+
+    # Returns
+
+    `int`
+        The number of pages without the index.
+
+    # Raises
+
+    `OSError` if the folder cannot be written. An error of the iterable leaves the pages before it, and no index.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    entries: List[Tuple[str, str, str, str, str]] = []
+    for number, explanation in enumerate(explanations, start=1):
+        name = f"{number:04}.html"
+        write_atomically(folder / name, render_html(explanation, max_edges=max_edges))
+        view = get_view(explanation)
+        prediction = explanation.prediction
+        entries.append(
+            (
+                name,
+                view.get_title(),
+                shorten(view.summarize(prediction["original"]), 120),
+                {True: "changed", False: "unchanged", None: "not measured"}[prediction["changed"]],
+                f"{100 * explanation.kept_share():.0f} %" if explanation.edges else "no messages",
+            )
+        )
+    index = _render_page(_TEMPLATES / INDEX, {"title": "Explanations", "entries": entries, "num_layers": 0})
+    write_atomically(folder / INDEX, index)
+    return len(entries)
+
+
+def _list_provenance(explanation: Explanation) -> List[Tuple[str, str]]:
+    provenance = explanation.provenance
+    # Long metadata are left out: either the page shows them elsewhere, or they are of no use here.
+    metadata = {
+        key: value
+        for key, value in explanation.metadata.items()
+        if value is None or isinstance(value, (int, float)) or (isinstance(value, str) and len(value) < 200)
+    }
+    rows: Dict[str, Any] = {
+        "interpreter": explanation.interpreter["name"],
+        **provenance["versions"],
+        "configuration, SHA-256": provenance["config_sha256"],
+        "weights, SHA-256": provenance["weights_sha256"],
+        **provenance["seeds"],
+        "metadata": json.dumps(metadata, ensure_ascii=False),
+    }
+    return [(label, "unknown" if value is None else str(value)) for label, value in rows.items()]
+
+
+# --- Templates
+
+
+def _render_page(template: Source, context: Dict[str, Any], style: Source = "", script: Source = "") -> str:
+    """Return a whole document. The template extends `page.html`; everything in `context` is escaped."""
+    from markupsafe import Markup
+
+    layers = {"num_layers": context["num_layers"]}
+    view_style = Markup(_compile(style).render(layers))
+    whole_style = _environment().get_template("page.css").render(layers, view_style=view_style).strip()
+    whole_script = "\n".join(map(_read, (_TEMPLATES / "page.js", script))).strip()
+    policy = _POLICY.format(style=_hash(whole_style), script=_hash(whole_script))
+    return _compile(template).render(
+        context, style=Markup(whole_style), script=Markup(whole_script), policy=Markup(policy)
+    )
+
+
+@functools.cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: _replace_forbidden(value) if type(value) is str else value,
+    )
+    environment.filters["count"] = lambda number: f"{number:,}"
+    environment.filters["pixels"] = lambda number: f"{number:.1f}".removesuffix(".0")
+    environment.filters["score"] = lambda number: f"{number:.2f}"
+    environment.filters["kept_classes"] = kept_classes
+    return environment
+
+
+@functools.cache
+def _compile(source: Source) -> "Template":
+    return _environment().from_string(_read(source))
+
+
+def _read(source: Source) -> str:
+    return source.read_text(encoding="utf-8") if isinstance(source, Path) else source
+
+
+def _replace_forbidden(text: str) -> str:
+    """
+    Replace control characters and surrogates, which no HTML document may contain, and characters that change the direction of
+    other text. (The browser knows the direction of letters.)
     """
     return "".join(
         "\N{REPLACEMENT CHARACTER}"
-        if character in _TURNS
+        if character in _DIRECTION_CHANGES
         or (unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n\r")
         else character
         for character in text
     )
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("allennlp_graphmask.views", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: _shown(value) if type(value) is str else value,
-    )
-    environment.filters["count"] = lambda number: f"{number:,}"
-    environment.filters["pixels"] = lambda number: f"{number:.1f}".removesuffix(".0")
-    return environment
-
-
-_ENVIRONMENT = _environment()
-
-
-def render_page(template: str, *, num_layers: int = 0, **context: Any) -> str:
-    """
-    A whole HTML document.
-
-    # Parameters
-
-    template : `str`
-        A file of `templates/`, which extends `page.html`.
-    num_layers : `int`, optional (default = `0`)
-        For how many layers there is a switch.
-    context : `Any`
-        What the template shows. All of it is escaped.
-    """
-    style = Markup(_ENVIRONMENT.get_template("page.css").render(num_layers=num_layers).strip())
-    script = Markup("\n".join(_source(name) for name in ("page.js", "question.js")).strip())
-    policy = _POLICY.format(style=_sha256(style), script=_sha256(script))
-    return _ENVIRONMENT.get_template(template).render(
-        style=style, script=script, policy=Markup(policy), num_layers=num_layers, **context
-    )
-
-
-def _source(name: str) -> str:
-    return resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def framed(page: str) -> str:
-    """
-    A page as an element of another one, a notebook's for example: a frame that shares nothing with what is around it and
-    may do nothing but run the page's own script.
-    """
-    return _ENVIRONMENT.get_template("frame.html").render(page=page)
-
-
-def _sha256(text: str) -> str:
+def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")

@@ -1,12 +1,13 @@
-"""A colour and a dash pattern for each relation: told apart also in grey and by those who do not see all colours."""
+"""A colour and a dash pattern for each relation, so that relations differ in grey, and to colour-blind readers, too."""
 
 from typing import Dict, Iterable, NamedTuple
 
-from allennlp_graphmask.views.question.chains import WEAK_RELATION
+#: Joins the mentions that nothing else joins (see the reader `wikihop`): evidence of how an answer is found that counts little.
+WEAK_RELATION = "COMPLEMENT"
 
 
 class RelationStyle(NamedTuple):
-    """As the attributes `stroke` and `stroke-dasharray` of SVG take them."""
+    """The attributes `stroke` and `stroke-dasharray` of SVG."""
 
     colour: str
     dashes: str
@@ -25,14 +26,11 @@ _STYLES = [
 _WEAK_STYLE = RelationStyle("#666c78", "2 4")
 
 
-def relation_styles(relations: Iterable[str]) -> Dict[str, RelationStyle]:
-    """The style of each, in alphabetical order; where there are many, styles are used again."""
-    styles = {}
-    strong = 0
-    for relation in sorted(set(relations)):
-        if relation == WEAK_RELATION:
-            styles[relation] = _WEAK_STYLE
-        else:
-            styles[relation] = _STYLES[strong % len(_STYLES)]
-            strong += 1
-    return styles
+def choose_styles(relations: Iterable[str]) -> Dict[str, RelationStyle]:
+    """Return the style of each relation, in alphabetical order. If there are many relations, some share a style."""
+    names = sorted(set(relations))
+    strong = [name for name in names if name != WEAK_RELATION]
+    return {
+        name: _WEAK_STYLE if name == WEAK_RELATION else _STYLES[strong.index(name) % len(_STYLES)]
+        for name in names
+    }

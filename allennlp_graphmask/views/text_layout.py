@@ -1,31 +1,34 @@
-"""What the text views share."""
+"""What the text views share: widths, lines and columns."""
 
 import textwrap
 import unicodedata
-from typing import Any, Callable, Iterable, List, Mapping, Tuple
+from typing import Iterable, List, Sequence, Tuple
 
 from allennlp_graphmask.explanation.explanation import Explanation
 
 _LABEL_WIDTH = 12
-# They join letters or keep them apart, in Persian or in pictographs for example, and do nothing else.
+_MAX_TOKENS = 300
+# They join letters or keep them apart, in Persian or in emoji for example, and have no other effect.
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
 
 def printable(text: str) -> str:
-    """Without control characters, which could move the cursor or colour the terminal."""
+    """Replace control characters, which could move the cursor or colour the terminal."""
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() or character in _JOINERS else "\N{REPLACEMENT CHARACTER}"
         for character in text
     )
 
 
-def shortened(text: str, length: int = 30) -> str:
-    """At most `length` characters of it."""
+def shorten(text: str, length: int = 30) -> str:
+    """Cut a text to at most `length` characters."""
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
 def display_width(text: str) -> int:
-    """In columns of a terminal: Chinese, Japanese and Korean characters take two, combining ones none."""
+    """Return the columns of a terminal that a text takes: East Asian wide characters take two, combining ones none."""
     return sum(
         0
         if unicodedata.combining(character) or character in _JOINERS
@@ -37,31 +40,25 @@ def display_width(text: str) -> int:
 
 
 def pad(text: str, width: int) -> str:
-    """With spaces up to so many columns."""
+    """Fill a text with spaces up to this many columns."""
     return text + " " * (width - display_width(text))
 
 
-def count_of_messages(kept: int, total: int) -> str:
-    """How many messages are kept."""
-    return f"{kept} of {total} messages" + (f", {100 * kept / total:.0f} %" if total else "")
+def wrap_tokens(tokens: Sequence[str], width: int) -> List[str]:
+    """Return the tokens as lines of text, without the end of a very long one."""
+    words = list(tokens[:_MAX_TOKENS])
+    if len(tokens) > _MAX_TOKENS:
+        words.append(f"... ({len(tokens)} tokens)")
+    return textwrap.wrap(" ".join(words), width, break_on_hyphens=False)
 
 
-def layer_heading(explanation: Explanation, layer: int) -> str:
-    """Which layer it is and how much of it is kept."""
-    place = ""
-    if explanation.num_layers > 1:
-        place = {0: ", bottom", explanation.num_layers - 1: ", top"}.get(layer, "")
-    kept = len(explanation.kept_edges(layer))
-    return f"layer {layer}{place}: kept {count_of_messages(kept, len(explanation.edges))}"
-
-
-def labelled_lines(rows: Iterable[Tuple[str, str]], width: int) -> List[str]:
-    """Texts in a column beside their labels."""
+def label_lines(rows: Iterable[Tuple[str, str]], width: int) -> List[str]:
+    """Return texts in a column beside their labels."""
     lines = []
     for label, text in rows:
         lines.extend(
             textwrap.wrap(
-                printable(text),
+                text,
                 width,
                 initial_indent=label.ljust(_LABEL_WIDTH),
                 subsequent_indent=" " * _LABEL_WIDTH,
@@ -71,36 +68,20 @@ def labelled_lines(rows: Iterable[Tuple[str, str]], width: int) -> List[str]:
     return lines
 
 
-def result_rows(explanation: Explanation, name: str, text_of: Callable[[Any], str]) -> List[Tuple[str, str]]:
-    """
-    The prediction (under `name`) before and after masking, the divergence between the two, the constraint and what is kept, as
-    labels and texts.
-    """
-    original, masked = explanation.prediction["original"], explanation.prediction["masked"]
-    changed = explanation.prediction["changed"]
-    before, after = text_of(original), text_of(masked)
-    if changed is None and masked is None:
-        after = "not measured"
-    elif changed is False:
-        after = "unchanged" if masked is None or after == before else f"unchanged: {after}"
-    elif changed:
-        after = f"CHANGED: {after}"
-    rows = [(name, before), ("masked", after)]
-    if explanation.divergence is not None:
-        rows.append(
-            ("divergence", f"{explanation.divergence['value']:.4g} ({explanation.divergence['name']})")
-        )
-    if explanation.constraint is not None:
-        rows.append(("constraint", _constraint_text(explanation.constraint)))
-    total = len(explanation.edges) * explanation.num_layers
-    kept = sum(sum(edge.kept) for edge in explanation.edges)
-    rows.append(("kept", f"{count_of_messages(kept, total)} ({explanation.interpreter['name']})"))
-    return rows
+def format_more(number: int) -> List[str]:
+    """Return the line that ends a list from which this many entries are missing, if there are any."""
+    return [f"  ... and {number} more"] if number > 0 else []
 
 
-def _constraint_text(constraint: Mapping[str, Any]) -> str:
-    answers = {True: "yes", False: "no", None: "not known"}
-    return (
-        f"{constraint['kind']} at most {constraint['bound']:g}; met here: {answers[constraint['met']]}, "
-        f"in training: {answers[constraint['met_in_training']]}"
-    )
+def layer_heading(explanation: Explanation, layer: int) -> str:
+    """Return the number of a layer, its place and how much of it is kept."""
+    place = ""
+    if explanation.num_layers > 1:
+        place = {0: ", bottom", explanation.num_layers - 1: ", top"}.get(layer, "")
+    kept = len(explanation.kept_edges(layer))
+    return f"layer {layer}{place}: kept {format_kept(kept, len(explanation.edges))}"
+
+
+def format_kept(kept: int, total: int) -> str:
+    """Return how many messages are kept."""
+    return f"{kept} of {total} messages" + (f", {100 * kept / total:.0f} %" if total else "")

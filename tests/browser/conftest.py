@@ -1,6 +1,6 @@
 """
-A browser, or a failure that says how to get one: what these tests are about cannot be seen without. They are run by
-`make test-browser` alone.
+A browser, or a failure with the way to get one: what these tests check cannot be seen without. Only `make test-browser` runs
+them.
 """
 
 import dataclasses
@@ -9,23 +9,17 @@ import lzma
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.files import read_explanations
+from allennlp_graphmask.views import render_html
 from tests.test_end_to_end import REPOSITORY, run
 
 # Chromium looks for updates, and for Google's hosts, unless it is told not to. As root it runs without its sandbox only.
-_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+_ARGUMENTS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -35,30 +29,22 @@ def pytest_collection_modifyitems(items: List[Any]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-def browser_path() -> str:
-    """The browser named by `CHROMIUM`, else one that is found on the path."""
-    named = os.environ.get("CHROMIUM")
-    for name in [named] if named else _NAMES:
-        path = shutil.which(name)
-        if path is not None:
-            return path
-    looked_for = f"CHROMIUM={named}" if named else ", ".join(_NAMES)
-    pytest.fail(
-        f"No browser was found ({looked_for}). On Debian: apt-get install chromium. A browser elsewhere: "
-        "CHROMIUM=/path/to/chromium make test-browser.",
-        pytrace=False,
-    )
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    path = browser_path()
+    names = [os.environ["CHROMIUM"]] if os.environ.get("CHROMIUM") else _NAMES
+    paths = list(filter(None, map(shutil.which, names)))
+    if not paths:
+        pytest.fail(
+            f"No browser was found ({', '.join(names)}). On Debian: apt-get install chromium. A browser elsewhere: "
+            "CHROMIUM=/path/to/chromium make test-browser.",
+            pytrace=False,
+        )
     try:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError:
         pytest.fail("Playwright is missing: pip install -c constraints.txt -e '.[browser]'", pytrace=False)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=paths[0], args=_ARGUMENTS.split())
         yield browser
         browser.close()
 
@@ -73,14 +59,13 @@ class OpenPage:
 
 
 @pytest.fixture()
-def open_file(browser):
+def open_file(browser: Any) -> Iterator[Callable[..., OpenPage]]:
     """Opens a file from disk."""
     contexts = []
 
     def open_it(path: Path, **options: Any) -> OpenPage:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
+        contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}))
+        page = contexts[-1].new_page()
         page.set_default_timeout(20_000)
         opened = OpenPage(page, [], [])
         page.on("console", lambda message: opened.complaints.append(f"{message.type}: {message.text}"))
@@ -94,53 +79,63 @@ def open_file(browser):
         context.close()
 
 
+@pytest.fixture()
+def show(open_file: Callable[..., OpenPage], tmp_path: Path) -> Callable[..., OpenPage]:
+    """Writes the page of an explanation and opens it."""
+
+    def show_it(explanation: Explanation, title: Any = None, **options: Any) -> OpenPage:
+        path = tmp_path / "explanation.html"
+        path.write_text(render_html(explanation, title=title), encoding="utf-8")
+        return open_file(path, **options)
+
+    return show_it
+
+
 # --- Explanations of real data, by models that are trained on little of it
 
 
-def _data() -> Path:
-    folder = os.environ.get("GRAPHMASK_DATA")
-    if not folder:
+def _read_data(folder: str, name: str) -> str:
+    if "GRAPHMASK_DATA" not in os.environ:
         pytest.skip("the environment variable GRAPHMASK_DATA, the folder of the real data, is not set")
-    return Path(folder)
+    with lzma.open(Path(os.environ["GRAPHMASK_DATA"]) / folder / name, "rt", encoding="utf-8") as file:
+        return file.read()
 
 
-def _explained(
-    folder: Path, configs: str, name: str, inputs: str, environment: Dict[str, str], overrides: Dict[str, Any]
+def _explain(
+    folder: Path, config: str, inputs: str, variables: Dict[str, str], overrides: Dict[str, Any]
 ) -> List[Explanation]:
     """Trains a model and GraphMask on it for an epoch or two, and explains a file."""
-    place = REPOSITORY / "training_config" / configs
-    few = json.dumps({**overrides, "trainer.num_epochs": 2})
-    run(["allennlp", "train", str(place / f"{name}.jsonnet"), "-s", "model", "-o", few], folder, environment)
-    environment = {**environment, "GRAPHMASK_TARGET": "model/model.tar.gz"}
-    schedule = json.dumps({**overrides, "trainer.num_epochs": 3, "model.epochs_per_layer": 1})
-    config = str(place / f"{name}_graphmask.jsonnet")
-    run(["allennlp", "train", config, "-s", "graphmask", "-o", schedule], folder, environment)
+    variables = {**variables, "GRAPHMASK_TARGET": "model/model.tar.gz"}
+    schedules: Dict[str, Dict[str, Any]] = {
+        "model": {"trainer.num_epochs": 2},
+        "graphmask": {"trainer.num_epochs": 3, "model.epochs_per_layer": 1},
+    }
+    for name, schedule in schedules.items():
+        path = REPOSITORY / "training_config" / f"{config}{'_graphmask' * (name == 'graphmask')}.jsonnet"
+        settings = json.dumps({**overrides, **schedule})
+        run(["allennlp", "train", str(path), "-s", name, "-o", settings], folder, variables)
     command = ["allennlp", "predict", "graphmask/model.tar.gz", inputs, "--use-dataset-reader", "--silent"]
-    run([*command, "--output-file", "explanations.jsonl"], folder, environment)
+    run([*command, "--output-file", "explanations.jsonl"], folder, variables)
     return list(read_explanations(folder / "explanations.jsonl"))
 
 
 @pytest.fixture(scope="session")
-def real_sentences(tmp_path_factory) -> List[Explanation]:
+def real_sentences(tmp_path_factory: pytest.TempPathFactory) -> List[Explanation]:
     """Of the English Web Treebank with PropBank's roles."""
-    data = _data() / "propbank_ewt"
     folder = tmp_path_factory.mktemp("ewt")
     for part, number in (("train", 300), ("dev", 40)):
-        with lzma.open(data / f"ewt_{part}.conll09.xz", "rt", encoding="utf-8") as file:
-            sentences = file.read().split("\n\n")[:number]
+        sentences = _read_data("propbank_ewt", f"ewt_{part}.conll09.xz").split("\n\n")[:number]
         (folder / f"{part}.conll09").write_text("\n\n".join(sentences) + "\n\n", encoding="utf-8")
     paths = {"train_data_path": "train.conll09", "validation_data_path": "dev.conll09"}
-    return _explained(folder, "propbank", "demo", "dev.conll09", {}, paths)
+    return _explain(folder, "propbank/demo", "dev.conll09", {}, paths)
 
 
 @pytest.fixture(scope="session")
-def real_questions(tmp_path_factory) -> List[Explanation]:
+def real_questions(tmp_path_factory: pytest.TempPathFactory) -> List[Explanation]:
     """Of Re-DocRED, in WikiHop's format."""
-    data = _data() / "qa_wikihop_format"
     folder = tmp_path_factory.mktemp("redocred")
     for part, number in (("train", 100), ("dev", 12)):
-        with lzma.open(data / f"redocred_{part}.json.xz", "rt", encoding="utf-8") as file:
-            questions = json.load(file)[:number]
+        questions = json.loads(_read_data("qa_wikihop_format", f"redocred_{part}.json.xz"))[:number]
         (folder / f"{part}.json").write_text(json.dumps(questions))
     variables = {"WIKIHOP_TRAIN": "train.json", "WIKIHOP_DEV": "dev.json"}
-    return _explained(folder, "wikihop", "small", "dev.json", variables, {})
+    return _explain(folder, "wikihop/small", "dev.json", variables, {})

@@ -3,7 +3,8 @@ import random
 
 import pytest
 
-from allennlp_graphmask.views.question.chains import WEAK_RELATION, chains_to
+from allennlp_graphmask.views.question.chains import find_chains
+from allennlp_graphmask.views.relation_styles import WEAK_RELATION
 from tests.explanation.explanations import question_explanation
 
 
@@ -45,48 +46,43 @@ def _all_chains(explanation, source):
 @pytest.mark.parametrize("seed", range(25))
 def test_is_the_best_of_all_chains(seed):
     generator = random.Random(seed)
-    num_nodes = 6
     edges = [
-        (
-            generator.randrange(num_nodes),
-            generator.randrange(num_nodes),
-            generator.choice(["MATCH", WEAK_RELATION]),
-        )
-        for _ in range(12)
+        (*generator.choices(range(6), k=2), generator.choice(["MATCH", WEAK_RELATION])) for _ in range(12)
     ]
     scores = [[round(generator.random(), 3) for _ in edges] for _ in range(3)]
-    explanation = _graph(num_nodes, edges, scores)
+    explanation = _graph(6, edges, scores)
     sources, targets = [0, 1], [2, 3, 4, 5]
-    best = {}
+    costs = {target: [] for target in targets}
     for source in sources:
         for node, chain in _all_chains(explanation, source):
             if node in targets and chain:
-                best[node] = min(best.get(node, (9, 9, 9.0)), _cost(explanation, chain))
-    found = chains_to(explanation, sources, targets)
+                costs[node].append(_cost(explanation, chain))
+    best = {target: min(of_target) for target, of_target in costs.items() if of_target}
+    found = find_chains(explanation, sources, targets)
     assert set(found) == set(best)
     for target, chain in found.items():
         assert _cost(explanation, [(hop.layer, hop.number) for hop in chain]) == best[target]
         assert chain[0].edge.source in sources and chain[-1].edge.target == target
         assert all(hop.edge.kept[hop.layer] for hop in chain)
-        assert all(first.edge.target == second.edge.source for first, second in zip(chain, chain[1:]))
-        assert all(first.layer < second.layer for first, second in zip(chain, chain[1:]))
-    order = list(found)
-    assert order[:1] == [target for target in targets if target in best][:1]
-    assert [best[target] for target in order[1:]] == sorted(best[target] for target in order[1:])
+        for first, second in itertools.pairwise(chain):
+            assert first.edge.target == second.edge.source and first.layer < second.layer
+    first, *others = found or [None]
+    assert first == next(iter(best), None)
+    assert [best[target] for target in others] == sorted(best[target] for target in others)
 
 
 def test_a_chain_of_matches_comes_before_a_shorter_one_over_complement():
     explanation = _graph(
         3, [(0, 2, WEAK_RELATION), (0, 1, "MATCH"), (1, 2, "DOC-BASED")], [[0.99, 0.6, 0.6]] * 2
     )
-    [chain] = chains_to(explanation, [0], [2]).values()
+    [chain] = find_chains(explanation, [0], [2]).values()
     assert [(hop.layer, hop.edge.type) for hop in chain] == [(0, "MATCH"), (1, "DOC-BASED")]
 
 
 def test_hops_do_not_go_back_in_layers():
     explanation = _graph(3, [(0, 1, "MATCH"), (1, 2, "MATCH")], [[0.1, 0.9], [0.9, 0.1]])
-    assert chains_to(explanation, [0], [1, 2]) == {1: chains_to(explanation, [0], [1])[1]}
+    assert find_chains(explanation, [0], [1, 2]) == {1: find_chains(explanation, [0], [1])[1]}
 
 
 def test_an_answer_that_is_the_subject():
-    assert chains_to(_graph(2, [(0, 1, "MATCH")], [[0.9]]), [0], [0]) == {}
+    assert find_chains(_graph(2, [(0, 1, "MATCH")], [[0.9]]), [0], [0]) == {}

@@ -1,14 +1,14 @@
 import re
+from pathlib import Path
 
 import pytest
 
 from allennlp_graphmask.explanation.explanation import Explanation
-from allennlp_graphmask.explanation.files import write_explanations
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError
-from allennlp_graphmask.views import render_html, render_text
-from allennlp_graphmask.views.sentence.text import main
-from tests.explanation.explanations import question_explanation, ranking, role_explanation
+from allennlp_graphmask.views import get_view, render_text
+from tests.explanation.explanations import question_explanation, ranking
 
+GOLDEN = Path(__file__).with_name("golden")
 SUPPORTS = [
     "Mumbai is a city in India; Mumbai has a harbour.",
     "Nothing is here.",
@@ -16,20 +16,12 @@ SUPPORTS = [
     "The Arabian Sea is south of Iran.",
 ]
 PLACES = [(0, 0, 6), (0, 20, 25), (0, 27, 33), (2, 4, 29), (2, 23, 29), (3, 28, 32)]
-EDGES = [
-    (0, 4, "MATCH"),
-    (4, 0, "MATCH"),
-    (3, 4, "DOC-BASED"),
-    (4, 3, "DOC-BASED"),
-    (0, 1, "DOC-BASED"),
+EDGES = [(0, 4, "MATCH"), (4, 0, "MATCH"), (3, 4, "DOC-BASED"), (4, 3, "DOC-BASED"), (0, 1, "DOC-BASED")] + [
     (1, 0, "DOC-BASED"),
     (5, 1, "COMPLEMENT"),
     (2, 4, "MATCH"),
 ]
-SCORES = [
-    [0.7, 0.95, 0.1, 0.9, 0.2, 0.3, 0.4, 0.9],
-    [0.1, 0.1, 0.2, 0.2, 0.6, 0.99, 0.51, 0.1],
-]
+SCORES = [[0.7, 0.95, 0.1, 0.9, 0.2, 0.3, 0.4, 0.9], [0.1, 0.1, 0.2, 0.2, 0.6, 0.99, 0.51, 0.1]]
 
 
 def _hanging_gardens(**changes) -> Explanation:
@@ -40,36 +32,7 @@ def test_a_question():
     masked = ranking(("India", 0.5), ("Iran", 0.5))
     original = ranking(("India", 0.75), ("Iran", 0.25), ("Utopia", None))
     explanation = _hanging_gardens(answer="India", original=original, masked=masked)
-    assert render_text(explanation, width=80) == "\n".join(
-        [
-            "question    country hanging gardens",
-            "true answer India",
-            "answer      India (0.75)",
-            "masked      unchanged: India (0.50)",
-            "divergence  0.25 (saturating_kl)",
-            "constraint  changed at most 0.055; met here: yes, in training: yes",
-            "kept        7 of 16 messages, 44 % (graphmask)",
-            "",
-            "candidates: probability before and after masking",
-            "  India   0.75  0.50",
-            "  Iran    0.25  0.50",
-            "  Utopia  not mentioned",
-            "",
-            "support 0   [[Mumbai]][0] is a city in [[India]]; [[Mumbai]][2] has a harbour.",
-            "support 2   The [[Hanging Gardens of [[Mumbai]]]] overlook the Arabian Sea.",
-            "support 3   The Arabian Sea is south of [[Iran]].",
-            "1 of 4 supports without a mention",
-            "",
-            "layer 0, bottom: kept 4 of 8 messages, 50 %",
-            "  support 0 'Mumbai'[0] <-MATCH-> support 2 'Mumbai'  0.70, 0.95",
-            "  support 0 'Mumbai'[2] -MATCH-> support 2 'Mumbai'  0.90",
-            "  support 2 'Mumbai' -DOC-BASED-> support 2 'Hanging Gardens of Mumbai'  0.90",
-            "",
-            "layer 1, top: kept 3 of 8 messages, 38 %",
-            "  support 0 'Mumbai'[0] <-DOC-BASED-> support 0 'India'  0.60, 0.99",
-            "  support 3 'Iran' -COMPLEMENT-> support 0 'India'  0.51",
-        ]
-    )
+    assert render_text(explanation, width=80) + "\n" == (GOLDEN / "question.txt").read_text()
 
 
 def test_a_changed_answer_is_shown_wherever_it_was():
@@ -78,61 +41,28 @@ def test_a_changed_answer_is_shown_wherever_it_was():
     masked = ranking(("Qatar", 0.9), ("India", 0.1))
     lines = render_text(_hanging_gardens(original=original, masked=masked)).splitlines()
     assert "masked      CHANGED: Qatar (0.90)" in lines
-    first = lines.index("candidates: probability before and after masking")
-    assert lines[first + 1 : first + 8] == [
-        "  India   0.30  0.10",
-        "  Iran    0.26",
-        "  Oman    0.22",
-        "  Nepal   0.18",
-        "  Bhutan  0.14",
-        "  Qatar   0.06  0.90",
-        "  ... and 2 more",
-    ]
+    rows = [line.split() for line in lines if line.split()[:1] and line.split()[0] in countries]
+    assert [row[0] for row in rows] == [*countries[:5], "Qatar"]
+    assert rows[0][1:] == ["0.30", "0.10"] and rows[-1][1:] == ["0.06", "0.90"]
+    assert "  ... and 2 more" in lines
 
 
-def test_no_mention():
-    explanation = question_explanation(["Nothing.", ""], [], original=ranking(("India", None)))
-    assert render_text(explanation) == "\n".join(
-        [
-            "question    country hanging gardens",
-            "answer      none",
-            "masked      unchanged",
-            "divergence  0.25 (saturating_kl)",
-            "constraint  changed at most 0.055; met here: yes, in training: yes",
-            "kept        0 of 0 messages (graphmask)",
-            "",
-            "candidates: probability before and after masking",
-            "  India  not mentioned",
-            "",
-            "2 of 2 supports without a mention",
-            "",
-            "layer 0: kept 0 of 0 messages",
-        ]
-    )
-    assert "no supports" in render_text(question_explanation([], []))
-
-
-def test_what_was_not_measured():
-    text = render_text(_hanging_gardens().threshold(0.5))
-    assert "masked      not measured" in text
-    assert "candidates: probability\n  India  0.75\n  Iran   0.25\n" in text
-
-
-def test_overlapping_mentions_have_numbers():
-    explanation = question_explanation(["New York City Hall"], [(0, 0, 13), (0, 4, 18), (0, 9, 13)])
-    assert "support 0   [[New [[York [[City]]]][0] Hall]][1]" in render_text(explanation)
-
-
-def test_mentions_side_by_side():
-    explanation = question_explanation(["___MASK2______MASK1___"], [(0, 0, 11), (0, 11, 22)])
-    assert "support 0   [[___MASK2___]][[___MASK1___]]\n" in render_text(explanation)
+@pytest.mark.parametrize(
+    "support, places, marked",
+    [
+        ("New York City Hall", [(0, 13), (4, 18), (9, 13)], "[[New [[York [[City]]]][0] Hall]][1]"),
+        ("___MASK2______MASK1___", [(0, 11), (11, 22)], "[[___MASK2___]][[___MASK1___]]"),
+    ],
+)
+def test_overlapping_mentions_have_numbers(support, places, marked):
+    text = render_text(question_explanation([support], [(0, *place) for place in places]))
+    assert f"support 0   {marked}\n" in text
 
 
 def test_the_highest_scores_first_and_no_more_than_asked_for():
     lines = render_text(_hanging_gardens(), max_edges=1).splitlines()
     layer = lines.index("layer 0, bottom: kept 4 of 8 messages, 50 %")
-    assert lines[layer + 1] == "  support 0 'Mumbai'[0] <-MATCH-> support 2 'Mumbai'  0.70, 0.95"
-    assert lines[layer + 2] == "  ... and 2 more"
+    assert lines[layer + 1].endswith("0.70, 0.95") and lines[layer + 2] == "  ... and 2 more"
     assert "more" not in render_text(_hanging_gardens(), max_edges=None)
 
 
@@ -149,13 +79,10 @@ def test_a_very_long_support_is_shown_around_its_mentions():
     words = [f"word{number}" for number in range(1000)]
     support = " ".join([*words[:500], "Mumbai", *words[500:]])
     start = support.index("Mumbai")
-    lines = render_text(question_explanation([support], [(0, start, start + 6)])).splitlines()
-    [first] = [number for number, line in enumerate(lines) if line.startswith("support 0")]
-    shown = " ".join(" ".join(lines[first : lines.index("", first)]).split())
-    assert shown == (
-        "support 0 ... word493 word494 word495 word496 word497 word498 word499 [[Mumbai]] word500 word501 word502 "
-        "word503 word504 word505 word506 ..."
-    )
+    text = " ".join(render_text(question_explanation([support], [(0, start, start + 6)])).split())
+    before = " ".join(f"word{number}" for number in range(493, 500))
+    after = " ".join(f"word{number}" for number in range(500, 507))
+    assert f"support 0 ... {before} [[Mumbai]] {after} ... layer" in text
 
 
 def test_a_support_that_is_all_mentions_is_cut_off():
@@ -175,26 +102,6 @@ def test_many_supports():
     assert "... and 10 supports that fewer kept messages touch" in text
 
 
-def test_stays_within_the_width():
-    text = render_text(_hanging_gardens(), width=40)
-    assert max(len(line) for line in text.splitlines() if not line.startswith(("candidates", "layer"))) <= 40
-
-
-def test_control_characters_do_not_reach_the_terminal():
-    explanation = question_explanation(
-        ["\x1b[31mMum\nbai\u202e \x07 red", "x\x1b\x00y"],
-        [(0, 5, 12), (1, 0, 4)],
-        [(0, 1, "MA\x1bTCH")],
-        [[0.9]],
-        query="wh\x1bere\nis it",
-        original=ranking(("\x1b[2J", 1.0)),
-        answer="\x07",
-    )
-    text = render_text(explanation)
-    assert all(character.isprintable() for line in text.split("\n") for character in line)
-    assert "support 0 'Mum bai' -MA\ufffdTCH-> support 1 'x\ufffd\ufffdy'  0.90" in text
-
-
 @pytest.mark.parametrize(
     "changes, place",
     [
@@ -207,37 +114,41 @@ def test_control_characters_do_not_reach_the_terminal():
         ({"nodes": [{"support": 0, "start_char": 5, "end_char": 4}] * len(PLACES)}, "metadata.nodes[0] "),
     ],
 )
-@pytest.mark.parametrize("render", [render_text, render_html])
-def test_wrong_metadata_are_named(changes, place, render):
+def test_wrong_metadata_are_named(changes, place):
     data = _hanging_gardens().to_dict()
     data["metadata"].update(changes)
     with pytest.raises(ExplanationFormatError, match=f"^{re.escape(place)}"):
-        render(Explanation.from_dict(data))
+        get_view(Explanation.from_dict(data))
+
+
+def _with_prediction(prediction):
+    data = _hanging_gardens().to_dict()
+    data["prediction"].update(original=prediction, masked=None, changed=None)
+    return Explanation.from_dict(data)
 
 
 @pytest.mark.parametrize(
-    "prediction, answer",
+    "explanation, lines, missing",
     [
-        (None, "none"),
-        ("India", "India"),
-        ({"answer": "India"}, "India"),
-        ({"ranking": [{"text": "India"}]}, "none"),
-        (["India", 1], '["India", 1]'),
+        (
+            question_explanation(["Nothing.", ""], [], original=ranking(("India", None))),
+            ["answer none", "India not mentioned", "2 of 2 supports without a mention"],
+            "[[",
+        ),
+        (question_explanation([], []), ["no supports", "layer 0: kept 0 of 0 messages"], "without a mention"),
+        (
+            _hanging_gardens().threshold(0.5),
+            ["masked not measured", "candidates: probability", "India 0.75", "Iran 0.25"],
+            "after masking",
+        ),
+        (_with_prediction(None), ["answer none", "masked not measured"], "candidates"),
+        (_with_prediction("India"), ["answer India"], "candidates"),
+        (_with_prediction({"answer": "India"}), ["answer India"], "candidates"),
+        (_with_prediction({"ranking": [{"text": "India"}]}), ["answer none"], "candidates"),
+        (_with_prediction(["India", 1]), ['answer ["India", 1]'], "candidates"),
     ],
 )
-def test_other_predictions(prediction, answer):
-    data = _hanging_gardens().to_dict()
-    data["prediction"].update(original=prediction, masked=None, changed=None)
-    text = render_text(Explanation.from_dict(data))
-    assert "candidates" not in text
-    assert f"answer      {answer}\nmasked      not measured\n" in text
-
-
-def test_command_shows_both_kinds(tmp_path, capsys):
-    path = tmp_path / "explanations.jsonl"
-    write_explanations(path, [role_explanation(), _hanging_gardens()])
-    assert main([str(path), "--max-edges", "1"]) == 0
-    texts = capsys.readouterr().out.rstrip("\n").split("\n" + "-" * 88 + "\n")
-    assert texts == [
-        render_text(explanation, max_edges=1) for explanation in (role_explanation(), _hanging_gardens())
-    ]
+def test_what_was_predicted_and_measured(explanation, lines, missing):
+    text = render_text(explanation)
+    assert set(lines) <= {" ".join(line.split()) for line in text.splitlines()}
+    assert missing not in text

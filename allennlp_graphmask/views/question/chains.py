@@ -3,13 +3,11 @@
 from typing import Collection, Dict, List, NamedTuple, Sequence, Tuple
 
 from allennlp_graphmask.explanation.explanation import ExplainedEdge, Explanation
-
-#: Joins mentions that nothing else joins (see the reader `wikihop`), and so tells little of how one comes to an answer.
-WEAK_RELATION = "COMPLEMENT"
+from allennlp_graphmask.views.relation_styles import WEAK_RELATION
 
 
 class ChainHop(NamedTuple):
-    """A kept message: of which layer, along which edge (its number in the explanation)."""
+    """A kept message: its layer, and its edge with the edge's number in the explanation."""
 
     layer: int
     number: int
@@ -21,13 +19,13 @@ _Cost = Tuple[int, int, float]
 _START: _Cost = (0, 0, float("-inf"))
 
 
-def chains_to(
+def find_chains(
     explanation: Explanation, sources: Collection[int], targets: Sequence[int]
 ) -> Dict[int, List[ChainHop]]:
     """
-    For each target that can be reached, the best chain of kept messages that leads to it from a source: a hop of a lower
-    layer comes before one of a higher layer, at most one a layer; between them a node keeps what it has been told. Best is
-    the one with the fewest hops over `COMPLEMENT`, of these the shortest, of these the one whose smallest score is highest.
+    Find for each target that can be reached the best chain of kept messages that leads to it from a source. A hop of a lower
+    layer comes before one of a higher layer, and each layer has at most one; in between, a node keeps its state. The best chain
+    has the fewest hops over `COMPLEMENT`; of these it is the shortest, and of these the one whose smallest score is highest.
 
     # Parameters
 
@@ -52,6 +50,6 @@ def chains_to(
                 reached[edge.target] = (cost, [*chain, ChainHop(layer, number, edge)])
         best = reached
     found = [target for target in targets if target in best and target not in sources]
-    # The first target is what the others are compared with; of the others the best chains come first.
+    # The first target is what the others are compared with.
     found[1:] = sorted(found[1:], key=lambda target: best[target][0])
     return {target: best[target][1] for target in found}

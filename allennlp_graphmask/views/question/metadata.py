@@ -14,45 +14,21 @@ _CONFIG = ConfigDict(extra="ignore")
 
 @dataclass(frozen=True, config=_CONFIG)
 class MentionMetadata:
-    """
-    The place of a node in the supports.
-
-    # Parameters
-
-    support : `int`
-    start_char, end_char : `int`
-        Characters of that support; `end_char` is exclusive.
-    candidate : `int`, optional
-        The candidate that the mention stands for; -1 for none.
-    is_subject : `bool`, optional
-    kind : `str`, optional
-        `"candidate"`, `"subject"` or `"coreferent"`.
-    """
+    """A node as the characters `start_char` to `end_char` (exclusive) of a support."""
 
     support: Integer
     start_char: Integer
     end_char: Integer
+    #: The candidate that the mention stands for; -1 for none.
     candidate: Optional[Integer] = None
     is_subject: Boolean = False
+    #: "candidate", "subject" or "coreferent"
     kind: Optional[String] = None
 
 
 @dataclass(frozen=True, config=_CONFIG)
 class QuestionMetadata:
-    """
-    The metadata that the views of a question read.
-
-    # Parameters
-
-    query : `str`
-    candidates : `List[Any]`
-    supports : `List[str]`
-    nodes : `List[MentionMetadata]`, optional
-    answer : `str`, optional
-        The true answer, if it is known.
-    relation, subject : `str`, optional
-        The parts of the query.
-    """
+    """The metadata that the view of a question reads; `docs/explanation_format.md` describes them."""
 
     query: String
     candidates: List[Any]

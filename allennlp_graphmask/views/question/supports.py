@@ -1,51 +1,51 @@
 """The supports of a question as pieces of text, each with the mentions that it is part of."""
 
-from typing import Any, Dict, List, NamedTuple, Sequence
+import itertools
+from typing import List, NamedTuple, Sequence, Tuple
 
-from allennlp_graphmask.views.question.text import Mention
+from allennlp_graphmask.views.question.mentions import Mention
 
-# What is further from any mention than this, in characters, is folded away.
+# Text that is more than this many characters away from any mention is folded.
 _CONTEXT = 90
 
 
 class Piece(NamedTuple):
-    """Text within the same mentions, from the outermost to the innermost; `folded` if it is far from any."""
+    """Text within the same mentions, from the outermost to the innermost, and the mentions that start with it."""
 
     text: str
     mentions: List[Mention]
-    folded: bool
     starts: List[Mention]
 
 
-def pieces_of(text: str, mentions: Sequence[Mention], near: Sequence[Mention]) -> List[Piece]:
-    """
-    Cuts a support where a mention starts or ends, so that mentions may nest and overlap, and where it gets far from those
-    of `near`.
-    """
-    cuts = {0, len(text)}
-    for mention in mentions:
-        cuts.update((mention.start, mention.end))
-    for start, end in _far_from(text, near):
-        cuts.update((start, end))
-    places = sorted(cuts)
-    folded = _far_from(text, near)
-    pieces = []
-    for start, end in zip(places, places[1:]):
-        within = [mention for mention in mentions if mention.start <= start and end <= mention.end]
-        within.sort(key=lambda mention: (mention.start, -mention.end, mention.node))
-        pieces.append(
-            Piece(
-                text[start:end],
-                within,
-                any(low <= start and end <= high for low, high in folded),
-                [mention for mention in within if mention.start == start],
-            )
-        )
-    return pieces
+class Run(NamedTuple):
+    """Pieces next to each other that are all folded or all shown."""
+
+    is_folded: bool
+    pieces: List[Piece]
 
 
-def _far_from(text: str, near: Sequence[Mention]) -> List[Any]:
-    """The stretches of text that are far from every mention, ending at spaces."""
+def split_support(text: str, mentions: Sequence[Mention], near: Sequence[Mention]) -> List[Run]:
+    """
+    Split a support where a mention starts or ends, so that mentions may nest and overlap, and where it gets far from those of
+    `near`.
+    """
+    folds = _find_folds(text, near)
+    cuts = {0, len(text), *itertools.chain.from_iterable(folds)}
+    cuts.update(itertools.chain.from_iterable((mention.start, mention.end) for mention in mentions))
+    order = sorted(mentions, key=lambda mention: (mention.start, -mention.end, mention.node))
+    runs: List[Run] = []
+    for start, end in itertools.pairwise(sorted(cuts)):
+        within = [mention for mention in order if mention.start <= start and end <= mention.end]
+        piece = Piece(text[start:end], within, [mention for mention in within if mention.start == start])
+        is_folded = any(low <= start and end <= high for low, high in folds)
+        if not runs or runs[-1].is_folded != is_folded:
+            runs.append(Run(is_folded, []))
+        runs[-1].pieces.append(piece)
+    return runs
+
+
+def _find_folds(text: str, near: Sequence[Mention]) -> List[Tuple[int, int]]:
+    """Return the stretches of text that are far from every mention, ending at spaces."""
     stretches = []
     last = 0
     for mention in [*sorted(near, key=lambda mention: mention.start), None]:
@@ -59,13 +59,3 @@ def _far_from(text: str, near: Sequence[Mention]) -> List[Any]:
         if mention is not None:
             last = max(last, mention.end)
     return stretches
-
-
-def folded_runs(pieces: Sequence[Piece]) -> List[Dict[str, Any]]:
-    """Pieces grouped into runs that are folded and runs that are not."""
-    runs: List[Dict[str, Any]] = []
-    for piece in pieces:
-        if not runs or runs[-1]["folded"] != piece.folded:
-            runs.append({"folded": piece.folded, "pieces": []})
-        runs[-1]["pieces"].append(piece)
-    return runs

@@ -1,5 +1,5 @@
 """
-Where words and the arcs over them go: a geometry without any text or colour, along one axis (the reading direction) and
+Positions of words and of the arcs over them: a geometry without text or colour, along one axis (the reading direction) and
 with a height over it, so that a sentence can be drawn as a line or, if it is long, as a column.
 """
 
@@ -15,18 +15,18 @@ _CROWDED = 8
 
 class ArcSpan(NamedTuple):
     """
-    An arc to be placed: the numbers of two words, and how much room its label needs between them (0: none). Arcs of a word
-    with itself are legal.
+    An arc to be placed: the positions of two words in the sentence, and the space that its label needs between them (0: none).
+    Arcs of a word with itself are legal.
     """
 
     source: int
     target: int
-    label_room: float
+    label_space: float
 
 
 class PlacedArc(NamedTuple):
     """
-    Where an arc starts and ends along the axis (`source_at` may be behind `target_at`) and its level, from 1 at the bottom.
+    The start and end of an arc along the axis (`source_at` may be behind `target_at`) and its level, from 1 at the bottom.
     Both are the middle between the arc's two lines.
     """
 
@@ -36,90 +36,90 @@ class PlacedArc(NamedTuple):
 
 
 class ArcLayout(NamedTuple):
-    """The middle and the room of every word, the arcs in the order in which they were given, the length of the whole."""
+    """The centre and the size of every word along the axis, the arcs in the given order, and the length of the whole."""
 
     centres: List[float]
-    slots: List[float]
+    sizes: List[float]
     arcs: List[PlacedArc]
     length: float
     levels: int
 
 
 def lay_out_arcs(
-    word_rooms: Sequence[float], arcs: Sequence[ArcSpan], *, gap: float, lines_per_arc: int = 2
+    word_sizes: Sequence[float], arcs: Sequence[ArcSpan], *, gap: float, lines_per_arc: int = 2
 ) -> ArcLayout:
     """
-    Places words one after the other and arcs above them.
+    Place words one after the other and arcs above them.
 
-    The ends of the arcs at a word are put side by side, so that no two lines lie on each other: first those that lead back,
-    the shortest first, then those that lead on, the longest first. Arcs that do not cross in the sentence then do not cross
-    in the drawing. An arc is one level above all shorter ones that it spans or crosses.
+    The ends of the arcs at a word are put side by side, so that no two lines overlap: first those that lead back, the shortest
+    first, then those that lead forward, the longest first. Arcs that do not cross in the sentence then do not cross in the
+    drawing. An arc is one level above all shorter ones that it spans or crosses.
 
     # Parameters
 
-    word_rooms : `Sequence[float]`
-        What every word needs along the axis, in pixels.
+    word_sizes : `Sequence[float]`
+        The space that every word needs along the axis, in pixels.
     arcs : `Sequence[ArcSpan]`
     gap : `float`
         Between two words.
     lines_per_arc : `int`, optional (default = `2`)
     """
-    order = sorted(range(len(arcs)), key=lambda number: (_length(arcs[number]), number))
-    ends = _ends_of_words(len(word_rooms), arcs, order)
+    order = sorted(range(len(arcs)), key=lambda number: abs(arcs[number].source - arcs[number].target))
+    ends = _order_ends(len(word_sizes), arcs, order)
     pair = PAIR_GAP * (lines_per_arc - 1)
-    pitches = [pair + (_END_GAP if len(of_word) <= _CROWDED else _CROWDED_END_GAP) for of_word in ends]
-    slots = [max(room, len(of_word) * pitch) for room, of_word, pitch in zip(word_rooms, ends, pitches)]
-    offsets: List[Tuple[float, float]] = [(0.0, 0.0)] * len(arcs)
-    for of_word, pitch in zip(ends, pitches):
-        for place, (number, is_source) in enumerate(of_word):
-            offset = (place - (len(of_word) - 1) / 2) * pitch
-            first, second = offsets[number]
-            offsets[number] = (offset, second) if is_source else (first, offset)
-    centres = _centres(slots, arcs, offsets, gap)
-    placed: List[PlacedArc] = [PlacedArc(0.0, 0.0, 0)] * len(arcs)
-    done: List[Tuple[float, float, int]] = []
+    pitches = [pair + (_END_GAP if len(at_word) <= _CROWDED else _CROWDED_END_GAP) for at_word in ends]
+    sizes = [max(size, len(at_word) * pitch) for size, at_word, pitch in zip(word_sizes, ends, pitches)]
+    # By arc and by whether it is the arc's source: how far from the centre of its word the end is.
+    offsets = {
+        end: (position - (len(at_word) - 1) / 2) * pitch
+        for at_word, pitch in zip(ends, pitches)
+        for position, end in enumerate(at_word)
+    }
+    centres = _place_words(sizes, arcs, offsets, gap)
+    placed: Dict[int, PlacedArc] = {}
     for number in order:
-        source_at = centres[arcs[number].source] + offsets[number][0]
-        target_at = centres[arcs[number].target] + offsets[number][1]
+        source_at = centres[arcs[number].source] + offsets[number, True]
+        target_at = centres[arcs[number].target] + offsets[number, False]
         low, high = min(source_at, target_at), max(source_at, target_at)
-        level = 1 + max((below for start, end, below in done if start <= high and low <= end), default=0)
-        done.append((low, high, level))
-        placed[number] = PlacedArc(source_at, target_at, level)
-    length = centres[-1] + slots[-1] / 2 if centres else 0.0
-    return ArcLayout(centres, slots, placed, length, max((arc.level for arc in placed), default=0))
+        below = [other.level for other in placed.values() if min(other[:2]) <= high and low <= max(other[:2])]
+        placed[number] = PlacedArc(source_at, target_at, 1 + max(below, default=0))
+    return ArcLayout(
+        centres,
+        sizes,
+        [placed[number] for number in range(len(arcs))],
+        centres[-1] + sizes[-1] / 2 if centres else 0.0,
+        max((arc.level for arc in placed.values()), default=0),
+    )
 
 
-def _length(arc: ArcSpan) -> int:
-    return abs(arc.source - arc.target)
-
-
-def _ends_of_words(
+def _order_ends(
     num_words: int, arcs: Sequence[ArcSpan], order: Sequence[int]
 ) -> List[List[Tuple[int, bool]]]:
-    """For each word the ends at it in the order along the axis, as (arc, whether it is the arc's source)."""
-    back: Dict[int, List[Tuple[int, bool]]] = {}
-    on: Dict[int, List[Tuple[int, bool]]] = {}
+    """Return for each word the ends at it in the order along the axis, as (arc, whether it is the arc's source)."""
+    back: List[List[Tuple[int, bool]]] = [[] for _ in range(num_words)]
+    forward: List[List[Tuple[int, bool]]] = [[] for _ in range(num_words)]
     for number in order:
-        source, target = arcs[number].source, arcs[number].target
-        (back if target < source else on).setdefault(source, []).append((number, True))
-        (on if target < source else back).setdefault(target, []).append((number, False))
-    return [[*back.get(word, ()), *reversed(on.get(word, ()))] for word in range(num_words)]
+        source, target, _ = arcs[number]
+        (back if target < source else forward)[source].append((number, True))
+        (forward if target < source else back)[target].append((number, False))
+    return [first + last[::-1] for first, last in zip(back, forward)]
 
 
-def _centres(
-    slots: Sequence[float], arcs: Sequence[ArcSpan], offsets: Sequence[Tuple[float, float]], gap: float
+def _place_words(
+    sizes: Sequence[float],
+    arcs: Sequence[ArcSpan],
+    offsets: Dict[Tuple[int, bool], float],
+    gap: float,
 ) -> List[float]:
-    """As close together as the words and the labels of the arcs allow."""
-    ending_at: Dict[int, List[Tuple[int, float]]] = {}
-    for arc, (source_offset, target_offset) in zip(arcs, offsets):
-        if arc.source != arc.target and arc.label_room > 0:
-            first, last = min(arc.source, arc.target), max(arc.source, arc.target)
-            inner = (target_offset - source_offset) * (1 if arc.target == last else -1)
-            ending_at.setdefault(last, []).append((first, arc.label_room - inner))
+    """Return the centres of the words, as close together as the words and the labels of the arcs allow."""
+    # By the later word of an arc: the earlier one, and how far apart their centres must be.
+    distances: List[List[Tuple[int, float]]] = [[] for _ in sizes]
+    for number, (source, target, label_space) in enumerate(arcs):
+        if source != target and label_space > 0:
+            inner = offsets[number, target > source] - offsets[number, target < source]
+            distances[max(source, target)].append((min(source, target), label_space + inner))
     centres: List[float] = []
-    for word, slot in enumerate(slots):
-        centre = slot / 2 if word == 0 else centres[-1] + slots[word - 1] / 2 + gap + slot / 2
-        for first, room in ending_at.get(word, ()):
-            centre = max(centre, centres[first] + room)
-        centres.append(centre)
+    for word, size in enumerate(sizes):
+        centre = size / 2 if word == 0 else centres[-1] + sizes[word - 1] / 2 + gap + size / 2
+        centres.append(max([centre, *(centres[first] + apart for first, apart in distances[word])]))
     return centres

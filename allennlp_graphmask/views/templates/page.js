@@ -1,9 +1,9 @@
 "use strict";
-// What a line, a mention or a role stands for is told beside it when one points at it or moves to it by keyboard.
+// Pointing at a line, a mention or a role, or moving to it by keyboard, shows its description beside it.
 const tip = document.createElement("div");
 tip.className = "tip";
 tip.hidden = true;
-tip.setAttribute("aria-hidden", "true");  // the element's own label says the same
+tip.setAttribute("aria-hidden", "true");  // the element's own label is the same
 document.body.append(tip);
 
 function showTip(element, event) {
@@ -19,17 +19,17 @@ function showTip(element, event) {
   tip.style.top = `${Math.max(4, above) + window.scrollY}px`;
 }
 
-function told(event) {
+function findDescribed(event) {
   return event.target instanceof Element ? event.target.closest("[data-tip]") : null;
 }
 
-document.addEventListener("mouseover", (event) => { const element = told(event); if (element) showTip(element, event); else tip.hidden = true; });
+document.addEventListener("mouseover", (event) => { const element = findDescribed(event); if (element) showTip(element, event); else tip.hidden = true; });
 document.addEventListener("mouseleave", () => { tip.hidden = true; });
-document.addEventListener("focusin", (event) => { const element = told(event); if (element) showTip(element, event); else tip.hidden = true; });
+document.addEventListener("focusin", (event) => { const element = findDescribed(event); if (element) showTip(element, event); else tip.hidden = true; });
 document.addEventListener("focusout", () => { tip.hidden = true; });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
 
-// Of many elements only one is a stop of the Tab key; the arrow keys go on from there.
+// The Tab key stops at one of many elements; the arrow keys move between them.
 for (const group of document.querySelectorAll("[data-roving]")) {
   const all = () => [...group.querySelectorAll("[tabindex]")].filter((element) => !element.closest(".k-none") && element.getClientRects().length);
   all().forEach((element, number) => element.setAttribute("tabindex", number ? "-1" : "0"));

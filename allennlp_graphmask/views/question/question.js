@@ -1,5 +1,5 @@
 
-// The links between the mentions of a question's supports: drawn over the text, wherever the browser has put it.
+// The links between the mentions of a question's supports, drawn over the text wherever the browser has placed it.
 function drawQuestion(data) {
   const supports = document.querySelector(".supports");
   const canvas = supports.querySelector(".links");
@@ -23,7 +23,7 @@ function drawQuestion(data) {
     return element;
   }
 
-  // The first line of a mention, within the supports; none while it is folded away.
+  // The first line of a mention, relative to the supports; null while it is folded.
   function place(node, frame) {
     const pieces = (marks.get(String(node)) || []).flatMap((mark) => [...mark.getClientRects()]);
     if (!pieces.length) return null;
@@ -51,8 +51,8 @@ function drawQuestion(data) {
     });
   }
 
-  // From one mention to another: beside each other from edge to edge, above each other from below to above, bowed a little
-  // so that links the two ways, and of several relations, lie apart.
+  // From one mention to another: between the sides of mentions beside each other, else from below to above, bowed a little so
+  // that links in both directions and of several relations lie apart.
   function curve(from, to, bow, isSameSupport) {
     const apart = Math.max(from.left, to.left) - Math.min(from.right, to.right);
     const bent = 10 + bow;
@@ -93,7 +93,7 @@ function drawQuestion(data) {
     const badges = [];
     let hidden = 0;
     const between = new Map();
-    // Those of the chain last, that is on top.
+    // The links of chains come last, that is on top.
     for (const link of links.slice().sort((a, b) => Number(a.chain) - Number(b.chain))) {
       const from = place(link.source, frame);
       const to = place(link.target, frame);
@@ -121,7 +121,7 @@ function drawQuestion(data) {
     count.textContent = `${drawn} ${drawn === 1 ? "link" : "links"} drawn` + (hidden ? `, ${hidden} more from or to folded text` : "") + (unchecked ? `, ${unchecked} more of relations that are not ticked` : "") + ".";
   }
 
-  // A drawing for each frame at most, however many events there are.
+  // At most one drawing a frame, however many events there are.
   let waiting = 0;
   function redraw() {
     if (!waiting) waiting = requestAnimationFrame(() => { waiting = 0; draw(); });
@@ -158,7 +158,7 @@ function drawQuestion(data) {
   });
   for (const input of document.querySelectorAll("input")) input.addEventListener("change", redraw);
   for (const input of document.querySelectorAll('input[name="links"]')) {
-    // More links end in more of the text.
+    // With more links, more of the text is needed.
     input.addEventListener("change", () => {
       document.getElementById("whole-texts").checked = input.value !== "chain";
       const others = document.getElementById("other-supports");
@@ -167,7 +167,7 @@ function drawQuestion(data) {
   }
   for (const details of supports.querySelectorAll("details")) details.addEventListener("toggle", redraw);
   new ResizeObserver(redraw).observe(supports);
-  // On paper the text is set anew; it is given the paper's width first, and the links are drawn to fit.
+  // Printing lays out the text again: it gets the paper's width first, and the links are drawn to fit.
   window.addEventListener("beforeprint", () => { document.documentElement.classList.add("printing"); draw(); });
   window.addEventListener("afterprint", () => { document.documentElement.classList.remove("printing"); redraw(); });
   draw();

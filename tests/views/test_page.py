@@ -1,37 +1,33 @@
 import base64
 import hashlib
-import html
 import json
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 
 import pytest
 
 from allennlp_graphmask.explanation.explanation import Explanation
-from allennlp_graphmask.explanation.files import write_explanations
 from allennlp_graphmask.views import render_html, write_html_pages
-from allennlp_graphmask.views.html import main
-from allennlp_graphmask.views.question.supports import folded_runs, pieces_of
-from allennlp_graphmask.views.question.text import mentions_of
+from allennlp_graphmask.views.question.question_view import QuestionView
+from allennlp_graphmask.views.question.supports import split_support
 from allennlp_graphmask.views.text_widths import is_right_to_left, text_width
-from tests.browser.explanations import ALL, HEBREW, HOSTILE, question
 from tests.explanation.explanations import (
     entity_explanation,
     question_explanation,
     role_explanation,
     role_prediction,
 )
+from tests.views.explanations import ALL, HEBREW, HOSTILE, HOSTILE_SHOWN, question
 
 
 class Page(HTMLParser):
     """The elements of a page, and its text by element."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
+    def __init__(self, text):
+        super().__init__()
         self.elements = []
         self.inside = []
+        #: The element and the text in it.
         self.texts = []
         self.feed(text)
         self.close()
@@ -50,29 +46,30 @@ class Page(HTMLParser):
     def handle_data(self, data):
         self.texts.append((self.inside[-1] if self.inside else "", data))
 
-    def of(self, tag):
+    def find(self, tag):
         return [attributes for name, attributes in self.elements if name == tag]
+
+    def find_groups(self, name):
+        """The attributes of the drawing's groups of this class."""
+        return [item for item in self.find("g") if name in item.get("class", "").split()]
 
     def text(self, *without):
         return " ".join(" ".join(data for tag, data in self.texts if tag not in without).split())
 
 
+def show(explanation, **options):
+    return Page(render_html(explanation, **options))
+
+
 @pytest.fixture(scope="module", params=list(ALL))
 def page(request):
-    return Page(render_html(ALL[request.param]))
+    return show(ALL[request.param])
 
 
 def test_is_well_formed_and_loads_nothing(page):
     assert page.inside == []
-    assert {tag for tag, _ in page.elements} & {
-        "link",
-        "img",
-        "iframe",
-        "object",
-        "embed",
-        "base",
-        "form",
-    } == set()
+    loading = {"link", "img", "iframe", "object", "embed", "base", "form"}
+    assert not loading & {tag for tag, _ in page.elements}
     for _, attributes in page.elements:
         assert not {"src", "srcset", "href", "style", "action", "background"} & set(attributes)
         assert not [name for name in attributes if name.startswith("on")]
@@ -80,7 +77,7 @@ def test_is_well_formed_and_loads_nothing(page):
 
 def test_the_policy_allows_the_style_and_the_script_and_nothing_else(page):
     [policy] = [
-        item["content"] for item in page.of("meta") if item.get("http-equiv") == "Content-Security-Policy"
+        item["content"] for item in page.find("meta") if item.get("http-equiv") == "Content-Security-Policy"
     ]
     allowed = dict(part.strip().split(" ", 1) for part in policy.split(";"))
     assert allowed["default-src"] == "'none'"
@@ -89,7 +86,7 @@ def test_the_policy_allows_the_style_and_the_script_and_nothing_else(page):
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert allowed[name] == f"'sha256-{digest}'"
     # Data, which is not run.
-    assert all(item == {} or item.get("type") == "application/json" for item in page.of("script"))
+    assert all(item == {} or item.get("type") == "application/json" for item in page.find("script"))
 
 
 def test_no_character_that_html_forbids_or_that_turns_other_text(page):
@@ -100,100 +97,83 @@ def test_no_character_that_html_forbids_or_that_turns_other_text(page):
 
 @pytest.mark.parametrize("name", ["hostile sentence", "hostile question", "hostile graph"])
 def test_markup_is_text(name):
-    page = Page(render_html(ALL[name], title=HOSTILE))
-    shown = HOSTILE.replace("\x00", "\ufffd").replace("\x1b", "\ufffd").replace("\u202e", "\ufffd")
-    assert page.text().count(shown) >= 3
-    assert ("title", shown) in page.texts and ("bdi", shown) in page.texts
-    scripts = page.of("script")
-    assert len(scripts) == (2 if name == "hostile question" else 1)
-
-
-@pytest.mark.parametrize(
-    "name, heading",
-    [
-        ("roles", "The sentence and its arcs"),
-        ("question", "Supports and the links between their mentions"),
-        ("entities", "The graph"),
-        ("graph", "The graph"),
-    ],
-)
-def test_the_view_goes_with_what_is_explained(name, heading):
-    assert ("h2", heading) in Page(render_html(ALL[name])).texts
+    page = show(ALL[name], title=HOSTILE)
+    assert page.text().count(HOSTILE_SHOWN) >= 3
+    assert ("title", HOSTILE_SHOWN) in page.texts and ("bdi", HOSTILE_SHOWN) in page.texts
+    assert len(page.find("script")) == (2 if name == "hostile question" else 1)
 
 
 def test_title():
-    assert ("title", "saw: the cat that slept saw the dog") in Page(render_html(role_explanation())).texts
-    assert ("title", "mine") in Page(render_html(role_explanation(), title="mine")).texts
+    assert ("title", "saw: the cat that slept saw the dog") in show(role_explanation()).texts
+    assert ("title", "mine") in show(role_explanation(), title="mine").texts
     data = question(1, 2).to_dict()
     data["metadata"].update(relation="capital_of/part_of", subject="nepal")
-    assert ("title", "nepal: capital of / part of") in Page(render_html(Explanation.from_dict(data))).texts
+    assert ("title", "nepal: capital of / part of") in show(Explanation.from_dict(data)).texts
 
 
-def test_every_arc_tells_relation_layer_and_gate():
-    page = Page(render_html(role_explanation()))
-    tips = [
-        attributes["data-tip"] for attributes in page.of("g") if "arc" in attributes.get("class", "").split()
-    ]
-    assert len(tips) == 4
+def test_every_arc_has_relation_layer_and_gate():
+    arcs = show(role_explanation()).find_groups("arc")
+    assert len(arcs) == 4
     assert (
         "nsubj: saw → cat\n"
         "along the arc, saw to cat: layer 0 kept, gate 0.90; layer 1 dropped, gate 0.10\n"
         "against the arc, cat to saw: layer 0 kept, gate 0.80; layer 1 kept, gate 0.99"
-    ) in tips
+    ) in [arc["data-tip"] for arc in arcs]
 
 
 def test_what_is_kept_is_marked_by_layer_and_direction():
-    page = Page(render_html(role_explanation()))
-    messages = [
-        attributes["class"].split() for attributes in page.of("g") if "message" in attributes.get("class", "")
-    ]
+    page = show(role_explanation())
+    messages = [item["class"].split() for item in page.find_groups("message")]
     assert len(messages) == 8
     for layer, expected in ((0, ["along", "against", "against", "against"]), (1, ["against"])):
         assert sorted(item[1] for item in messages if f"k-{layer}" in item) == sorted(expected)
     assert sum("k-none" in item for item in messages) == 4
-    assert len([item for item in page.of("input") if item.get("name") == "layer"]) == 3
+    assert len([item for item in page.find("input") if item.get("name") == "layer"]) == 3
 
 
-def test_the_table_says_what_the_drawing_shows():
-    text = Page(render_html(role_explanation())).text("style", "script")
+def test_the_table_has_what_the_drawing_shows():
+    text = show(role_explanation()).text("style", "script")
     for row in ("saw nsubj cat along 0.90 kept 0.10", "cat nsubj saw against 0.80 kept 0.99 kept"):
         assert row in text
     assert "Kept in at least one layer: 4" in text and "Dropped in every layer: 4" in text
 
 
 def test_predicate_and_arguments_are_marked():
-    page = Page(render_html(role_explanation(changed=True, masked=role_prediction([("A1", 1, 0, 4)]))))
-    kinds = [item["class"].split()[1] for item in page.of("g") if item.get("class", "").startswith("word ")]
+    page = show(role_explanation(changed=True, masked=role_prediction([("A1", 1, 0, 4)])))
+    kinds = [item["class"].split()[1] for item in page.find_groups("word")]
     assert kinds == ["argument"] * 4 + ["predicate"] + ["argument"] * 2
-    roles = [item["data-tip"] for item in page.of("g") if item.get("class") == "role"]
+    roles = [item["data-tip"] for item in page.find_groups("role")]
     assert roles == ["A0: the cat that slept (0.90)", "A1: the dog (0.90)", "A1: the cat that slept (0.90)"]
     assert "CHANGED" in page.text()
 
 
+def test_arguments_before_and_after_masking():
+    text = show(role_explanation(masked=role_prediction([("A1", 1, 0, 4)]))).text("style", "script")
+    for row in ("A0 the cat that slept 0.90 none", "A1 the dog 0.90 none", "A1 the cat that slept none 0.90"):
+        assert row in text
+    assert "A1 the dog 0.90 not measured" in show(role_explanation().threshold(0.5)).text()
+
+
 def test_a_sentence_that_is_written_from_right_to_left_is_mirrored():
     explanation = ALL["right to left"]
-    places = [
-        float(match[1])
-        for match in re.finditer(
-            r'<g class="word .*?<text x="([\d.]+)"', render_html(explanation), flags=re.DOTALL
-        )
-    ]
+    words = re.findall(r'<g class="word .*?<text x="([\d.]+)"', render_html(explanation), flags=re.DOTALL)
+    places = list(map(float, words))
     assert len(places) == len(HEBREW) and places == sorted(places, reverse=True)
     assert is_right_to_left("שלום abc") and not is_right_to_left("abc 12") and not is_right_to_left("")
 
 
-def test_a_long_sentence_is_a_column():
-    for name, columns in (("long sentence", 1), ("long right to left", 1), ("roles", 0)):
-        [drawing] = [item for item in Page(render_html(ALL[name])).of("svg") if "data-roving" in item]
-        assert (drawing["class"] == "column") == bool(columns)
-        assert float(drawing["width"]) < 1500
+@pytest.mark.parametrize(
+    "name, shape", [("long sentence", "column"), ("long right to left", "column"), ("roles", "line")]
+)
+def test_a_long_sentence_is_a_column(name, shape):
+    [drawing] = [item for item in show(ALL[name]).find("svg") if "data-roving" in item]
+    assert drawing["class"] == shape and float(drawing["width"]) < 1500
 
 
 def test_no_more_than_asked_for_and_the_rest_is_counted():
-    text = render_html(ALL["long sentence"], max_edges=50)
-    page = Page(text)
-    arcs = [item["class"].split() for item in page.of("g") if item.get("class", "").startswith("arc ")]
-    assert len(arcs) == 50 and all("k-any" in item for item in arcs)
+    page = show(ALL["long sentence"], max_edges=50)
+    arcs = page.find_groups("arc")
+    assert len(arcs) == 50 and all("k-any" in item["class"].split() for item in arcs)
     explanation = ALL["long sentence"]
     kept = len(explanation.kept_edges())
     assert f"{kept - 50:,} more kept messages are not listed here" in page.text()
@@ -201,42 +181,31 @@ def test_no_more_than_asked_for_and_the_rest_is_counted():
     assert "349 more arcs are not drawn" in page.text()
 
 
-def links_of(explanation, **options):
-    page = Page(render_html(explanation, **options))
+def get_links(page):
     [data] = [data for tag, data in page.texts if tag == "script" and data.startswith('{"')]
-    return json.loads(data), page
+    return json.loads(data)["links"]
 
 
 def test_a_large_question_has_its_chains_and_the_links_into_the_answer_first():
     explanation = ALL["large question"]
-    data, page = links_of(explanation, max_edges=30)
-    assert len(data["links"]) == 30
-    chains = [link for link in data["links"] if link["chain"]]
-    assert 1 <= len(chains) <= 9 and data["links"][: len(chains)] == chains
-    answer = set(explanation.prediction["original"]["ranking"][0]["mentions"])
-    assert all(link["target"] in answer for link in data["links"])
+    page = show(explanation, max_edges=30)
+    links = get_links(page)
+    assert len(links) == 30
+    chains = [link for link in links if link["chain"]]
+    assert 1 <= len(chains) <= 9 and links[: len(chains)] == chains
+    answer = explanation.prediction["original"]["ranking"][0]["mentions"]
+    assert all(link["target"] in answer for link in links)
     assert f"{len(explanation.kept_edges()) - 30:,} more kept links are not drawn" in page.text()
-    marked = {
-        int(node) for item in page.of("mark") if "data-nodes" in item for node in item["data-nodes"].split()
-    }
-    assert marked == set(range(500))
+    marked = " ".join(item["data-nodes"] for item in page.find("mark") if "data-nodes" in item)
+    assert set(map(int, marked.split())) == set(range(500))
 
 
 def test_links_are_the_kept_messages():
-    explanation = question(3, 3)
-    data, _ = links_of(explanation)
-    assert {(link["source"], link["target"], tuple(link["kept"])) for link in data["links"]} == {
-        (edge.source, edge.target, tuple(layer for layer, kept in enumerate(edge.kept) if kept))
-        for edge in explanation.kept_edges()
-    }
-
-
-def _hops(text):
-    part = text[text.index('<ol class="hops') :]
-    return [
-        " ".join(Page(f"<x>{item}</x>").text().split())
-        for item in re.findall(r"<li>(.*?)</li>", part[: part.index("</ol>")], re.DOTALL)
-    ]
+    kept = ALL["question"].kept_edges()
+    links = get_links(show(ALL["question"]))
+    assert sorted((link["source"], link["target"], link["kept"]) for link in links) == sorted(
+        (edge.source, edge.target, [layer for layer in range(3) if edge.kept[layer]]) for edge in kept
+    )
 
 
 def test_the_chain_is_a_list_of_hops():
@@ -247,35 +216,50 @@ def test_the_chain_is_a_list_of_hops():
     data = question_explanation(supports, places, edges, scores).to_dict()
     data["metadata"]["nodes"][0]["is_subject"] = True
     data["metadata"]["nodes"][3]["candidate"] = 0
-    assert _hops(render_html(Explanation.from_dict(data))) == [
+    text = render_html(Explanation.from_dict(data))
+    [chain] = re.findall(r'<ol class="hops.*?</ol>', text, re.DOTALL)
+    assert [Page(hop + "</li>").text() for hop in chain.split("</li>")[:-1]] == [
         "1 Hanging Gardens of Mumbai [0] in support 0 DOC-BASED → Mumbai [1] in support 0 layer 0, gate 0.90",
         "2 Mumbai [1] in support 0 MATCH → Mumbai [2] in support 1 layer 1, gate 0.80",
         "3 Mumbai [2] in support 1 DOC-BASED → India [3] in support 1 layer 2, gate 0.70",
     ]
     data["edges"][1]["kept"] = [False] * 3
-    assert "No chain of kept messages leads" in render_html(Explanation.from_dict(data))
+    assert "No chain of kept messages leads" in show(Explanation.from_dict(data)).text()
     data["metadata"]["nodes"][0]["is_subject"] = False
-    assert "The subject of the query is not mentioned" in html.unescape(
-        render_html(Explanation.from_dict(data))
-    )
+    assert "The subject of the query is not mentioned" in show(Explanation.from_dict(data)).text()
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_pieces_of_a_support_are_its_text(seed):
+def test_the_candidate_that_is_best_after_masking_is_listed():
+    countries = [f"country {number}" for number in range(20)]
+    entries = [
+        {"text": text, "probability": 0.05, "score": None if number == 1 else 1.0}
+        for number, text in enumerate(countries)
+    ]
+    data = question_explanation([], []).to_dict()
+    data["prediction"]["original"] = {"answer": countries[0], "ranking": entries}
+    data["prediction"]["masked"] = {"answer": countries[12], "ranking": [entries[12]]}
+    text = show(Explanation.from_dict(data)).text()
+    assert "country 0 0.05 not measured country 1 not mentioned country 2" in text
+    assert "country 7 0.05 not measured country 12 0.05 0.05 and 11 more" in text
+
+
+@pytest.mark.parametrize("first_near", range(4))
+def test_the_pieces_of_a_support_are_its_text(first_near):
     supports = ["New York City Hall and so on. " + "word " * 100 + "Mumbai" + " word" * 100 + " the end"]
     start = supports[0].index("Mumbai")
     places = [(0, 0, 13), (0, 4, 18), (0, 9, 13), (0, start, start + 6)]
-    mentions = mentions_of(question_explanation(supports, places))
-    pieces = pieces_of(supports[0], mentions, mentions[seed - 1 :] if seed else mentions)
+    mentions = QuestionView(question_explanation(supports, places)).mentions
+    near = mentions[first_near:]
+    runs = split_support(supports[0], mentions, near)
+    pieces = [piece for run in runs for piece in run.pieces]
     assert "".join(piece.text for piece in pieces) == supports[0]
     for mention in mentions:
         within = [piece for piece in pieces if mention in piece.mentions]
         assert "".join(piece.text for piece in within) == mention.text
         assert sum(mention in piece.starts for piece in pieces) == 1
-    runs = folded_runs(pieces)
-    assert any(run["folded"] for run in runs) and not all(run["folded"] for run in runs)
-    near = mentions[seed - 1 :] if seed else mentions
-    assert all(not piece.folded for piece in pieces for mention in near if mention in piece.mentions)
+    assert {run.is_folded for run in runs} == {True, False}
+    folded = [piece for run in runs if run.is_folded for piece in run.pieces]
+    assert not any(mention in piece.mentions for piece in folded for mention in near)
 
 
 def test_a_notebook_gets_a_frame_of_its_own():
@@ -301,7 +285,7 @@ def test_a_folder_of_pages(tmp_path):
     assert sorted(file.name for file in folder.iterdir()) == ["0001.html", "0002.html", "index.html"]
     assert (folder / "0001.html").read_text(encoding="utf-8") == render_html(role_explanation())
     index = Page((folder / "index.html").read_text(encoding="utf-8"))
-    assert [item["href"] for item in index.of("a")] == ["0001.html", "0002.html"]
+    assert [item["href"] for item in index.find("a")] == ["0001.html", "0002.html"]
     assert "2 explanations" in index.text() and "changed" in index.text()
 
 
@@ -319,20 +303,3 @@ def test_a_failure_leaves_whole_pages_and_no_index(tmp_path):
 def test_no_explanations(tmp_path):
     assert write_html_pages([], tmp_path) == 0
     assert "No explanations." in (tmp_path / "index.html").read_text()
-
-
-def test_command(tmp_path, capsys):
-    path = tmp_path / "explanations.jsonl"
-    write_explanations(path, [role_explanation(), entity_explanation()])
-    assert main([str(path), "-o", str(tmp_path / "pages"), "--max", "1"]) == 0
-    assert capsys.readouterr().out == f"1 page: {tmp_path / 'pages' / 'index.html'}\n"
-    path.write_text("broken\n")
-    assert main([str(path), "-o", str(tmp_path / "pages")]) == 1
-    assert "explanations.jsonl, line 1: " in capsys.readouterr().err
-
-
-def test_runs_as_a_module_without_a_warning(tmp_path):
-    path = tmp_path / "explanations.jsonl"
-    write_explanations(path, [role_explanation()])
-    command = [sys.executable, "-W", "error::RuntimeWarning:runpy", "-m", "allennlp_graphmask.views.html"]
-    subprocess.run([*command, str(path), "-o", str(tmp_path / "pages")], check=True, capture_output=True)

@@ -1,0 +1,52 @@
+"""The messages of an explanation as a table, and how pages mark what is kept."""
+
+from typing import List, NamedTuple, Sequence, Tuple
+
+from allennlp_graphmask.explanation.explanation import ExplainedEdge, Explanation
+
+
+class MessageRow(NamedTuple):
+    """The messages of an edge. If there are inverse relations, `direction` is "along" the arc of `relation` or "against" it."""
+
+    edge: ExplainedEdge
+    relation: str
+    direction: str = ""
+
+
+class MessageTable(NamedTuple):
+    """The rows of kept and of dropped messages, and the numbers of messages that are not listed."""
+
+    kept: List[MessageRow]
+    dropped: List[MessageRow]
+    more_kept: int
+    more_dropped: int
+
+    @property
+    def has_directions(self) -> bool:
+        return any(row.direction for row in (*self.kept, *self.dropped))
+
+
+def build_message_table(explanation: Explanation, rows: Sequence[MessageRow], max_rows: int) -> MessageTable:
+    """Return the first `max_rows` kept and the first `max_rows` dropped messages among `rows`."""
+    kept = [row for row in rows if any(row.edge.kept)][:max_rows]
+    dropped = [row for row in rows if not any(row.edge.kept)][:max_rows]
+    num_kept = len(explanation.kept_edges())
+    num_dropped = len(explanation.edges) - num_kept
+    return MessageTable(kept, dropped, num_kept - len(kept), num_dropped - len(dropped))
+
+
+def rank_edge(edge: ExplainedEdge) -> Tuple[bool, float]:
+    """Return a key for sorting: kept edges first, then those with the highest scores."""
+    return not any(edge.kept), -max(edge.score)
+
+
+def score_name(explanation: Explanation) -> str:
+    """Return what a score is called: for GraphMask it is the probability that the gate is open."""
+    return "gate" if explanation.interpreter["name"].startswith("graphmask") else "score"
+
+
+def kept_classes(kept_in_layers: Sequence[bool]) -> str:
+    """Return the style classes by which the page's switch of layers finds what is kept: `k-any k-0`."""
+    if not any(kept_in_layers):
+        return "k-none"
+    return " ".join(["k-any", *(f"k-{layer}" for layer, kept in enumerate(kept_in_layers) if kept)])
