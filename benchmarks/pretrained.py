@@ -77,7 +77,7 @@ def figures_of(runs: Path) -> Dict[str, Any]:
         "f1_without_limit_of_size": round(unlimited["best_validation_f1"], 5),
         "kept": round(chosen["kept"], 5),
         "changed": round(chosen["changed"], 5),
-        "promised_changed": chosen["max_changed"],
+        "max_changed": chosen["max_changed"],
         "threshold": round(chosen["threshold"], 5),
         "seed": archive.config.get("random_seed", 13370),
     }

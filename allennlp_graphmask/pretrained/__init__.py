@@ -21,13 +21,13 @@ _FOLDER = Path(__file__).parent
 
 
 def pretrained_names() -> List[str]:
-    """All names, without the prefix."""
+    """Return all names, without the prefix."""
     return sorted(path.name.removesuffix(".tar.gz") for path in _FOLDER.glob("*.tar.gz"))
 
 
 def pretrained_archive(name: str) -> str:
     """
-    The path of the archive called `NAME` or `pretrained:NAME`.
+    Return the path of the archive called `NAME` or `pretrained:NAME`.
 
     # Raises
 
@@ -44,7 +44,7 @@ def pretrained_archive(name: str) -> str:
 
 def pretrained_parser(name: str) -> str:
     """
-    The folder of the spaCy pipeline called `NAME` or `pretrained:NAME`.
+    Return the folder of the spaCy pipeline called `NAME` or `pretrained:NAME`.
 
     # Raises
 
@@ -58,7 +58,7 @@ def pretrained_parser(name: str) -> str:
 
 def load_model_card(name: str) -> ModelCard:
     """
-    The model card of the archive called `NAME` or `pretrained:NAME`.
+    Load the model card of the archive called `NAME` or `pretrained:NAME`.
 
     # Raises
 
