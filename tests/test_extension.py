@@ -1,6 +1,6 @@
 """
-The extension proof: a reader and an encoder in one file outside the package are trained, masked and explained with the
-commands of the tutorial, which prints that very file.
+Parts of one's own, outside the package: a reader and an encoder are trained, masked and explained, and interpreter, metric, view
+and export are used, by the commands of `docs/extending.md`, which prints the files.
 """
 
 import json
@@ -25,6 +25,12 @@ def code_blocks(language: str) -> List[str]:
     )
 
 
+def commands_in(number: int) -> List[List[str]]:
+    """The commands of a block, with this Python."""
+    lines = code_blocks("bash")[number].replace("\\\n", " ").splitlines()
+    return [line.split() for line in lines]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     copied = tmp_path_factory.mktemp("extension") / "work"
@@ -33,7 +39,9 @@ def folder(tmp_path_factory) -> Path:
 
 
 def run(folder: Path, *command: str) -> str:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    # `allennlp` and `python` are those of this Python.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": path}
     finished = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
@@ -45,39 +53,32 @@ def run(folder: Path, *command: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "language, number, name",
-    [("python", 0, "my_extension.py"), ("jsonnet", 0, "target.jsonnet"), ("jsonnet", 1, "graphmask.jsonnet")],
+    "path", sorted(EXTENSION.glob("my_*.py")) + sorted(EXTENSION.glob("*.jsonnet")), ids=str
 )
-def test_the_tutorial_prints_these_files(language: str, number: int, name: str) -> None:
-    assert code_blocks(language)[number] == (EXTENSION / name).read_text(encoding="utf-8")
+def test_the_tutorial_prints_every_file(path: Path) -> None:
+    code = path.read_text(encoding="utf-8")
+    assert code in code_blocks("python" if path.suffix == ".py" else "jsonnet")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 50
 
 
-def test_the_extension_is_one_short_file() -> None:
-    lines = (EXTENSION / "my_extension.py").read_text(encoding="utf-8").splitlines()
-    code = [
-        line for line in lines if line.strip() and not line.strip().startswith(('"""', "import ", "from "))
-    ]
-    assert len(code) <= 55
-    assert (EXTENSION / ".allennlp_plugins").read_text(encoding="utf-8").split() == ["my_extension"]
+def test_the_folder_has_a_file_for_each_row_of_the_table() -> None:
+    named = re.findall(r"^\|.*`(my_\w+\.py)`", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(named) == sorted(path.name for path in EXTENSION.glob("my_*.py"))
 
 
-def test_the_tutorials_own_test_passes(folder: Path) -> None:
-    assert "assert_is_graph_encoder" in code_blocks("python")[1]
-    run(folder, sys.executable, "-c", code_blocks("python")[1])
+def test_the_test_in_the_tutorial_passes(folder: Path) -> None:
+    [code] = [block for block in code_blocks("python") if "assert_is_graph_encoder" in block]
+    run(folder, sys.executable, "-c", code)
 
 
 @pytest.fixture(scope="module")
 def explanations(folder: Path) -> List[Dict]:
-    """Runs the commands of the tutorial."""
-    commands = [
-        command.split()
-        for command in code_blocks("bash")[0].replace("\\\n", " ").splitlines()
-        if command.strip()
+    *commands, _ = commands_in(0)
+    assert [command[:2] for command in commands] == [
+        ["allennlp", name] for name in ("train", "train", "predict")
     ]
-    assert [command[1] for command in commands] == ["train", "train", "predict"]
     for command in commands:
-        assert command[0] == "allennlp"
-        run(folder, sys.executable, "-m", *command)
+        run(folder, *command)
     with open(folder / "explanations.jsonl", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
@@ -109,13 +110,33 @@ def test_some_messages_are_dropped_and_some_are_needed(explanations: List[Dict])
     assert sum(changed) <= 2
 
 
-def test_the_text_view_of_the_tutorial(explanations: List[Dict], folder: Path) -> None:
-    command = code_blocks("bash")[1].split()
-    assert command[0] == "python"
-    text = run(folder, sys.executable, *command[1:])
+def test_the_text_in_the_tutorial(explanations: List[Dict], folder: Path) -> None:
+    text = run(folder, *commands_in(0)[-1])
     for line in ("Ann [[sees]] the old cat", "prediction  A0: Ann | A1: the old cat", "layer 1, top: kept"):
         assert line in text
         assert line in TUTORIAL.read_text(encoding="utf-8")
+
+
+def test_the_interpreter(explanations: List[Dict], folder: Path) -> None:
+    [command] = commands_in(1)
+    assert "(my_message_norm)" in run(folder, *command)
+
+
+def test_the_metric(explanations: List[Dict], folder: Path) -> None:
+    [command] = commands_in(2)
+    run(folder, *command)
+    results = json.loads((folder / "comparison" / "results.json").read_text(encoding="utf-8"))
+    heard = [{edge["target"] for edge in one["edges"] if any(edge["kept"])} for one in explanations]
+    silent = 1 - sum(map(len, heard)) / sum(len(one["nodes"]) for one in explanations)
+    found = results["interpreters"]["graphmask"]["metrics"]["edge_my_silent_nodes"]["silent_nodes"]
+    assert found["value"] == pytest.approx(silent)
+
+
+def test_the_export(explanations: List[Dict], folder: Path) -> None:
+    [command] = commands_in(3)
+    rows = run(folder, *command).splitlines()[1:]
+    assert len(rows) == sum(sum(edge["kept"]) for one in explanations for edge in one["edges"])
+    assert any(row.split(",")[1:5] == ["0", "sees", "subj", "Ann"] for row in rows)
 
 
 def test_the_target_learnt_its_task(explanations: List[Dict], folder: Path) -> None:

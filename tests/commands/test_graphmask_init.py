@@ -26,8 +26,8 @@ def shipped_root(tmp_path, monkeypatch) -> Path:
         "training_config/task/small.jsonnet": "{}",
         "training_config/task/common.libsonnet": "{ a: 1 }",
         "fixtures/task/train.txt": "data",
-        "fixtures/extension/.allennlp_plugins": "my_extension",
-        "fixtures/extension/__pycache__/my_extension.cpython-311.pyc": "compiled",
+        "fixtures/extension/.allennlp_plugins": "my_reader",
+        "fixtures/extension/__pycache__/my_reader.cpython-311.pyc": "compiled",
         "fixtures/.DS_Store": "left by a file manager",
         "setup.py": "",
     }.items():

@@ -64,13 +64,6 @@ def test_an_unknown_kind_is_shown_as_a_graph_with_one_warning(kind, caplog):
 # --- A view of a third party
 
 
-def test_the_tutorial_prints_its_view():
-    tutorial = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-    code = (ROOT / "fixtures" / "extension" / "my_view.py").read_text(encoding="utf-8")
-    assert f"```python\n{code}```\n" in tutorial
-    assert len([line for line in code.splitlines() if line.strip()]) <= 45
-
-
 def run(folder, *arguments, **variables):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
     finished = subprocess.run(
