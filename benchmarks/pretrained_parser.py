@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Iterator, List, Optional, Sequence
 
 import spacy
+from allennlp.common.file_utils import open_compressed
 from spacy.cli.init_config import init_config
 from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin
 
-from allennlp_graphmask.data.files import open_text
 from benchmarks.pretrained import FOLDER
 
 NAME = "en-ewt-parser"
@@ -32,8 +32,8 @@ SENTENCES_PER_DOCUMENT = 3
 def sentences(path: Path) -> Iterator[List[List[str]]]:
     """The rows of each sentence."""
     rows: List[List[str]] = []
-    with open_text(str(path)) as file:
-        for line in map(bytes.decode, file):
+    with open_compressed(path) as file:
+        for line in file:
             if line.strip():
                 rows.append(line.rstrip("\n").split("\t"))
             elif rows:

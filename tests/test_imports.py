@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "allennlp_graphmask"
 PARTS = [
     "version",
     "checks",
+    "validation",
     "explanation",
     "graph",
     "renamed_parameters",

@@ -1,12 +1,64 @@
-import gzip
+"""Opening data files, and naming the place of an error in them."""
+
+import contextlib
 import lzma
-from typing import IO
+import zlib
+from typing import IO, Callable, Iterator
+
+from allennlp.common.checks import ConfigurationError
+from allennlp.common.file_utils import open_compressed
 
 
-def open_text(path: str) -> IO[bytes]:
-    """Opens a plain, gzip (.gz) or xz (.xz) file for reading bytes."""
-    if path.endswith(".gz"):
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    if path.endswith(".xz"):
-        return lzma.open(path, "rb")
-    return open(path, "rb")
+@contextlib.contextmanager
+def open_data_file(path: str, describe_progress: Callable[[], str]) -> Iterator[IO[bytes]]:
+    """
+    Open a file for reading bytes.
+
+    # Parameters
+
+    path : `str`
+        A path, or a URL that AllenNLP's `cached_path` can fetch. The content is decompressed if it ends in .gz, .bz2 or .xz.
+    describe_progress : `Callable[[], str]`
+        What has been read so far, such as "line 7", for the error of a file that is cut off.
+
+    # Raises
+
+    `ConfigurationError` naming the path, if there is no such file, or it cannot be read to its end.
+    """
+    try:
+        file = open_compressed(path, "rb", encoding=None)
+    except (FileNotFoundError, ValueError) as error:
+        raise ConfigurationError(f"The file '{path}' does not exist.") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path} could not be opened: {error}.") from error
+    with file:
+        try:
+            yield file
+        except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
+            raise ConfigurationError(
+                f"{path} could not be read to its end, after {describe_progress()} ({error}): it is damaged or was cut off. Get it "
+                "again."
+            ) from error
+
+
+def decode_line(line: bytes, path: str, number: int) -> str:
+    """
+    # Raises
+
+    `ConfigurationError` naming the file and the line, if it is not UTF-8.
+    """
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"{path}, line {number}: not UTF-8 (byte {line[error.start]:#x} at column {error.start + 1}). Convert the file to UTF-8."
+        ) from error
+
+
+@contextlib.contextmanager
+def errors_at(place: str) -> Iterator[None]:
+    """Put a place, such as a file and a line, before the messages of `ConfigurationError`s."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{place}: {error.message}") from error

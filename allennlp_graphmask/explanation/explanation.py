@@ -24,10 +24,10 @@ from allennlp_graphmask.explanation.schema import (
     Provenance,
     String,
     check_references,
-    first_error,
     upgrade,
 )
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError, load_json
+from allennlp_graphmask.validation import first_error
 
 
 class LayerEdge(NamedTuple):

@@ -3,13 +3,14 @@ The JSON form of an explanation as types that pydantic checks and makes a JSON S
 every field), and the versions of that form.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple
 
-from pydantic import ConfigDict, Field, ValidationError, with_config
+from pydantic import ConfigDict, with_config
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict
 
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError
+from allennlp_graphmask.validation import Boolean, Integer, NotNegative, Number, Sha256, String
 
 if TYPE_CHECKING:
     JsonValue = Any  # predictions and metadata have a form of their own
@@ -21,13 +22,6 @@ SCHEMA_NAME = "allennlp_graphmask.explanation"
 #: Raised whenever a reader of the previous version would misread what a writer of the new one writes.
 SCHEMA_VERSION = 2
 
-# Strict: 1 is not true, "1" is not a number, and nothing is converted in silence.
-String = Annotated[str, Field(strict=True)]
-Integer = Annotated[int, Field(strict=True)]
-Boolean = Annotated[bool, Field(strict=True)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
-Sha256 = Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")]
 JsonObject = Dict[str, JsonValue]
 
 CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -203,29 +197,3 @@ def default_kind(spans: Sequence[Tuple[Any, Any]], num_tokens: int) -> str:
         span == (number, number + 1) for number, span in enumerate(spans)
     )
     return "sentence" if one_by_one else "graph"
-
-
-def first_error(error: ValidationError) -> str:
-    """Describe the first mistake that pydantic found: the path of the value, the value and what was expected."""
-    found = error.errors(include_url=False)[0]
-    if found["type"] == "value_error":  # raised by a check of ours
-        return str(found["ctx"]["error"])
-    path = _path(found["loc"], error)
-    if found["type"] in ("missing", "missing_argument"):
-        return f"{path} is missing."
-    if found["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{path} is not a known field."
-    message = found["msg"][:1].lower() + found["msg"][1:]
-    return f"{path} is {found['input']!r:.60}: {message}."
-
-
-def _path(location: Sequence[Union[int, str]], error: ValidationError) -> str:
-    # Within free JSON, pydantic puts the type of a container before each key: metadata, nodes, list, 0, dict, text, str.
-    parts: List[str] = []
-    skips = {"dict", "list", "str", "int", "float", "bool", "[key]"}
-    for part in location:
-        if isinstance(part, int):
-            parts.append(f"[{part}]")
-        elif part not in skips:
-            parts.append(f".{part}" if parts else part)
-    return "".join(parts) or error.title

@@ -7,10 +7,11 @@ from allennlp.predictors import Predictor
 
 from allennlp_graphmask.data.dataset_readers.graph_jsonl import GraphJsonlReader, TextGraph
 from allennlp_graphmask.explanation.serialization import to_plain_json
+from allennlp_graphmask.predictors.task_predictor import TaskPredictor
 
 
 @Predictor.register("graph_classifier")
-class GraphClassifierPredictor(Predictor):
+class GraphClassifierPredictor(TaskPredictor):
     """
     Classifies graphs over text, or their nodes.
 
@@ -18,38 +19,19 @@ class GraphClassifierPredictor(Predictor):
     is `{"id": ..., "prediction": {...}}`. The prediction is `label`, `probability` and the `probabilities` of all labels; or
     if nodes are classified, `nodes`, a list with these and the `text` of each node.
 
+    The parameters are those of `TaskPredictor`.
+
     Registered as a `Predictor` with name "graph_classifier".
     """
 
     def json_to_instances(self, inputs: JsonDict) -> List[Instance]:
-        """The one instance of an input, in a list, as the predictor `graphmask` asks for it."""
-        return [self._json_to_instance(inputs)]
-
-    def _json_to_instance(self, json_dict: JsonDict) -> Instance:
         if not isinstance(self._dataset_reader, GraphJsonlReader):
             raise ConfigurationError(
                 f"{type(self._dataset_reader).__name__}, the dataset reader of this model, is not 'graph_jsonl'. Predict from a "
                 "file that it reads, with --use-dataset-reader."
             )
-        return self._dataset_reader.text_to_instance(TextGraph.from_json(json_dict))
+        return [self._dataset_reader.text_to_instance(TextGraph.from_json(inputs))]
 
-    def predict_json(self, inputs: JsonDict) -> JsonDict:
-        return self.predict_batch_json([inputs])[0]
-
-    def predict_batch_json(self, inputs: List[JsonDict]) -> List[JsonDict]:
-        return self.predict_batch_instance([self._json_to_instance(one_input) for one_input in inputs])
-
-    def predict_instance(self, instance: Instance) -> JsonDict:
-        return self.predict_batch_instance([instance])[0]
-
-    def predict_batch_instance(self, instances: List[Instance]) -> List[JsonDict]:
-        for instance in instances:
-            self._dataset_reader.apply_token_indexers(instance)
-        outputs = self._model.forward_on_instances(instances)
-        return [_result(instance, output) for instance, output in zip(instances, outputs)]
-
-
-def _result(instance: Instance, output: Dict[str, Any]) -> JsonDict:
-    metadata = instance.fields["metadata"].metadata  # type: ignore[attr-defined]
-    # AllenNLP's `sanitize` would write a missing id as the string "None".
-    return to_plain_json({"id": metadata["id"], "prediction": output["prediction"]})
+    def build_result(self, metadata: Dict[str, Any], output: Dict[str, Any]) -> JsonDict:
+        # AllenNLP's `sanitize` would write a missing id as the string "None".
+        return to_plain_json({"id": metadata["id"], "prediction": output["prediction"]})

@@ -1,36 +1,70 @@
-from typing import Any, Dict, List, Optional
+from dataclasses import replace
+from typing import Annotated, Any, Callable, Dict, List, Optional
 
 from allennlp.common.checks import ConfigurationError
-from allennlp.common.util import JsonDict, lazy_groups_of
+from allennlp.common.util import JsonDict
 from allennlp.data import DatasetReader, Instance
 from allennlp.models import Model
 from allennlp.predictors import Predictor
+from pydantic import BaseModel, WrapValidator
 
 from allennlp_graphmask.data.dataset_readers.multihop_qa.entity_candidates import (
     EntityCandidates,
     FoundCandidates,
     Paragraph,
-    titled_paragraph,
+    build_titled_paragraph,
 )
 from allennlp_graphmask.data.dataset_readers.multihop_qa.multihop_qa_reader import MultihopQaReader
 from allennlp_graphmask.data.dataset_readers.multihop_qa.question import MultihopQuestion
-from allennlp_graphmask.data.dataset_readers.multihop_qa.wikihop import question_of_wikihop
+from allennlp_graphmask.data.dataset_readers.multihop_qa.wikihop import WikiHopQuestion
 from allennlp_graphmask.explanation.serialization import to_plain_json
-from allennlp_graphmask.predictors.json_input import check_keys, string_of, strings_of
+from allennlp_graphmask.predictors.task_predictor import TaskPredictor
+from allennlp_graphmask.validation import String, validate
 
-#: What the output tells of each mention, of what the reader knows.
+#: What the output has of the description of each mention in the metadata.
 _MENTION_KEYS = ("text", "support", "start_char", "end_char", "candidate", "is_subject", "kind")
 
 
+class _Query(WikiHopQuestion, extra="forbid"):
+    """A question as WikiHop and MedHop have it, with keys that are not read."""
+
+    answer: Any = None
+    annotations: Any = None
+    meta: Any = None
+
+
+class _TitledText(BaseModel, extra="forbid"):
+    title: String
+    text: String
+
+
+def _read_paragraph(value: Any, read_titled_text: Callable[[Any], _TitledText]) -> Paragraph:
+    if isinstance(value, str):
+        return Paragraph(None, value)
+    titled = read_titled_text(value)
+    return build_titled_paragraph(titled.title, [titled.text])
+
+
+class _Question(BaseModel, extra="forbid"):
+    """A question in words."""
+
+    question: String
+    paragraphs: List[Annotated[_TitledText, WrapValidator(_read_paragraph)]]
+    candidates: List[String] = None  # type: ignore[assignment]
+    subjects: List[String] = None  # type: ignore[assignment]
+    id: Optional[String] = None
+    coreference: Any = None
+
+
 @Predictor.register("graph_qa")
-class GraphQaPredictor(Predictor):
+class GraphQaPredictor(TaskPredictor):
     """
     Answers questions by choosing among candidates that are mentioned in texts.
 
     An input is a JSON object of one of these forms:
 
     - `{"query": "country tern lighthouse", "candidates": [...], "supports": [...]}`, as WikiHop and MedHop have it,
-      optionally with `"id"` and `"coreference"`. What else such data hold (`"answer"`, `"annotations"`, `"meta"`) is not read.
+      optionally with `"id"` and `"coreference"`. Other keys of such data (`"answer"`, `"annotations"`, `"meta"`) are not read.
     - `{"question": "Where is Tern Lighthouse?", "paragraphs": [...]}`, optionally with `"candidates"`, `"subjects"` (what
       the question asks about; both are lists of texts), `"id"` and `"coreference"`. A paragraph is a text or
       `{"title": ..., "text": ...}`; a title goes before its text, as in HotpotQA.
@@ -58,7 +92,7 @@ class GraphQaPredictor(Predictor):
         The spaCy pipeline that finds candidates and subjects, a name or a folder. It is loaded when the first question comes
         that needs it. By default that of the reader, if it has one.
     batch_size : `int`, optional (default = `32`)
-        At most so many instances go through the model at once.
+        At most this many instances go through the model at once.
     """
 
     def __init__(
@@ -70,19 +104,16 @@ class GraphQaPredictor(Predictor):
         spacy_model: Optional[str] = None,
         batch_size: int = 32,
     ) -> None:
-        super().__init__(model, dataset_reader, frozen)
+        super().__init__(model, dataset_reader, frozen, batch_size=batch_size)
         self._entity_candidates: Optional[EntityCandidates] = (
             getattr(dataset_reader, "entity_candidates", None)
             if spacy_model is None
             else EntityCandidates(spacy_model)
         )
-        self._batch_size = batch_size
-
-    # --- From JSON to instances
 
     def json_to_question(self, inputs: JsonDict) -> MultihopQuestion:
         """
-        The question of an input.
+        Read the question of an input.
 
         # Raises
 
@@ -98,39 +129,30 @@ class GraphQaPredictor(Predictor):
                 'An input must have either "query" (with "candidates" and "supports", as WikiHop has it) or "question" (with '
                 f'"paragraphs"); this one has {", ".join(sorted(map(repr, inputs))) or "nothing"}.'
             )
-        return self._read_query(inputs) if "query" in inputs else self._read_question(inputs)
-
-    def _read_query(self, inputs: JsonDict) -> MultihopQuestion:
-        check_keys(
-            inputs,
-            "a query",
-            ["query", "candidates", "supports"],
-            ["id", "coreference", "answer", "annotations", "meta"],
-        )
-        return question_of_wikihop({key: value for key, value in inputs.items() if key != "answer"})
-
-    def _read_question(self, inputs: JsonDict) -> MultihopQuestion:
-        check_keys(
-            inputs, "a question", ["question", "paragraphs"], ["candidates", "subjects", "id", "coreference"]
-        )
-        question = string_of(inputs, "question").strip()
-        if not question:
-            raise ConfigurationError("'question' is empty.")
-        paragraphs = _paragraphs_of(inputs)
-        candidates, subjects = self._candidates_and_subjects(inputs, question, paragraphs)
+        if "query" in inputs:
+            return replace(validate(_Query, inputs, ConfigurationError).to_question(), answer=None)
+        form = validate(_Question, inputs, ConfigurationError)
+        query = form.question.strip()
+        if not query:
+            raise ConfigurationError("question is empty.")
+        paragraphs: List[Any] = form.paragraphs
+        found = self._find_candidates(form, query, paragraphs)
         return MultihopQuestion(
-            question_id=string_of(inputs, "id") if inputs.get("id") is not None else None,
-            query=question,
-            candidates=candidates,
+            question_id=form.id,
+            query=query,
+            candidates=found.candidates,
             supports=tuple(paragraph.text for paragraph in paragraphs),
-            subjects=subjects,
-            coreference=inputs.get("coreference"),
+            subjects=found.subjects,
+            coreference=form.coreference,
         )
 
-    def _candidates_and_subjects(
-        self, inputs: JsonDict, question: str, paragraphs: List[Paragraph]
-    ) -> FoundCandidates:
-        given = {key: tuple(strings_of(inputs, key)) for key in ("candidates", "subjects") if key in inputs}
+    def _find_candidates(self, form: _Question, query: str, paragraphs: List[Paragraph]) -> FoundCandidates:
+        """Find the candidates and subjects that are not given."""
+        given = {
+            key: tuple(getattr(form, key))
+            for key in ("candidates", "subjects")
+            if key in form.model_fields_set
+        }
         if len(given) == 2 or (self._entity_candidates is None and "candidates" in given):
             return FoundCandidates(given["candidates"], given.get("subjects", ()))
         if self._entity_candidates is None:
@@ -141,80 +163,31 @@ class GraphQaPredictor(Predictor):
             )
         try:
             # Where candidates are given, the question alone is looked at.
-            found = self._entity_candidates.find(question, [] if "candidates" in given else paragraphs)
+            found = self._entity_candidates.find(query, [] if "candidates" in given else paragraphs)
         except ConfigurationError as error:
             raise ConfigurationError(
                 f'{error.message} Or give "candidates" and "subjects" with the question.'
             ) from error
-        found = found._replace(**given)
-        if not found.candidates:
+        if not found.candidates and "candidates" not in given:
             raise ConfigurationError(
                 'The spaCy pipeline finds no entities in "paragraphs" that could be candidates. Give "candidates".'
-                if "candidates" not in given
-                else "'candidates' is empty: a question needs at least one to choose from."
             )
-        return found
+        return found._replace(**given)
 
     def json_to_instances(self, inputs: JsonDict) -> List[Instance]:
-        """The one instance of an input, in a list: this is how the predictor `graphmask` asks for instances."""
-        return [self._json_to_instance(inputs)]
-
-    def _json_to_instance(self, json_dict: JsonDict) -> Instance:
         if not isinstance(self._dataset_reader, MultihopQaReader):
             raise ConfigurationError(
                 f"{type(self._dataset_reader).__name__}, the dataset reader of this model, makes no instances of questions. "
                 "Predict from a file that it reads, with --use-dataset-reader."
             )
-        return self._dataset_reader.text_to_instance(self.json_to_question(json_dict))
+        return [self._dataset_reader.text_to_instance(self.json_to_question(inputs))]
 
-    # --- Predictions
-
-    def predict_json(self, inputs: JsonDict) -> JsonDict:
-        return self.predict_batch_json([inputs])[0]
-
-    def predict_batch_json(self, inputs: List[JsonDict]) -> List[JsonDict]:
-        return self.predict_batch_instance([self._json_to_instance(one_input) for one_input in inputs])
-
-    def predict_instance(self, instance: Instance) -> JsonDict:
-        return self.predict_batch_instance([instance])[0]
-
-    def predict_batch_instance(self, instances: List[Instance]) -> List[JsonDict]:
-        results: List[JsonDict] = []
-        for batch in lazy_groups_of(instances, self._batch_size):
-            for instance in batch:
-                self._dataset_reader.apply_token_indexers(instance)
-            outputs: List[Dict[str, Any]] = self._model.forward_on_instances(batch)
-            results.extend(_result(output["metadata"], output["prediction"]) for output in outputs)
-        return results
-
-
-def _result(metadata: Dict[str, Any], prediction: Dict[str, Any]) -> JsonDict:
-    result = {
-        "id": metadata["id"],
-        "query": metadata["query"],
-        **prediction,
-        "mentions": [{key: node[key] for key in _MENTION_KEYS} for node in metadata["nodes"]],
-    }
-    # AllenNLP's `sanitize` would write a missing answer as the string "None".
-    return to_plain_json(result)
-
-
-def _paragraphs_of(inputs: JsonDict) -> List[Paragraph]:
-    values = inputs["paragraphs"]
-    if not isinstance(values, list):
-        raise ConfigurationError(f"'paragraphs' must be a list, got {values!r:.80}.")
-    return [_paragraph(value, f"'paragraphs'[{number}]") for number, value in enumerate(values)]
-
-
-def _paragraph(value: Any, name: str) -> Paragraph:
-    if isinstance(value, str):
-        return Paragraph(None, value)
-    if not (
-        isinstance(value, dict)
-        and value.keys() == {"title", "text"}
-        and all(isinstance(text, str) for text in value.values())
-    ):
-        raise ConfigurationError(
-            f'{name} is {value!r:.80}, expected a text or {{"title": a text, "text": a text}}.'
-        )
-    return titled_paragraph(value["title"], [value["text"]])
+    def build_result(self, metadata: Dict[str, Any], output: Dict[str, Any]) -> JsonDict:
+        result = {
+            "id": metadata["id"],
+            "query": metadata["query"],
+            **output["prediction"],
+            "mentions": [{key: node[key] for key in _MENTION_KEYS} for node in metadata["nodes"]],
+        }
+        # AllenNLP's `sanitize` would write a missing answer as the string "None".
+        return to_plain_json(result)

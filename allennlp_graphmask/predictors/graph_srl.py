@@ -1,18 +1,42 @@
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type
 
 from allennlp.common.checks import ConfigurationError
-from allennlp.common.util import JsonDict, lazy_groups_of
+from allennlp.common.util import JsonDict
 from allennlp.data import DatasetReader, Instance
 from allennlp.models import Model
 from allennlp.predictors import Predictor
+from pydantic import BaseModel
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import parse_conll2009
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate
 from allennlp_graphmask.explanation.serialization import to_plain_json
-from allennlp_graphmask.predictors.json_input import check_keys, integers_of, string_of, strings_of
-from allennlp_graphmask.predictors.predicate_selection import check_parts_of_speech, select_predicates
+from allennlp_graphmask.predictors.predicate_selection import PredicatePartOfSpeech, select_predicates
 from allennlp_graphmask.predictors.spacy_parser import SpacyParser
+from allennlp_graphmask.predictors.task_predictor import TaskPredictor
 from allennlp_graphmask.pretrained import PARSER
+from allennlp_graphmask.validation import Integer, String, validate
+
+
+class _Form(BaseModel, extra="forbid"):
+    predicates: List[Integer] = None  # type: ignore[assignment]
+
+
+class _Text(_Form):
+    sentence: String
+
+
+class _Tokens(_Form):
+    tokens: List[String]
+    lemmas: List[String]
+    parts_of_speech: List[String]
+    heads: List[Integer]
+    dependency_labels: List[String]
+    dependency_scheme: String = None  # type: ignore[assignment]
+    sentence_id: String = None  # type: ignore[assignment]
+
+
+class _ConllColumns(_Form):
+    conll: String
 
 
 class RequestedSentence(NamedTuple):
@@ -23,7 +47,7 @@ class RequestedSentence(NamedTuple):
 
 
 @Predictor.register("graph_srl")
-class GraphSrlPredictor(Predictor):
+class GraphSrlPredictor(TaskPredictor):
     """
     Labels the arguments of the predicates in raw text, in tokens with their dependency arcs, or in lines of a
     CoNLL-2009 file.
@@ -61,11 +85,11 @@ class GraphSrlPredictor(Predictor):
         The spaCy pipeline that parses raw text: the small one that comes with the package, or the name or folder of another.
         It is loaded when the first raw text comes.
     parser_dependency_scheme : `str`, optional (default = `None`)
-        The dependency scheme of that pipeline, where its labels do not tell it.
+        The dependency scheme of that pipeline, where it cannot be guessed from its labels.
     predicate_parts_of_speech : `List[str]`, optional (default = `["VERB"]`)
         The universal parts of speech that make a token a predicate, among VERB, NOUN, ADJ, ADV, PROPN.
     batch_size : `int`, optional (default = `64`)
-        At most so many instances go through the model at once, however many one input has.
+        At most this many instances go through the model at once, however many one input has.
     """
 
     def __init__(
@@ -79,21 +103,22 @@ class GraphSrlPredictor(Predictor):
         predicate_parts_of_speech: Sequence[str] = ("VERB",),
         batch_size: int = 64,
     ) -> None:
-        super().__init__(model, dataset_reader, frozen)
-        check_parts_of_speech(predicate_parts_of_speech)
+        super().__init__(model, dataset_reader, frozen, batch_size=batch_size)
         self._parser = SpacyParser(spacy_model, parser_dependency_scheme)
-        self._predicate_parts_of_speech = list(predicate_parts_of_speech)
-        self._batch_size = batch_size
-
-    # --- From JSON to instances
+        self._parts_of_speech = validate(
+            List[PredicatePartOfSpeech],
+            predicate_parts_of_speech,
+            ConfigurationError,
+            "predicate_parts_of_speech",
+        )
 
     def text_to_json(self, text: str) -> JsonDict:
-        """The input that stands for raw text; `allennlp explain --text` asks for it."""
+        """Return the input that stands for raw text, for `allennlp explain --text`."""
         return {"sentence": text}
 
     def json_to_sentences(self, inputs: JsonDict) -> List[RequestedSentence]:
         """
-        The sentences of an input with their predicates.
+        Read the sentences of an input with their predicates.
 
         # Raises
 
@@ -111,146 +136,89 @@ class GraphSrlPredictor(Predictor):
                 f"{type(self._dataset_reader).__name__}, the dataset reader of this model, makes no "
                 "instances of dependency trees. Predict from a file that it reads, with --use-dataset-reader."
             )
-        read = {"sentence": self._read_text, "tokens": self._read_tokens, "conll": self._read_conll}[forms[0]]
-        sentences = read(inputs)
-        return (
-            sentences
-            if "predicates" not in inputs
-            else _with_predicates(sentences, integers_of(inputs, "predicates"))
-        )
+        read: Dict[str, Tuple[Type[_Form], Callable[[Any], List[RequestedSentence]]]] = {
+            "sentence": (_Text, self._parse_text),
+            "tokens": (_Tokens, self._read_tokens),
+            "conll": (_ConllColumns, self._read_conll),
+        }
+        form_type, read_form = read[forms[0]]
+        form = validate(form_type, inputs, ConfigurationError)
+        sentences = read_form(form)
+        return sentences if form.predicates is None else _replace_predicates(sentences, form.predicates)
 
-    def _read_text(self, inputs: JsonDict) -> List[RequestedSentence]:
-        check_keys(inputs, "raw text", ["sentence"], ["predicates"])
-        parsed_sentences = self._parser.parse(string_of(inputs, "sentence"))
-        if not parsed_sentences:
-            return []
-        scheme = self._parser.dependency_scheme
-        expected = self._reader_scheme()
-        if expected is not None and scheme != expected:
-            raise ConfigurationError(
-                f"This model was trained on dependency trees in the scheme '{expected}', but the spaCy "
-                f"pipeline '{self._parser.model}' parses in '{scheme}'. Name a pipeline that parses in "
-                f"'{expected}' by \"spacy_model\", give tokens with arcs in that scheme, or use a model trained "
-                f"on '{scheme}' trees."
+    def _parse_text(self, form: _Text) -> List[RequestedSentence]:
+        parsed_sentences = self._parser.parse(form.sentence)
+        if parsed_sentences:
+            self._check_scheme(
+                self._parser.dependency_scheme,
+                f"the spaCy pipeline '{self._parser.model}' parses in",
+                'name another pipeline by "spacy_model", or give tokens with their arcs',
             )
-        requested = []
-        for parsed in parsed_sentences:
-            sentence = DependencySentence(
-                words=parsed.words,
-                lemmas=parsed.lemmas,
-                parts_of_speech=parsed.tags,
-                heads=tuple(head - 1 for head in parsed.heads),
-                dependency_labels=parsed.dependency_labels,
-            )
-            requested.append(
-                RequestedSentence(sentence, self._select_predicates(sentence, parsed.coarse_tags))
-            )
-        return requested
+        return [
+            RequestedSentence(sentence, select_predicates(sentence, self._parts_of_speech, coarse_tags))
+            for sentence, coarse_tags in parsed_sentences
+        ]
 
-    def _read_tokens(self, inputs: JsonDict) -> List[RequestedSentence]:
-        required = ["tokens", "lemmas", "parts_of_speech", "heads", "dependency_labels"]
-        check_keys(inputs, "tokens", required, ["dependency_scheme", "sentence_id", "predicates"])
-        words = strings_of(inputs, "tokens")
-        if not words:
+    def _read_tokens(self, form: _Tokens) -> List[RequestedSentence]:
+        num_words = len(form.tokens)
+        if not num_words:
             return []
-        heads = integers_of(inputs, "heads")
-        for position, head in enumerate(heads):
-            if not 0 <= head <= len(words):
+        for position, head in enumerate(form.heads):
+            if not 0 <= head <= num_words:
                 raise ConfigurationError(
-                    f"heads[{position}] is {head}, expected 1 to {len(words)} (tokens counted from 1) or 0 "
-                    "(root)."
+                    f"heads[{position}] is {head}, expected 1 to {num_words} (tokens counted from 1) or 0 (root)."
                 )
         sentence = DependencySentence(
-            words=tuple(words),
-            lemmas=tuple(strings_of(inputs, "lemmas")),
-            parts_of_speech=tuple(strings_of(inputs, "parts_of_speech")),
-            heads=tuple(head - 1 for head in heads),
-            dependency_labels=tuple(strings_of(inputs, "dependency_labels")),
-            sentence_id=string_of(inputs, "sentence_id") if "sentence_id" in inputs else None,
+            words=tuple(form.tokens),
+            lemmas=tuple(form.lemmas),
+            parts_of_speech=tuple(form.parts_of_speech),
+            heads=tuple(head - 1 for head in form.heads),
+            dependency_labels=tuple(form.dependency_labels),
+            sentence_id=form.sentence_id,
         )
-        scheme = string_of(inputs, "dependency_scheme") if "dependency_scheme" in inputs else None
-        expected = self._reader_scheme()
-        if scheme is not None and expected is not None and scheme != expected:
-            raise ConfigurationError(
-                f"This model was trained on dependency trees in the scheme '{expected}', but the input's "
-                f"\"dependency_scheme\" is '{scheme}'. Parse it in '{expected}', or use a model "
-                f"trained on '{scheme}' trees."
+        if form.dependency_scheme is not None:
+            self._check_scheme(
+                form.dependency_scheme, 'the input\'s "dependency_scheme" is', "parse it by another parser"
             )
-        return [RequestedSentence(sentence, self._select_predicates(sentence))]
+        return [RequestedSentence(sentence, select_predicates(sentence, self._parts_of_speech))]
 
-    def _read_conll(self, inputs: JsonDict) -> List[RequestedSentence]:
-        check_keys(inputs, "CoNLL-2009 columns", ["conll"], ["predicates"])
-        lines = string_of(inputs, "conll").split("\n")
+    def _read_conll(self, form: _ConllColumns) -> List[RequestedSentence]:
+        lines = form.conll.split("\n")
         requested = []
-        for sentence in parse_conll2009(lines, "conll", getattr(self._dataset_reader, "syntax", "gold")):
+        for block in parse_conll2009(lines, "conll", getattr(self._dataset_reader, "syntax", "gold")):
+            sentence = block.get_sentence()
             marked = [predicate.index for predicate in sentence.predicates]
-            requested.append(RequestedSentence(sentence, marked or self._select_predicates(sentence)))
+            predicates = marked or select_predicates(sentence, self._parts_of_speech)
+            requested.append(RequestedSentence(sentence, predicates))
         return requested
 
-    def _reader_scheme(self) -> Optional[str]:
-        return getattr(self._dataset_reader, "dependency_scheme", None)
-
-    def _select_predicates(
-        self, sentence: DependencySentence, coarse_tags: Optional[Sequence[str]] = None
-    ) -> List[int]:
-        return select_predicates(
-            sentence.parts_of_speech,
-            sentence.heads,
-            sentence.dependency_labels,
-            self._predicate_parts_of_speech,
-            coarse_tags,
-        )
-
-    def _instances_of(self, requested: RequestedSentence) -> List[Instance]:
-        senses = {predicate.index: predicate.sense for predicate in requested.sentence.predicates}
-        # Without roles, also where CoNLL columns have them: inputs with and without roles could not be in one
-        # batch.
-        return [
-            self._dataset_reader.text_to_instance(
-                requested.sentence, Predicate(index, senses.get(index), roles=None)
+    def _check_scheme(self, scheme: str, source: str, hint: str) -> None:
+        expected = getattr(self._dataset_reader, "dependency_scheme", None)
+        if expected is not None and scheme != expected:
+            raise ConfigurationError(
+                f"This model was trained on dependency trees in the scheme '{expected}', but {source} '{scheme}'. Use trees "
+                f"in '{expected}' ({hint}), or a model trained on '{scheme}' trees."
             )
-            for index in requested.predicates
-        ]
+
+    def _build_instances(self, sentences: List[RequestedSentence]) -> List[Instance]:
+        instances = []
+        for sentence, predicates in sentences:
+            senses = {predicate.index: predicate.sense for predicate in sentence.predicates}
+            for index in predicates:
+                # Without roles, also where CoNLL columns have them: inputs with and without roles could not be in one batch.
+                predicate = Predicate(index, senses.get(index), roles=None)
+                instances.append(self._dataset_reader.text_to_instance(sentence, predicate))
+        return instances
 
     def json_to_instances(self, inputs: JsonDict) -> List[Instance]:
-        """One instance for each predicate of each sentence of the input."""
-        return [
-            instance
-            for requested in self.json_to_sentences(inputs)
-            for instance in self._instances_of(requested)
-        ]
-
-    def _json_to_instance(self, json_dict: JsonDict) -> Instance:
-        instances = self.json_to_instances(json_dict)
-        if len(instances) != 1:
-            raise ConfigurationError(
-                f"This input has {len(instances)} predicates, where one is expected. "
-                'Name one by "predicates".'
-            )
-        return instances[0]
-
-    # --- Predictions
-
-    def _forward(self, instances: List[Instance]) -> List[Dict[str, Any]]:
-        outputs = []
-        for batch in lazy_groups_of(instances, self._batch_size):
-            for instance in batch:
-                self._dataset_reader.apply_token_indexers(instance)
-            outputs.extend(self._model.forward_on_instances(batch))
-        return outputs
-
-    def predict_json(self, inputs: JsonDict) -> JsonDict:
-        return self.predict_batch_json([inputs])[0]
+        """Build one instance for each predicate of each sentence of the input."""
+        return self._build_instances(self.json_to_sentences(inputs))
 
     def predict_batch_json(self, inputs: List[JsonDict]) -> List[JsonDict]:
         sentences = [self.json_to_sentences(one_input) for one_input in inputs]
-        instances = [
-            instance
-            for group in sentences
-            for requested in group
-            for instance in self._instances_of(requested)
-        ]
-        outputs = iter(self._forward(instances))
+        outputs = self.run_model(
+            [instance for group in sentences for instance in self._build_instances(group)]
+        )
         return [
             {
                 "sentences": [
@@ -266,26 +234,19 @@ class GraphSrlPredictor(Predictor):
             for group in sentences
         ]
 
-    def predict_instance(self, instance: Instance) -> JsonDict:
-        return self.predict_batch_instance([instance])[0]
-
-    def predict_batch_instance(self, instances: List[Instance]) -> List[JsonDict]:
-        results = []
-        for instance, output in zip(instances, self._forward(instances)):
-            metadata = instance.fields["metadata"].metadata  # type: ignore[attr-defined]
-            result = {
-                "tokens": metadata["tokens"],
-                "sentence_id": metadata.get("sentence_id"),
-                "prediction": output["prediction"],
-                "role_tags": output["role_tags"],
-            }
-            # AllenNLP's `sanitize` would write a missing sense as the string "None".
-            results.append(to_plain_json(result))
-        return results
+    def build_result(self, metadata: Dict[str, Any], output: Dict[str, Any]) -> JsonDict:
+        result = {
+            "tokens": metadata["tokens"],
+            "sentence_id": metadata.get("sentence_id"),
+            "prediction": output["prediction"],
+            "role_tags": output["role_tags"],
+        }
+        # AllenNLP's `sanitize` would write a missing sense as the string "None".
+        return to_plain_json(result)
 
 
-def _with_predicates(sentences: List[RequestedSentence], predicates: List[int]) -> List[RequestedSentence]:
-    """The same sentences with predicates counted from 0 through all of them."""
+def _replace_predicates(sentences: List[RequestedSentence], predicates: List[int]) -> List[RequestedSentence]:
+    """Give sentences predicates that are counted from 0 through all of them."""
     num_tokens = sum(len(requested.sentence) for requested in sentences)
     for index in predicates:
         if not 0 <= index < num_tokens:

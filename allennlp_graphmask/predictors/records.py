@@ -2,12 +2,10 @@
 
 import contextlib
 import itertools
-import lzma
 import os
 import shutil
 import sys
 import tempfile
-import zlib
 from functools import partial
 from typing import Iterator, List, NamedTuple, Optional
 
@@ -15,16 +13,16 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import SigTermReceived
 from allennlp.data import DatasetReader, Instance
 
-from allennlp_graphmask.data.dataset_readers.graph_jsonl.json_lines import RawLine, read_raw_lines
 from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
-from allennlp_graphmask.data.files import open_text
+from allennlp_graphmask.data.files import open_data_file
+from allennlp_graphmask.data.json_lines import JsonLine, read_json_lines
 from allennlp_graphmask.explanation.provenance import file_fingerprint, fingerprint
 from allennlp_graphmask.predictors.explaining_predictor import ExplainingPredictor
 
 #: How many lines are tried to find out whether they are inputs of the predictor.
 _TRIED_LINES = 10
 
-_MAGIC_NUMBERS = {b"\x1f\x8b": ".gz", b"\xfd7zXZ\x00": ".xz"}
+_MAGIC_NUMBERS = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz"}
 
 
 class Failure(NamedTuple):
@@ -138,11 +136,11 @@ class JsonLinesSource(FileSource):
         self._predictor = predictor
 
     def records(self) -> Iterator[Record]:
-        for line in read_raw_lines(self.path):
+        for line in read_json_lines(self.path):
             yield Record(f"line {line.number}", partial(self._instances_of_line, line))
 
-    def _instances_of_line(self, line: RawLine) -> List[Instance]:
-        return self._predictor.json_to_instances(line.parse().content)
+    def _instances_of_line(self, line: JsonLine) -> List[Instance]:
+        return self._predictor.json_to_instances(line.parse())
 
 
 class ReaderSource(FileSource):
@@ -242,15 +240,12 @@ def _first_refusal(source: FileSource) -> Optional[str]:
 
 def _first_character(path: str) -> bytes:
     """The first byte that is not white space; empty if there is none, or the file cannot be decompressed."""
-    try:
-        with open_text(path) as file:
-            for line in file:
-                stripped = line.removeprefix(b"\xef\xbb\xbf").strip()
-                if stripped:
-                    return stripped[:1]
-    except (EOFError, OSError, lzma.LZMAError, zlib.error):
-        # The reader's message names what is wrong with it.
-        pass
+    # The reader reports what is wrong with the file.
+    with contextlib.suppress(ConfigurationError), open_data_file(path, str) as file:
+        for line in file:
+            stripped = line.removeprefix(b"\xef\xbb\xbf").strip()
+            if stripped:
+                return stripped[:1]
     return b""
 
 

@@ -1,59 +1,60 @@
 import pytest
-from allennlp.common.checks import ConfigurationError
 
-from allennlp_graphmask.predictors.predicate_selection import check_parts_of_speech, select_predicates
+from allennlp_graphmask.data.dataset_readers.propbank_srl import DependencySentence
+from allennlp_graphmask.predictors import GraphSrlPredictor
+from allennlp_graphmask.predictors.predicate_selection import select_predicates
+from tests.data.malformed import refused
 
+# "she has been seeing red lights"
+TAGS = ("PRP", "VBZ", "VBN", "VBG", "JJ", "NNS")
+HEADS = (3, 3, 3, -1, 5, 3)
+UNIVERSAL = ("nsubj", "aux", "aux", "root", "amod", "obj")
+# "she is tired": a tagger takes the copula for a verb.
+COPULA = (["PRP", "VBZ", "JJ"], [1, -1, 1], ["nsubj", "ROOT", "acomp"], ["VERB"])
 
-class TestSelectPredicates:
-    # "she has been seeing red lights"
-    tags = ("PRP", "VBZ", "VBN", "VBG", "JJ", "NNS")
-    heads = (3, 3, 3, -1, 5, 3)
-    universal = ("nsubj", "aux", "aux", "root", "amod", "obj")
-
-    def test_verbs_without_auxiliaries(self):
-        assert select_predicates(self.tags, self.heads, self.universal, ["VERB"]) == [3]
-
-    def test_other_parts_of_speech(self):
-        assert select_predicates(self.tags, self.heads, self.universal, ["VERB", "NOUN", "ADJ"]) == [3, 4, 5]
-
-    def test_no_parts_of_speech(self):
-        assert select_predicates(self.tags, self.heads, self.universal, []) == []
-
-    def test_copula_of_universal_dependencies(self):
-        assert select_predicates(["PRP", "VBZ", "JJ"], [2, 2, -1], ["nsubj", "cop", "root"], ["VERB"]) == []
-
-    def test_passive_auxiliary_of_clearnlp(self):
-        labels = ["nsubjpass", "auxpass", "ROOT"]
-        assert select_predicates(["PRP", "VBD", "VBN"], [2, 2, -1], labels, ["VERB"]) == [2]
-
-    def test_verb_chain_of_conll_2008(self):
-        # "she has been seeing": has -VC-> been -VC-> seeing
-        labels = ["SBJ", "ROOT", "VC", "VC"]
-        assert select_predicates(["PRP", "VBZ", "VBN", "VBG"], [1, -1, 1, 2], labels, ["VERB"]) == [3]
-
-    def test_universal_tags(self):
-        tags = ["PRON", "AUX", "VERB", "NOUN"]
-        assert select_predicates(tags, [2, 2, -1, 2], ["nsubj", "aux", "root", "obj"], ["VERB"]) == [2]
-
-    def test_the_parser_knows_better_than_the_tags(self):
-        labels = ["nsubj", "ROOT", "acomp"]
-        args = (["PRP", "VBZ", "JJ"], [1, -1, 1], labels, ["VERB"])
-        assert select_predicates(*args) == [1]
-        assert select_predicates(*args, coarse_tags=["PRON", "AUX", "ADJ"]) == []
-        # A pipeline without coarse tags.
-        assert select_predicates(*args, coarse_tags=["", "", ""]) == [1]
-
-    def test_no_tokens(self):
-        assert select_predicates([], [], [], ["VERB"]) == []
+CASES = {
+    "verbs without auxiliaries": ((TAGS, HEADS, UNIVERSAL, ["VERB"]), [3]),
+    "other parts of speech": ((TAGS, HEADS, UNIVERSAL, ["VERB", "NOUN", "ADJ"]), [3, 4, 5]),
+    "no parts of speech": ((TAGS, HEADS, UNIVERSAL, []), []),
+    "copula of Universal Dependencies": (
+        (["PRP", "VBZ", "JJ"], [2, 2, -1], ["nsubj", "cop", "root"], ["VERB"]),
+        [],
+    ),
+    "passive auxiliary of ClearNLP": (
+        (["PRP", "VBD", "VBN"], [2, 2, -1], ["nsubjpass", "auxpass", "ROOT"], ["VERB"]),
+        [2],
+    ),
+    # "she has been seeing": has -VC-> been -VC-> seeing
+    "verb chain of CoNLL-2008": (
+        (["PRP", "VBZ", "VBN", "VBG"], [1, -1, 1, 2], ["SBJ", "ROOT", "VC", "VC"], ["VERB"]),
+        [3],
+    ),
+    "universal tags": (
+        (["PRON", "AUX", "VERB", "NOUN"], [2, 2, -1, 2], ["nsubj", "aux", "root", "obj"], ["VERB"]),
+        [2],
+    ),
+    "tags alone": (COPULA, [1]),
+    "the parser's universal tags come first": ((*COPULA, ["PRON", "AUX", "ADJ"]), []),
+    "a pipeline without universal tags": ((*COPULA, ["", "", ""]), [1]),
+}
 
 
-def test_unknown_part_of_speech():
-    with pytest.raises(
-        ConfigurationError, match="predicate_parts_of_speech has 'verb'; known are VERB, NOUN"
-    ):
-        check_parts_of_speech(["NOUN", "verb"])
+@pytest.mark.parametrize("arguments, expected", CASES.values(), ids=CASES)
+def test_selected_predicates(arguments, expected):
+    tags, heads, labels, *others = arguments
+    sentence = DependencySentence(tuple(tags), tuple(tags), tuple(tags), tuple(heads), tuple(labels))
+    assert select_predicates(sentence, *others) == expected
 
 
-def test_a_string_is_no_list():
-    with pytest.raises(ConfigurationError, match=r'must be a list such as \["VERB", "NOUN"\], got \'VERB\''):
-        check_parts_of_speech("VERB")
+@pytest.mark.parametrize(
+    "value, expected",
+    [
+        (["NOUN", "verb"], ["predicate_parts_of_speech[1] is 'verb'", "'VERB'"]),
+        ("VERB", ["predicate_parts_of_speech is 'VERB'", "list"]),
+    ],
+)
+def test_wrong_parts_of_speech_are_named(srl_archive, value, expected):
+    with refused(*expected):
+        GraphSrlPredictor(
+            srl_archive.model, srl_archive.validation_dataset_reader, predicate_parts_of_speech=value
+        )

@@ -3,6 +3,8 @@ from typing import Any, List, Optional, Sequence, Tuple
 from allennlp.common import Registrable
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.validation import Integer, validate
+
 #: `[start, end)` in characters of a text.
 CharacterSpan = Tuple[int, int]
 #: The spans of a text that stand for the same thing.
@@ -11,7 +13,7 @@ Cluster = List[CharacterSpan]
 
 class CoreferenceResolver(Registrable):
     """
-    Tells which spans of a text stand for the same thing.
+    Finds out which spans of a text stand for the same thing.
 
     To plug in another one, derive from this class and register it; it is then named in a reader's configuration:
 
@@ -26,8 +28,8 @@ class CoreferenceResolver(Registrable):
     "dataset_reader": {"type": "wikihop", "coreference": {"type": "my_resolver"}}
     ```
 
-    A model is best loaded when the first text comes and not in the constructor: a reader is also made where nothing is
-    read. The readers check what a resolver answers, as `check_clusters` does.
+    Load a model when the first text comes and not in the constructor: a reader is also constructed where nothing is read. The
+    readers check what a resolver returns by `check_clusters`.
     """
 
     default_implementation = "none"
@@ -38,7 +40,7 @@ class CoreferenceResolver(Registrable):
 
         texts : `Sequence[str]`
         annotation : `Any`, optional (default = `None`)
-            What the input has under its own key `coreference`, unchecked.
+            The value of the input's own key `coreference`, unchecked.
 
         # Returns
 
@@ -61,38 +63,18 @@ def check_clusters(clusters: Any, texts: Sequence[str]) -> List[List[Cluster]]:
     `ConfigurationError` unless there is a list of clusters for each text, each a list of spans `[start, end)` that are not
     empty and lie within the text.
     """
-    _check_list(clusters, "coreference", "one list of clusters for each support")
-    if len(clusters) != len(texts):
+    checked = validate(List[List[List[Tuple[Integer, Integer]]]], clusters, ConfigurationError, "coreference")
+    if len(checked) != len(texts):
         raise ConfigurationError(
-            f"coreference has {len(clusters)} lists of clusters for {len(texts)} supports: expected one for each support, an empty "
-            "one where there is no coreference."
+            f"coreference has {len(checked)} lists of clusters for {len(texts)} supports: expected one for each support, an empty one "
+            "where there is no coreference."
         )
-    checked: List[List[Cluster]] = []
-    for number, (text, of_text) in enumerate(zip(texts, clusters)):
-        _check_list(of_text, f"coreference[{number}]", "clusters")
-        checked.append([])
-        for cluster_number, cluster in enumerate(of_text):
-            name = f"coreference[{number}][{cluster_number}]"
-            _check_list(cluster, name, "spans [start_char, end_char)")
-            checked[-1].append([_checked_span(span, name, len(text)) for span in cluster])
+    for number, (text, clusters_of_text) in enumerate(zip(texts, checked)):
+        for cluster_number, cluster in enumerate(clusters_of_text):
+            for start, end in cluster:
+                if not 0 <= start < end <= len(text):
+                    raise ConfigurationError(
+                        f"coreference[{number}][{cluster_number}] has the span [{start}, {end}), which is not a part of the support: "
+                        f"expected 0 <= start < end <= {len(text)}, its number of characters."
+                    )
     return checked
-
-
-def _check_list(value: Any, name: str, content: str) -> None:
-    if not isinstance(value, (list, tuple)):
-        raise ConfigurationError(f"{name} is {value!r:.80}, expected a list of {content}.")
-
-
-def _checked_span(span: Any, name: str, length: int) -> CharacterSpan:
-    # A bool is an int to Python, but no place in a text.
-    if not (isinstance(span, (list, tuple)) and len(span) == 2 and all(type(end) is int for end in span)):
-        raise ConfigurationError(
-            f"{name} has the span {span!r:.80}, expected two integers: [start_char, end_char)."
-        )
-    start, end = span
-    if not 0 <= start < end <= length:
-        raise ConfigurationError(
-            f"{name} has the span [{start}, {end}), which is no part of the support: its characters are 0 to {length}, the end is "
-            "exclusive, and no span is empty."
-        )
-    return start, end

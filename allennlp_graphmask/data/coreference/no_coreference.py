@@ -6,7 +6,7 @@ from allennlp_graphmask.data.coreference.coreference_resolver import Cluster, Co
 @CoreferenceResolver.register("none")
 class NoCoreference(CoreferenceResolver):
     """
-    Finds no coreference, whatever the input says.
+    Finds no coreference, whatever the input's annotation.
 
     Registered as a `CoreferenceResolver` with name "none".
     """

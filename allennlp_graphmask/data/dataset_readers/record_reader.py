@@ -12,7 +12,7 @@ class Record(NamedTuple):
     place : `str`
         Where it is in its file, such as `"line 3"`.
     instances : `Callable[[], List[Instance]]`
-        Makes its instances. It raises a `ConfigurationError` that names the file and the place if the record is wrong.
+        Builds its instances, or raises a `ConfigurationError` that names the file and the place if the record is malformed.
     """
 
     place: str
@@ -21,18 +21,18 @@ class Record(NamedTuple):
 
 class RecordReader(DatasetReader):
     """
-    The base of readers that read their files record by record: one that is wrong need not end the reading (`read` stops there
-    all the same; `allennlp explain` goes on), and one that is passed over costs no instances.
+    The base of readers that read their files record by record. A malformed record ends `read`, but not `allennlp explain`. A
+    record that is passed over costs nothing: its instances are not built.
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        # Workers share records and not instances, so that no worker makes instances for the others.
+        # Workers share records and not instances, so that no worker builds instances for the others.
         super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
 
     def records(self, path: str) -> Iterator[Record]:
         """
-        The records of a file, one after another. Their instances must be made, if at all, in that order and before the next
-        record is asked for: readers count them.
+        Yield the records of a file. Their instances must be built, if at all, in that order and before the next record is asked
+        for: readers count them.
 
         # Raises
 

@@ -1,6 +1,4 @@
-import logging
-from collections import Counter
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -8,13 +6,18 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.data.fields import Field
 from allennlp.data.vocabulary import Vocabulary
 
+from allennlp_graphmask.data.fields.label_namespaces import UnseenLabelCounts, check_namespace
 from allennlp_graphmask.graph import NUM_RESERVED_RELATIONS, Graph, relation_index
 
-logger = logging.getLogger(__name__)
+#: How many edges had a label that their vocabulary does not know.
+UNSEEN_EDGE_LABEL_COUNTS = UnseenLabelCounts(
+    "Edge label '%s' is not in the vocabulary's namespace '%s': the model never saw it in training. Its edges get the reserved type "
+    "for unseen relations."
+)
 
-# Larger graphs are turned into tensors (32 bytes an edge) each time they are in a batch: a graph of 250,000 edges in 1 ms, while
-# to keep the tensors of all such graphs of a data set would take its memory.
-_MOST_EDGES_KEPT_AS_TENSORS = 4096
+# Larger graphs are turned into tensors (32 bytes an edge) each time they are in a batch: a graph of 250,000 edges in 1 ms. The
+# tensors of all such graphs of a data set would not fit into memory.
+_MAX_EDGES_OF_CACHED_TENSORS = 4096
 
 
 class GraphField(Field[Graph]):  # type: ignore[type-var]
@@ -23,7 +26,8 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
 
     AllenNLP's `AdjacencyField` cannot hold such graphs: it makes a dense matrix and refuses two edges between the same
     two nodes. Edge labels that the vocabulary does not know get a reserved edge type
-    (`allennlp_graphmask.graph.UNSEEN_RELATION`), with a warning once for each label.
+    (`allennlp_graphmask.graph.UNSEEN_RELATION`), with one warning for each vocabulary and label
+    (`UNSEEN_EDGE_LABEL_COUNTS`).
 
     # Parameters
 
@@ -56,11 +60,6 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
         "_graph",
     ]
 
-    # Labels already warned about, per namespace: one warning for a label, not one for each edge.
-    _warned_labels: Set[Tuple[str, str]] = set()
-    #: How many edges had a label unseen in the vocabulary, per (namespace, label).
-    unseen_label_counts: Counter = Counter()
-
     def __init__(
         self,
         num_nodes: int,
@@ -74,17 +73,13 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
             raise ConfigurationError(
                 f"A graph needs one label for each edge: got {len(edges)} edges and {len(labels)} labels."
             )
-        if not namespace.endswith(("labels", "tags")):
-            raise ConfigurationError(
-                f"The edge label namespace '{namespace}' must end in 'labels' or 'tags': in other namespaces AllenNLP "
-                "reserves indices for padding and unknown tokens, and edge types would be shifted."
-            )
+        check_namespace(namespace)
         self.num_nodes = num_nodes
         # Stored in the smallest integers that hold them: a data set of dense graphs has billions of edges.
         # Shape: (num_edges, 2)
-        self._edges = _checked_edges(edges, num_nodes)
+        self._edges = _check_edges(edges, num_nodes)
         # Shape: (num_edges,)
-        self._label_ids, self._label_names = _numbered_labels(labels, label_names)
+        self._label_ids, self._label_names = _number_labels(labels, label_names)
         self._namespace = namespace
         # The edge type of each label name. Shape: (num_label_names,)
         self._edge_types: Optional[np.ndarray] = None
@@ -93,12 +88,12 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
 
     @property
     def edges(self) -> List[Tuple[int, int]]:
-        """The (source, target) pairs; a new list each time."""
+        """The (source, target) pairs, as a new list each time."""
         return [(source, target) for source, target in self._edges.tolist()]
 
     @property
     def labels(self) -> List[str]:
-        """The label of each edge; a new list each time."""
+        """The label of each edge, as a new list each time."""
         return [self._label_names[label] for label in self._label_ids.tolist()]
 
     def _label_counts(self) -> np.ndarray:
@@ -118,19 +113,7 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
             self._label_names, self._edge_types.tolist(), self._label_counts().tolist()
         ):
             if count and edge_type < NUM_RESERVED_RELATIONS:
-                self._note_unseen_label(label, count)
-
-    def _note_unseen_label(self, label: str, num_edges: int) -> None:
-        key = (self._namespace, label)
-        GraphField.unseen_label_counts[key] += num_edges
-        if key not in GraphField._warned_labels:
-            GraphField._warned_labels.add(key)
-            logger.warning(
-                "Edge label '%s' is not in the vocabulary's namespace '%s': the model never saw it in training. Its edges "
-                "get the reserved type for unseen relations.",
-                label,
-                self._namespace,
-            )
+                UNSEEN_EDGE_LABEL_COUNTS.count(vocab, self._namespace, label, count)
 
     def get_padding_lengths(self) -> Dict[str, int]:
         # Nothing is padded. The lengths let samplers put graphs of a size together ("graph___num_nodes").
@@ -151,7 +134,7 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
             nodes_per_graph=torch.tensor([self.num_nodes]),
             num_nodes=self.num_nodes,
         )
-        if num_edges <= _MOST_EDGES_KEPT_AS_TENSORS:
+        if num_edges <= _MAX_EDGES_OF_CACHED_TENSORS:
             self._graph = graph
         return graph
 
@@ -185,15 +168,15 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
         return f"GraphField with {self.num_nodes} nodes and {len(self._edges)} edges in namespace '{self._namespace}'."
 
 
-def _smallest_integers(numbers: np.ndarray, largest: int) -> np.ndarray:
-    """A copy, in the smallest unsigned integers that hold `largest`."""
+def _to_smallest_integers(numbers: np.ndarray, largest: int) -> np.ndarray:
+    """Copy to the smallest unsigned integers that hold `largest`."""
     for kind in (np.uint8, np.uint16, np.uint32):
         if largest <= np.iinfo(kind).max:
             return numbers.astype(kind)
     return numbers.astype(np.int64)
 
 
-def _checked_edges(edges: Union[Sequence[Tuple[int, int]], np.ndarray], num_nodes: int) -> np.ndarray:
+def _check_edges(edges: Union[Sequence[Tuple[int, int]], np.ndarray], num_nodes: int) -> np.ndarray:
     array = np.asarray(edges)
     if array.size == 0:
         array = np.zeros((0, 2), dtype=np.int64)
@@ -208,17 +191,17 @@ def _checked_edges(edges: Union[Sequence[Tuple[int, int]], np.ndarray], num_node
         raise ConfigurationError(
             f"Edge ({source}, {target}) leaves the graph: its {num_nodes} nodes are numbered 0 to {num_nodes - 1}."
         )
-    return _smallest_integers(array, num_nodes)
+    return _to_smallest_integers(array, num_nodes)
 
 
-def _numbered_labels(
+def _number_labels(
     labels: Union[Sequence[str], np.ndarray], label_names: Optional[Sequence[str]]
 ) -> Tuple[np.ndarray, List[str]]:
-    """The number of each edge's label, and the names that they number."""
+    """Return the number of each edge's label, and the names that they number."""
     if label_names is None:
         numbers: Dict[str, int] = {}
         ids = np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)
-        return _smallest_integers(ids, len(numbers)), list(numbers)
+        return _to_smallest_integers(ids, len(numbers)), list(numbers)
     array = np.asarray(labels)
     if array.size == 0:
         array = np.zeros(0, dtype=np.int64)
@@ -234,4 +217,4 @@ def _numbered_labels(
         raise ConfigurationError(
             f"Label {wrong} has no name: label_names has {len(label_names)}, numbered 0 to {len(label_names) - 1}."
         )
-    return _smallest_integers(array, len(label_names)), list(label_names)
+    return _to_smallest_integers(array, len(label_names)), list(label_names)

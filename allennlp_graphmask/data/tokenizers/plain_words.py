@@ -12,7 +12,7 @@ _TOKEN = re.compile(r"___MASK\d+___|[^\W_]+|\S")
 class PlainWordsTokenizer(Tokenizer):
     """
     Runs of letters and digits are tokens, and so is every other character that is not white space. Needs no model, is fast,
-    and tells for every token where in the text it is (`idx`, `idx_end`).
+    and gives the place of every token in the text (`idx`, `idx_end`).
 
     Unlike AllenNLP's `letters_digits` it leaves `DB01171`, `P13569` and `19th` whole, and the masks of WikiHop
     (`___MASK12___`): an identifier in pieces would have no vector of its own.

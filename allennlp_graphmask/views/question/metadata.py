@@ -6,8 +6,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from allennlp_graphmask.explanation.explanation import Explanation
-from allennlp_graphmask.explanation.schema import Boolean, Integer, String, first_error
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError
+from allennlp_graphmask.validation import Boolean, Integer, String, first_error
 
 _CONFIG = ConfigDict(extra="ignore")
 

@@ -1,92 +1,114 @@
 """
-Readers go record by record: what is wrong with one is said when it is asked for, and does not hide those behind it.
+Readers go record by record: an error of one comes when its instances are asked for, and does not hide those behind it.
 """
 
-import json
+import copy
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import List
 
 import pytest
 from allennlp.common.checks import ConfigurationError
-from allennlp.data import DatasetReader
+from allennlp.data import DatasetReader, Vocabulary
+from allennlp.data.batch import Batch
+from allennlp.data.data_loaders import MultiProcessDataLoader
+from allennlp.data.dataset_readers.dataset_reader import WorkerInfo
 
-from allennlp_graphmask.data.dataset_readers import (
-    Conll2009SrlReader,
-    GraphJsonlReader,
-    StarGraphReader,
-    WikiHopReader,
-)
+from allennlp_graphmask.data.dataset_readers import GraphJsonlReader, StarGraphReader
 from allennlp_graphmask.data.dataset_readers.record_reader import RecordReader
-from tests.predictors.inputs import CONLL, QUERIES
+from tests.data.malformed import refused
+from tests.data.readers import READERS, WORDS, build_content, get_word, read, word_of
+from tests.test_graph import assert_same_graph
 
-GRAPH = {"nodes": [{"text": "a"}, {"text": "b"}], "edges": [{"source": 0, "target": 1, "type": "x"}]}
-#: What a reader reads, with the second of four records wrong, and what its place is called.
-CASES: Dict[str, Any] = {
-    "graphs": (GraphJsonlReader, "\n".join([json.dumps(GRAPH), "{", *[json.dumps(GRAPH)] * 2]), "line 2"),
-    "questions": (
-        WikiHopReader,
-        json.dumps([QUERIES[0], {**QUERIES[1], "supports": 1}, QUERIES[2], QUERIES[3]]),
-        f"question '{QUERIES[1]['id']}' (number 2, byte ",
-    ),
-    "sentences": (
-        lambda: Conll2009SrlReader("universal_dependencies"),
-        "\n\n".join(
-            [
-                CONLL.split("\n\n")[0],
-                CONLL.split("\n\n")[0].replace("2\t2", "9\t9"),
-                *CONLL.rstrip().split("\n\n")[:2],
-            ]
-        )
-        + "\n",
-        "sentence at line 5",
-    ),
+PLACES = {
+    "graphs": "line 2",
+    "stars": "line 2",
+    "sentences": "sentence at line 4",
+    "questions": "question 'wrong' (number 2, byte ",
+    "paragraphs": "question 'wrong' (number 2, byte ",
 }
 
 
-@pytest.mark.parametrize("case", sorted(CASES))
-def test_one_that_is_wrong(case, tmp_path) -> None:
-    make, content, place = CASES[case]
-    path = tmp_path / "data"
-    path.write_text(content)
-    reader = make()
-    assert isinstance(reader, RecordReader)
-    outcomes: List[Any] = []
-    for record in reader.records(str(path)):
+def written(folder: Path, name: str, words: List[str]) -> str:
+    path = folder / "data.jsonl"
+    path.write_bytes(build_content(name, words))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_one_that_is_wrong(tmp_path, name) -> None:
+    path = written(tmp_path, name, ["a", "", "b", "c"])
+    outcomes = []
+    for record in READERS[name][0].records(path):
         try:
-            outcomes.append(len(record.instances()))
+            outcomes += [word_of(name, instance) for instance in record.instances()]
         except ConfigurationError as error:
-            assert str(path) in error.message
+            assert error.message.startswith(path)
             outcomes.append(record.place)
-    assert len(outcomes) == 4 and outcomes[1].startswith(place)
-    assert all(isinstance(outcome, int) and outcome >= 1 for outcome in (outcomes[0], *outcomes[2:]))
+    assert outcomes.pop(1).startswith(PLACES[name])
+    assert outcomes == ["a", "b", "c"]
     # `read` stops there.
-    instances = iter(reader.read(str(path)))
-    next(instances)
-    with pytest.raises(ConfigurationError, match="data"):
-        next(instances)
+    words = read(name, path)
+    assert next(words) == "a"
+    with refused(path):
+        next(words)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_workers_share_them(tmp_path, name) -> None:
+    words = WORDS[:7]
+    path = written(tmp_path, name, words)
+    shares = []
+    for worker in range(2):
+        reader = copy.copy(READERS[name][0])
+        reader._set_worker_info(WorkerInfo(2, worker))
+        shares.append([word_of(name, instance) for instance in reader.read(path)])
+    assert shares == [words[::2], words[1::2]]
+
+
+@pytest.mark.parametrize("max_instances_in_memory", [None, 2])
+@pytest.mark.parametrize("name", READERS)
+def test_data_loader_with_workers(tmp_path, name, max_instances_in_memory) -> None:
+    reader, words = READERS[name][0], WORDS[:7]
+    path = written(tmp_path, name, words)
+    instances = {word_of(name, instance): instance for instance in reader.read(path)}
+    vocabulary = Vocabulary.from_instances(instances.values())
+    loader = MultiProcessDataLoader(
+        reader,
+        path,
+        batch_size=2,
+        num_workers=2,
+        max_instances_in_memory=max_instances_in_memory,
+        quiet=True,
+    )
+    loader.index_with(vocabulary)
+    seen = []
+    for tensors in loader:
+        of_batch = [get_word(name, metadata) for metadata in tensors["metadata"]]
+        expected = Batch([instances[word] for word in of_batch])
+        expected.index_instances(vocabulary)
+        assert_same_graph(tensors["graph"], expected.as_tensor_dict()["graph"])
+        seen += of_batch
+    assert sorted(seen) == sorted(words)
 
 
 def test_passing_over_records_makes_no_instances(tmp_path, monkeypatch) -> None:
-    (tmp_path / "data").write_text("\n".join([json.dumps(GRAPH)] * 3))
+    path = written(tmp_path, "graphs", ["a", "b", "c"])
     monkeypatch.setattr(GraphJsonlReader, "text_to_instance", lambda *arguments: 1 / 0)
-    records = list(GraphJsonlReader().records(str(tmp_path / "data")))
+    records = list(GraphJsonlReader().records(path))
     assert [record.place for record in records] == ["line 1", "line 2", "line 3"]
     with pytest.raises(ZeroDivisionError):
         records[0].instances()
 
 
-def test_drawn_graphs_are_records_too(tmp_path) -> None:
+def test_drawn_graphs_are_records_too() -> None:
     reader = StarGraphReader(num_test=3)
     records = list(reader.records("test"))
     assert [record.place for record in records] == ["graph 1", "graph 2", "graph 3"]
-    expected = [instance["metadata"].metadata["id"] for instance in reader.read("test")]
-    assert [record.instances()[0]["metadata"].metadata["id"] for record in records] == expected
+    drawn = [word_of("stars", instance) for record in records for instance in record.instances()]
+    assert drawn == [word_of("stars", instance) for instance in reader.read("test")]
 
 
 def test_every_reader_of_ours_is_one() -> None:
-    ours = [
-        DatasetReader.by_name(name)
-        for name in DatasetReader.list_available()
-        if Path(DatasetReader.by_name(name).__module__.split(".")[0]).name == "allennlp_graphmask"
-    ]
+    registered = map(DatasetReader.by_name, DatasetReader.list_available())
+    ours = [reader for reader in registered if reader.__module__.split(".")[0] == "allennlp_graphmask"]
     assert len(ours) == 5 and all(issubclass(reader, RecordReader) for reader in ours)

@@ -9,10 +9,16 @@ from allennlp.data.fields import Field, ListField, MetadataField, TextField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.data.tokenizers import Tokenizer
 
-from allennlp_graphmask.data.dataset_readers.graph_jsonl.json_lines import RawLine, read_raw_lines
-from allennlp_graphmask.data.dataset_readers.graph_jsonl.text_graph import CLASSIFIED, TextGraph, check_spans
+from allennlp_graphmask.data.dataset_readers.graph_jsonl.text_graph import (
+    CLASSIFIED,
+    TextGraph,
+    check_spans,
+    get_metadata,
+)
 from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.fields import GraphField, OpenLabelField, OpenSequenceLabelField
+from allennlp_graphmask.data.files import errors_at
+from allennlp_graphmask.data.json_lines import JsonLine, read_json_lines
 from allennlp_graphmask.data.tokenizers import PlainWordsTokenizer
 from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
 
@@ -22,9 +28,9 @@ logger = logging.getLogger(__name__)
 @DatasetReader.register("graph_jsonl")
 class GraphJsonlReader(RecordReader):
     """
-    Reads graphs over text from JSON lines, plain, .gz or .xz: one graph a line, with nodes that are texts, typed edges, and a
-    label of the graph or labels of its nodes. `docs/graph_jsonl.md` describes the format. Files are read line by line and may
-    be of any size.
+    Reads graphs over text from JSON lines, plain, .gz, .bz2 or .xz, by path or URL: one graph a line, with nodes that are texts,
+    typed edges, and a label of the graph or labels of its nodes. `docs/graph_jsonl.md` describes the format. Files are read line
+    by line and may be of any size.
 
     The fields of an instance:
 
@@ -33,17 +39,17 @@ class GraphJsonlReader(RecordReader):
     - `label`, if graphs are classified: that of the graph. -1 if training did not see it, -2 if there is none.
     - `node_labels`, if nodes are classified: the same for each node.
     - `metadata`: `id`; `text` and `tokens`, if they are given; `nodes` (each with `text`, `start` and `end`); `label` or
-      `node_labels`; and what the line says besides, as `graph_metadata`, `node_metadata` and `edge_metadata`.
+      `node_labels`; and the line's other keys, as `graph_metadata`, `node_metadata` and `edge_metadata`.
 
-    Legal are: graphs without edges, of one node and without nodes, nodes without text, graphs and nodes without labels. What is
-    wrong stops the reading with a `ConfigurationError` that names the file and the line.
+    Legal are: graphs without edges, of one node and without nodes, nodes without text, graphs and nodes without labels. A
+    malformed line stops the reading with a `ConfigurationError` that names the file and the line.
 
     Registered as a `DatasetReader` with name "graph_jsonl".
 
     # Parameters
 
     classify : `str`, optional (default = `"graph"`)
-        `"graph"` or `"nodes"`: what labels are of. Lines with labels of the other kind are refused.
+        `"graph"` or `"nodes"`: what has labels. Lines with labels of the other kind are refused.
     require_labels : `bool`, optional (default = `False`)
         Whether a line without any label is refused, as it should be for training and evaluation.
     inverse_edges : `bool`, optional (default = `False`)
@@ -87,8 +93,8 @@ class GraphJsonlReader(RecordReader):
 
     def records(self, path: str) -> Iterator[Record]:
         counts: Counter = Counter()
-        for line in read_raw_lines(path):
-            yield Record(f"line {line.number}", partial(self._instances_of_line, line, counts))
+        for line in read_json_lines(path):
+            yield Record(f"line {line.number}", partial(self._read_line, line, counts))
         logger.info(
             "%s: %d graphs, %d with labels, %d without edges; %d nodes, %d edges.",
             path,
@@ -99,9 +105,9 @@ class GraphJsonlReader(RecordReader):
             counts["edges"],
         )
 
-    def _instances_of_line(self, line: RawLine, counts: Counter) -> List[Instance]:
-        content = line.parse().content
-        try:
+    def _read_line(self, line: JsonLine, counts: Counter) -> List[Instance]:
+        content = line.parse()
+        with errors_at(line.place):
             graph = TextGraph.from_json(content)
             # A graph without nodes has no node that could have a label.
             needs_label = self._require_labels and (self.classify == "graph" or bool(graph.nodes))
@@ -111,8 +117,6 @@ class GraphJsonlReader(RecordReader):
                     'its label, leave it out, or set "require_labels": false, which is for prediction.'
                 )
             instance = self.text_to_instance(graph)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{line.path}, line {line.number}: {error.message}") from error
         counts["graphs"] += 1
         counts["labelled"] += graph.classified is not None
         counts["without edges"] += not graph.edges
@@ -132,19 +136,18 @@ class GraphJsonlReader(RecordReader):
         `ConfigurationError` if the graph has labels of the wrong kind, or inverse edges where they are to be added.
         """
         self._check_kind_of_labels(graph)
-        texts = [
-            graph_node.text.lower() if self._lowercase else graph_node.text for graph_node in graph.nodes
-        ]
-        # The indexers come in `apply_token_indexers`: workers of a data loader must not send them along. AllenNLP has no list
-        # without elements.
+        texts = [node.text.lower() if self._lowercase else node.text for node in graph.nodes]
+        # `apply_token_indexers` adds the indexers: workers of a data loader must not send them along. AllenNLP has no list without
+        # elements.
         nodes = ListField(
             [TextField(tokens) for tokens in self._tokenizer.batch_tokenize(texts)] or [TextField([])]
         )
-        edges, labels = list(graph.edges), list(graph.edge_types)
+        edges = [(edge.source, edge.target) for edge in graph.edges]
+        labels = [edge.type for edge in graph.edges]
         if self._inverse_edges:
             self._check_no_inverse(labels)
-            edges += [(target, source) for source, target in graph.edges]
-            labels += [inverse_relation(label) for label in graph.edge_types]
+            edges += [(target, source) for source, target in edges]
+            labels += [inverse_relation(label) for label in labels]
         fields: Dict[str, Field] = {
             "nodes": nodes,
             "graph": GraphField(len(graph.nodes), edges, labels, self._edge_label_namespace),
@@ -187,23 +190,18 @@ class GraphJsonlReader(RecordReader):
             tokens = [token.ensure_text() for token in self._tokenizer.tokenize(graph.text)]
             check_spans(graph.nodes, len(tokens))
         return {
-            "id": graph.graph_id,
+            "id": graph.id,
             "text": graph.text,
             "tokens": tokens,
             "nodes": [{"text": node.text, "start": node.start, "end": node.end} for node in graph.nodes],
-            "graph_metadata": graph.graph_metadata,
-            "node_metadata": list(graph.node_metadata),
-            "edge_metadata": list(graph.edge_metadata),
+            "graph_metadata": graph.model_extra or None,
+            "node_metadata": get_metadata(graph.nodes),
+            "edge_metadata": get_metadata(graph.edges),
         }
 
     def apply_token_indexers(self, instance: Instance) -> None:
-        for field in _texts(instance):
+        nodes = instance.fields["nodes"]
+        assert isinstance(nodes, ListField)
+        for field in nodes.field_list:
+            assert isinstance(field, TextField)
             field.token_indexers = self._token_indexers
-
-
-def _texts(instance: Instance) -> Iterator[TextField]:
-    nodes = instance.fields["nodes"]
-    assert isinstance(nodes, ListField)
-    for field in nodes.field_list:
-        assert isinstance(field, TextField)
-        yield field

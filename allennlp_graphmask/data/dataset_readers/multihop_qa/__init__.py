@@ -7,7 +7,6 @@ from allennlp_graphmask.data.dataset_readers.multihop_qa.mention_graph import (
 from allennlp_graphmask.data.dataset_readers.multihop_qa.mentions import Mention, PhraseFinder, find_mentions
 from allennlp_graphmask.data.dataset_readers.multihop_qa.multihop_qa_reader import MultihopQaReader
 from allennlp_graphmask.data.dataset_readers.multihop_qa.question import MultihopQuestion
-from allennlp_graphmask.data.dataset_readers.multihop_qa.spacy_entities import SpacyEntities
 from allennlp_graphmask.data.dataset_readers.multihop_qa.wikihop import WikiHopReader
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "MultihopQaReader",
     "MultihopQuestion",
     "PhraseFinder",
-    "SpacyEntities",
     "WikiHopReader",
     "find_mentions",
     "link_mentions",

@@ -5,17 +5,15 @@ memory that it takes is that of a few objects, whatever the size of the file.
 
 import codecs
 import json
-import lzma
-import os
-import zlib
-from typing import IO, Any, Dict, Iterator, NamedTuple, Tuple
+import re
+from typing import IO, Any, Dict, Iterator, NamedTuple, Optional, Tuple
 
 from allennlp.common.checks import ConfigurationError
 
-from allennlp_graphmask.data.files import open_text
+from allennlp_graphmask.data.files import open_data_file
 
 _CHUNK_BYTES = 1 << 16
-_WHITE_SPACE = " \t\n\r"
+_WHITE_SPACE = re.compile(r"[ \t\n\r]*")
 # `json` complains about a literal (-Infinity) or an escape (\uXXXX) that is cut off where it begins: this far from the end.
 _LONGEST_LITERAL = 12
 
@@ -30,40 +28,37 @@ class JsonObject(NamedTuple):
 
 def read_json_objects(path: str, *, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[JsonObject]:
     """
-    Reads the objects of a file's top-level list one by one.
+    Read the objects of a file's top-level list one by one.
 
     # Parameters
 
     path : `str`
-        Plain, .gz or .xz; UTF-8.
+        A path or URL; plain or compressed; UTF-8.
     chunk_bytes : `int`, optional (default = `65536`)
         How much is read at a time.
 
     # Raises
 
-    `ConfigurationError` naming the file and the byte, if the file is no list of objects, is cut off or cannot be read.
+    `ConfigurationError` naming the file and the byte, if the file is not a list of objects, is cut off or cannot be read.
     """
-    if not os.path.exists(path):
-        raise ConfigurationError(f"The file '{path}' does not exist.")
     number = 0
-    try:
-        with open_text(path) as file:
-            for number, (content, offset) in enumerate(_ListSplitter(file, path, chunk_bytes), start=1):
-                yield JsonObject(content, number, offset)
-    except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
-        raise ConfigurationError(
-            f"{path} could not be read to its end, after {number} objects ({error}): it is damaged or was cut off. Get it again."
-        ) from error
+    with open_data_file(path, lambda: f"{number} objects") as file:
+        for found in ListSplitter(file, path, chunk_bytes):
+            number = found.number
+            yield found
 
 
-class _ListSplitter:
-    """The objects of a list, each with the offset of its first byte."""
+# ijson would do this, but it reads half of a surrogate pair as a question mark, refuses NaN, and cannot read both integers of more
+# than 64 bits and floats as `json` does.
+class ListSplitter:
+    """The objects of a list, decoded out of a buffer that grows to the largest of them."""
 
     def __init__(self, file: IO[bytes], path: str, chunk_bytes: int) -> None:
         self._file = file
         self._path = path
         self._chunk_bytes = chunk_bytes
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+        self._decode = json.JSONDecoder().raw_decode
         self._bytes_read = 0
         self._at_end = False
         # Text that was read and not consumed: everything from `_position` on. `_offset` is the byte of `_position`.
@@ -71,80 +66,77 @@ class _ListSplitter:
         self._position = 0
         self._offset = 0
 
-    def __iter__(self) -> Iterator[Tuple[Dict[str, Any], int]]:
-        decode = json.JSONDecoder().raw_decode
-        self._read_more()
+    def __iter__(self) -> Iterator[JsonObject]:
+        self._read_more(len(codecs.BOM_UTF8))
         if self._buffer.startswith("\ufeff"):
-            self._consume(1)
-        if self._next_character() != "[":
-            raise self._error("expected '[': the file must be one JSON list of objects")
-        self._consume(1)
+            self._consume_until(1)
+        self._take(("[",), "expected '[': the file must be one JSON list of objects")
+        number, separator = 0, ","
         if self._next_character() == "]":
-            self._consume(1)
-        else:
-            while True:
-                if self._next_character() != "{":
-                    raise self._error("expected '{': the list must hold objects")
-                offset = self._offset
-                yield self._object(decode), offset
-                separator = self._next_character()
-                if separator not in (",", "]"):
-                    raise self._error("expected ',' or ']' after an object")
-                self._consume(1)
-                if separator == "]":
-                    break
+            separator = self._take(("]",), "")
+        while separator == ",":
+            if self._next_character() != "{":
+                raise self._error("expected '{': the list must hold objects")
+            number, offset = number + 1, self._offset
+            yield JsonObject(self._take_object(), number, offset)
+            separator = self._take((",", "]"), "expected ',' or ']' after an object")
         if self._next_character():
             raise self._error("expected the end of the file after the list")
 
-    def _object(self, decode: Any) -> Dict[str, Any]:
+    def _take(self, expected: Tuple[str, ...], message: str) -> str:
+        character = self._next_character()
+        if character not in expected:
+            raise self._error(message)
+        self._consume_until(self._position + 1)
+        return character
+
+    def _take_object(self) -> Dict[str, Any]:
         while True:
             try:
-                content, end = decode(self._buffer, self._position)
+                content, end = self._decode(self._buffer, self._position)
             except json.JSONDecodeError as error:
-                # Not all of the object may have been read. What is wrong further inside is wrong for good: to read on would
-                # take the rest of the file into memory before saying so.
-                cut_off = (
+                # Not all of the object may have been read. What is wrong further inside stays wrong: to read on would take the
+                # rest of the file into memory before the error.
+                is_cut_off = (
                     error.msg.startswith("Unterminated string")
                     or error.pos >= len(self._buffer) - _LONGEST_LITERAL
                 )
-                if cut_off and not self._at_end:
+                if is_cut_off and not self._at_end:
                     # As much again as there is: an object of n bytes is then decoded in O(n).
                     self._read_more(len(self._buffer) - self._position)
                     continue
-                place = self._offset + len(self._buffer[self._position : error.pos].encode("utf-8"))
-                what = "the file is cut off within an object" if cut_off else f"not JSON: {error.msg}"
-                raise self._error(what, place) from error
+                self._consume_until(error.pos)
+                message = (
+                    "the file is cut off within an object" if is_cut_off else f"not valid JSON: {error.msg}"
+                )
+                raise self._error(message) from error
             except RecursionError as error:
                 raise self._error("the object is nested too deeply") from error
             except ValueError as error:  # an integer of thousands of digits
                 raise self._error(f"the object cannot be read: {error}") from error
-            self._consume(end - self._position)
+            self._consume_until(end)
             return content
 
     def _next_character(self) -> str:
-        """The next character that is not white space, before which all is consumed; "" at the end."""
+        """Return the next character that is not white space, before which all is consumed; "" at the end."""
         while True:
-            start = self._position
-            while start < len(self._buffer) and self._buffer[start] in _WHITE_SPACE:
-                start += 1
-            self._consume(start - self._position)
-            if start < len(self._buffer):
-                return self._buffer[start]
-            if self._at_end:
-                return ""
+            match = _WHITE_SPACE.match(self._buffer, self._position)
+            assert match is not None
+            self._consume_until(match.end())
+            if self._position < len(self._buffer) or self._at_end:
+                return self._buffer[self._position : self._position + 1]
             self._read_more()
 
-    def _consume(self, num_characters: int) -> None:
-        end = self._position + num_characters
+    def _consume_until(self, end: int) -> None:
         self._offset += len(self._buffer[self._position : end].encode("utf-8"))
         self._position = end
 
     def _read_more(self, at_least: int = 0) -> None:
         chunk = self._file.read(max(self._chunk_bytes, at_least))
         self._at_end = not chunk
-        pending = len(self._decoder.getstate()[0])
+        pending = len(self._utf8.getstate()[0])
         try:
-            text = self._decoder.decode(chunk, final=self._at_end)
+            text = self._utf8.decode(chunk, final=self._at_end)
         except UnicodeDecodeError as error:
             raise self._error(
                 f"not UTF-8 ({error.reason}). Convert the file to UTF-8",
@@ -154,8 +146,8 @@ class _ListSplitter:
         self._buffer = self._buffer[self._position :] + text
         self._position = 0
 
-    def _error(self, message: str, offset: int = -1) -> ConfigurationError:
-        offset = self._offset if offset < 0 else offset
+    def _error(self, message: str, offset: Optional[int] = None) -> ConfigurationError:
+        offset = self._offset if offset is None else offset
         if self._at_end and offset >= self._bytes_read:
             message += "; the file ends here"
         return ConfigurationError(f"{self._path}, byte {offset}: {message}.")

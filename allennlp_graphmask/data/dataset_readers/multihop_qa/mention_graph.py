@@ -21,7 +21,7 @@ def link_mentions(
     match_within_supports: bool = False,
 ) -> Tuple[np.ndarray, np.ndarray]:
     """
-    Links mentions by four symmetric relations: DOC-BASED where they are in one support, MATCH where they are the same words (of
+    Link mentions by four symmetric relations: DOC-BASED where they are in one support, MATCH where they are the same words (of
     a candidate or subject) in different supports, COREF where they are in one cluster, COMPLEMENT where none of the chosen
     relations holds. Two mentions may be linked by several relations, and by each once.
 

@@ -6,7 +6,7 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from allennlp_graphmask.data.coreference import Cluster
 
-#: The candidate of a mention that stands for none.
+#: The candidate of a mention that does not stand for one.
 NO_CANDIDATE = -1
 #: The entity of a mention that was not found by its words.
 NO_ENTITY = -1
@@ -44,7 +44,7 @@ class PhraseFinder:
     """
     Finds phrases in texts, all given as words.
 
-    Every occurrence counts but those within a longer one: where "new york" and "new york city" are looked for, "new york city"
+    Every occurrence counts except for those within a longer one: where "new york" and "new york city" are looked for, "new york city"
     has one. Occurrences that overlap otherwise all count.
 
     # Parameters
@@ -62,7 +62,7 @@ class PhraseFinder:
             same_start.sort(key=lambda phrase: -len(phrase[0]))
 
     def find(self, words: Sequence[str]) -> Dict[TokenSpan, int]:
-        """The number of the phrase at each place where there is one, in the order of the text."""
+        """Return the number of the phrase at each place where there is one, in the order of the text."""
         found: Dict[TokenSpan, int] = {}
         words = tuple(words)
         covered = 0  # the end of the occurrence so far that ends last; all of them start earlier or here
@@ -94,10 +94,10 @@ def find_mentions(
     clusters: Optional[Sequence[Sequence[Iterable[TokenSpan]]]] = None,
 ) -> QuestionMentions:
     """
-    Finds the mentions of candidates and subjects, by their words and by coreference.
+    Find the mentions of candidates and subjects, by their words and by coreference.
 
-    Among candidates, an occurrence within a longer one is no mention, and so among subjects. A candidate within a subject is
-    one: the subject "Hanging Gardens of Mumbai" hides no mention of "Mumbai".
+    Among candidates, an occurrence within a longer one is not a mention, and the same among subjects. A candidate within a
+    subject is a mention: the subject "Hanging Gardens of Mumbai" does not hide "Mumbai".
 
     A cluster that holds a mention of a candidate or a subject, by exactly its tokens, makes all of its spans mentions. They
     stand for the candidate that most of the cluster's own mentions stand for (the first in the text, if several do), unless
@@ -135,7 +135,7 @@ def find_mentions(
 def _add_coreferent(
     support: int, found: Dict[TokenSpan, Mention], clusters: Sequence[Iterable[TokenSpan]]
 ) -> List[Set[TokenSpan]]:
-    """Adds the coreferent mentions of a support to `found`; returns the clusters that were used."""
+    """Add the coreferent mentions of a support to `found`; return the clusters that were used."""
     by_words = dict(found)
     used = []
     for cluster in clusters:
@@ -157,10 +157,12 @@ def _add_coreferent(
     return used
 
 
-def cluster_tokens(
+def align_clusters(
     clusters: Sequence[Cluster], token_starts: Sequence[int], token_ends: Sequence[int]
 ) -> List[Set[TokenSpan]]:
     """
+    Turn spans of characters into spans of tokens.
+
     # Parameters
 
     clusters : `Sequence[Cluster]`

@@ -1,7 +1,7 @@
 import logging
 from collections import Counter
 from functools import partial
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -12,35 +12,32 @@ from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.data.tokenizers import Tokenizer
 
 from allennlp_graphmask.data.coreference import CoreferenceResolver, NoCoreference, check_clusters
+from allennlp_graphmask.data.dataset_readers.multihop_qa.candidate_selection import (
+    UNKNOWN,
+    SelectedCandidates,
+    select_candidates,
+)
 from allennlp_graphmask.data.dataset_readers.multihop_qa.entity_candidates import EntityCandidates
 from allennlp_graphmask.data.dataset_readers.multihop_qa.json_objects import read_json_objects
 from allennlp_graphmask.data.dataset_readers.multihop_qa.mention_graph import (
     MENTION_RELATIONS,
     link_mentions,
 )
+from allennlp_graphmask.data.dataset_readers.multihop_qa.mention_metadata import describe_mentions
 from allennlp_graphmask.data.dataset_readers.multihop_qa.mentions import (
-    Mention,
     Phrase,
-    cluster_tokens,
+    QuestionMentions,
+    align_clusters,
     find_mentions,
 )
 from allennlp_graphmask.data.dataset_readers.multihop_qa.question import MultihopQuestion
+from allennlp_graphmask.data.dataset_readers.multihop_qa.tokenized_text import TokenizedText, tokenize_texts
 from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.fields import GraphField
+from allennlp_graphmask.data.files import errors_at
 from allennlp_graphmask.data.tokenizers import PlainWordsTokenizer
 
 logger = logging.getLogger(__name__)
-
-#: The index of an answer that is not known, the candidate of a mention of none, and the padding of spans.
-UNKNOWN = -1
-
-
-class _Candidates(NamedTuple):
-    """The candidates that are kept, what is looked for in the supports for each, and the answer among them."""
-
-    texts: List[str]
-    phrases: List[Phrase]
-    answer: int
 
 
 class MultihopQaReader(RecordReader):
@@ -48,9 +45,8 @@ class MultihopQaReader(RecordReader):
     The base of readers for multi-hop question answering over mentions: one instance for each question, whose graph has as
     nodes the mentions in its supports of the candidates and of the query's subject.
 
-    A mention is an exact, case-insensitive match of tokens; `find_mentions` says what is done where matches nest and with
-    coreferent spans, `link_mentions` which relations there are. Each link is two edges with the same label, one in each
-    direction.
+    A mention is an exact, case-insensitive match of tokens. `find_mentions` describes nested matches and coreferent spans,
+    `link_mentions` the relations. Each link is two edges with the same label, one in each direction.
 
     The fields of an instance (N mentions, C candidates):
 
@@ -58,7 +54,7 @@ class MultihopQaReader(RecordReader):
     - `supports`: a list of texts, those in which there is a mention, in order; one without tokens if there is none.
     - `mention_spans`: row in `supports`, first and last token (inclusive). Shape: (N, 3), padding -1.
     - `mention_candidates`: the candidate that the mention stands for, -1 if it only stands for the subject. Shape: (N,),
-      padding -1; `mention_spans` tells what is padding.
+      padding -1; `mention_spans` shows what is padding.
     - `mention_is_subject`: Shape: (N,), bool.
     - `candidate_mask`: Shape: (C,), bool.
     - `answer`: an index of candidates, -1 where it is not known. Shape: ().
@@ -70,13 +66,13 @@ class MultihopQaReader(RecordReader):
       (`"candidate"`, `"subject"` or `"coreferent"`).
 
     Legal are: an answer that is never mentioned, a support without mentions, no mention at all, candidates given twice (they
-    are one), empty supports, no support, no answer. What is wrong stops the reading with a `ConfigurationError` that names the
-    file and the question. What is left out because of the limits below is counted and logged once for each file.
+    are one), empty supports, no support, no answer. Malformed questions stop the reading with a `ConfigurationError` that names
+    the file and the question. What is left out because of the limits below is counted and logged once for each file.
 
     # Parameters
 
     tokenizer : `Tokenizer`, optional (default = `PlainWordsTokenizer()`)
-        It must tell where its tokens are in the text (`idx`). For a transformer keep words as tokens and use indexers for
+        It must give the places of its tokens in the text (`idx`). For a transformer keep words as tokens and use indexers for
         mismatched tokens (`pretrained_transformer_mismatched`).
     token_indexers : `Dict[str, TokenIndexer]`, optional
         For query and supports. Default is `{"tokens": SingleIdTokenIndexer(lowercase_tokens=True)}`.
@@ -97,13 +93,15 @@ class MultihopQaReader(RecordReader):
     only_supports_with_mentions : `bool`, optional (default = `True`)
         Whether texts without a mention are left out of `supports`: no node depends on them.
     subject_in_query : `bool`, optional (default = `True`)
-        Whether the field `query` holds the subject's name after the relation. A model that is told which mentions are the
-        subject's (see `mention_is_subject`) can do without, and learns fewer names by heart from few questions. A query without
-        a known relation stays whole.
+        Whether the field `query` holds the subject's name after the relation. A model that gets the subject's mentions by
+        `mention_is_subject` does not need the name, and memorizes fewer names from few questions. A query without a known
+        relation stays whole.
     """
 
-    #: Whether a known answer that is no candidate is an error, or is counted and becomes an unknown one.
+    #: Whether a known answer that is not a candidate is an error, or is counted and becomes an unknown one.
     answer_must_be_candidate = True
+    #: The keys that may hold a question's id.
+    id_keys: Tuple[str, ...] = ("id",)
     #: Finds candidates and subjects in texts, for data sets that give none.
     entity_candidates: Optional[EntityCandidates] = None
 
@@ -123,11 +121,12 @@ class MultihopQaReader(RecordReader):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, limit in (
-            ("max_nodes", max_nodes),
-            ("max_query_tokens", max_query_tokens),
-            ("max_candidates", max_candidates),
-        ):
+        limits = {
+            "max_nodes": max_nodes,
+            "max_query_tokens": max_query_tokens,
+            "max_candidates": max_candidates,
+        }
+        for name, limit in limits.items():
             if limit < 1:
                 raise ConfigurationError(f"{name} must be at least 1, got {limit}.")
         for relation in relations or ():
@@ -149,16 +148,13 @@ class MultihopQaReader(RecordReader):
 
     def question_from_json(self, content: Dict[str, Any]) -> MultihopQuestion:
         """
-        The question that an object of the data set's JSON holds.
+        Return the question in an object of the data set's JSON.
 
         # Raises
 
         `ConfigurationError` if a key is missing or has a value of the wrong type.
         """
         raise NotImplementedError
-
-    #: The keys that may hold a question's id.
-    id_keys: Tuple[str, ...] = ("id",)
 
     def records(self, path: str) -> Iterator[Record]:
         counts: Counter = Counter()
@@ -168,19 +164,19 @@ class MultihopQaReader(RecordReader):
             name = next((found.content[key] for key in self.id_keys if key in found.content), None)
             which = "without an id" if name is None else repr(name)
             place = f"question {which} (number {found.number}, byte {found.offset})"
-            yield Record(place, partial(self._instances_of_object, found.content, f"{path}, {place}", counts))
+            yield Record(place, partial(self._read_object, found.content, f"{path}, {place}", counts))
         self._log(path, counts)
         if not num_objects:
             logger.warning("%s: no instance: the list of questions is empty.", path)
 
-    def _instances_of_object(self, content: Dict[str, Any], place: str, counts: Counter) -> List[Instance]:
-        try:
-            return [self._instance(self.question_from_json(content), counts)]
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{place}: {error.message}") from error
+    def _read_object(self, content: Dict[str, Any], place: str, counts: Counter) -> List[Instance]:
+        with errors_at(place):
+            instance, counts_of_question = self._build_instance(self.question_from_json(content))
+        counts.update(counts_of_question)
+        return [instance]
 
     def _log(self, path: str, counts: Counter) -> None:
-        """Says what was read and what was left out."""
+        """Log what was read and what was left out."""
         num_known = counts["answer known"]
         logger.info(
             "%s: %d questions, %d with an answer, which is among the candidates of %d and mentioned in %d; %d mentions, %d "
@@ -216,45 +212,41 @@ class MultihopQaReader(RecordReader):
         question : `MultihopQuestion`
             `question_from_json` makes one of the data set's JSON. Without an answer the instance is one for prediction.
         """
-        return self._instance(question, Counter())
+        return self._build_instance(question)[0]
 
-    def _instance(self, question: MultihopQuestion, counts: Counter) -> Instance:
-        counts["questions"] += 1
-        query = self._query_tokens(question)
-        counts["queries cut"] += len(query) > self._max_query_tokens
-        candidates = self._candidates(question, counts)
-        subjects = [phrase for phrase in dict.fromkeys(map(self._phrase, question.subjects)) if phrase]
-        texts = self._tokenizer.batch_tokenize(list(question.supports))
-        places = [[self._place(token) for token in tokens] for tokens in texts]
-        words = [[token.ensure_text().lower() for token in tokens] for tokens in texts]
-        clusters = None
-        if not isinstance(self._coreference, NoCoreference):
-            resolved = check_clusters(
-                self._coreference.clusters(question.supports, question.coreference), question.supports
-            )
-            clusters = [
-                cluster_tokens(of_text, [start for start, _ in place], [end for _, end in place])
-                for of_text, place in zip(resolved, places)
-            ]
-        found = find_mentions(words, candidates.phrases, subjects, clusters)
-        counts["nodes cut"] += max(0, len(found.mentions) - self._max_nodes)
-        mentions = found.mentions[: self._max_nodes]
-        linked = [[number for number in cluster if number < len(mentions)] for cluster in found.clusters]
-        counts["mentions"] += len(mentions)
-        counts["without mention"] += not mentions
-        if candidates.answer != UNKNOWN:
-            counts["answer mentioned"] += any(mention.candidate == candidates.answer for mention in mentions)
-
-        rows = (
-            sorted({mention.support for mention in mentions})
-            if self._only_supports_with_mentions
-            else list(range(len(texts)))
+    def _build_instance(self, question: MultihopQuestion) -> Tuple[Instance, Counter]:
+        """Build a question's instance, and count what the log of its file reports."""
+        query = self._tokenize_query(question)
+        candidates = select_candidates(
+            question,
+            self._to_phrase,
+            self._max_candidates,
+            keep_answer=self._keep_answer,
+            answer_must_be_candidate=self.answer_must_be_candidate,
         )
+        supports = tokenize_texts(self._tokenizer, question.supports)
+        found = self._find_mentions(question, candidates, supports)
+        mentions = found.mentions[: self._max_nodes]
+        counts = candidates.counts
+        counts["questions"] = 1
+        counts["queries cut"] = int(len(query) > self._max_query_tokens)
+        counts["nodes cut"] = len(found.mentions) - len(mentions)
+        counts["mentions"] = len(mentions)
+        counts["without mention"] = int(not mentions)
+        if candidates.answer != UNKNOWN:
+            counts["answer mentioned"] = int(
+                any(mention.candidate == candidates.answer for mention in mentions)
+            )
+
+        # The supports that are rows of the field.
+        rows = list(range(len(supports)))
+        if self._only_supports_with_mentions:
+            rows = sorted({mention.support for mention in mentions})
         row_of_support = {support: row for row, support in enumerate(rows)}
         edges, labels = link_mentions(
             [mention.support for mention in mentions],
             [mention.entity for mention in mentions],
-            linked,
+            [[number for number in cluster if number < len(mentions)] for cluster in found.clusters],
             self._relations,
             match_within_supports=self._match_within_supports,
         )
@@ -262,10 +254,12 @@ class MultihopQaReader(RecordReader):
         spans = np.array(
             [(row_of_support[mention.support], *mention[1:3]) for mention in mentions], dtype=np.int64
         ).reshape(-1, 3)
-        # The indexers come in `apply_token_indexers`: workers of a data loader must not send them along.
+        # `apply_token_indexers` adds the indexers: workers of a data loader must not send them along.
         fields: Dict[str, Field] = {
             "query": TextField(query[: self._max_query_tokens]),
-            "supports": ListField([TextField(texts[support]) for support in rows] or [TextField([])]),
+            "supports": ListField(
+                [TextField(supports[support].tokens) for support in rows] or [TextField([])]
+            ),
             "mention_spans": TensorField(torch.from_numpy(spans), padding_value=UNKNOWN),
             "mention_candidates": TensorField(
                 torch.tensor([mention.candidate for mention in mentions], dtype=torch.long),
@@ -293,13 +287,24 @@ class MultihopQaReader(RecordReader):
                 "answer": question.answer,
                 "supports": list(question.supports),
                 "support_rows": rows,
-                "tokens": [token.ensure_text() for support in rows for token in texts[support]],
-                "nodes": _described(question.supports, mentions, rows, texts, places),
+                **describe_mentions(mentions, supports, rows),
             }
         )
-        return Instance(fields)
+        return Instance(fields), counts
 
-    def _query_tokens(self, question: MultihopQuestion) -> List[Token]:
+    def _find_mentions(
+        self, question: MultihopQuestion, candidates: SelectedCandidates, supports: Sequence[TokenizedText]
+    ) -> QuestionMentions:
+        subjects = [phrase for phrase in dict.fromkeys(map(self._to_phrase, question.subjects)) if phrase]
+        resolved = self._coreference.clusters(question.supports, question.coreference)
+        clusters = [
+            align_clusters(clusters_of_text, support.starts, support.ends)
+            for clusters_of_text, support in zip(check_clusters(resolved, question.supports), supports)
+        ]
+        words = [support.get_words() for support in supports]
+        return find_mentions(words, candidates.phrases, subjects, clusters)
+
+    def _tokenize_query(self, question: MultihopQuestion) -> List[Token]:
         text = question.query
         if question.relation and text.startswith(question.relation):
             # As long as before, so that the tokens' places are those in the query.
@@ -310,57 +315,8 @@ class MultihopQaReader(RecordReader):
             raise ConfigurationError(f"the query {question.query!r} has no token.")
         return tokens
 
-    def _phrase(self, text: str) -> Phrase:
+    def _to_phrase(self, text: str) -> Phrase:
         return tuple(token.ensure_text().lower() for token in self._tokenizer.tokenize(text))
-
-    def _candidates(self, question: MultihopQuestion, counts: Counter) -> _Candidates:
-        # The first spelling of each candidate, and where it is.
-        index_of_phrase: Dict[Phrase, int] = {}
-        texts: List[str] = []
-        phrases: List[Phrase] = []
-        for text in question.candidates:
-            phrase = self._phrase(text)
-            if phrase in index_of_phrase:
-                counts["candidates merged"] += 1
-                continue
-            index_of_phrase[phrase] = len(texts)
-            texts.append(text)
-            phrases.append(() if text in question.not_mentioned else phrase)
-        answer = UNKNOWN
-        if question.answer is not None:
-            counts["answer known"] += 1
-            answer = index_of_phrase.get(self._phrase(question.answer), UNKNOWN)
-            if answer == UNKNOWN and self.answer_must_be_candidate:
-                raise ConfigurationError(
-                    f"the answer {question.answer!r} is not among the candidates {texts!r:.300}. Leave 'answer' out where it is "
-                    "not known."
-                )
-            counts["answer among candidates"] += answer != UNKNOWN
-        limit = self._max_candidates
-        if len(texts) > limit:
-            counts["candidates cut"] += len(texts) - limit
-            kept = list(range(limit))
-            if answer >= limit:
-                if self._keep_answer:
-                    counts["answers moved"] += 1
-                    kept[-1] = answer
-                    answer = limit - 1
-                else:
-                    counts["answers cut"] += 1
-                    answer = UNKNOWN
-            texts, phrases = [texts[index] for index in kept], [phrases[index] for index in kept]
-        return _Candidates(texts, phrases, answer)
-
-    def _place(self, token: Token) -> Tuple[int, int]:
-        """Where a token starts and ends (exclusive) in its text."""
-        if token.idx is None:
-            raise ConfigurationError(
-                f"The tokenizer {type(self._tokenizer).__name__} does not tell where the token {str(token)!r} is in its text "
-                "('idx'). Use one that does, such as 'plain_words'; a transformer can have words as tokens with the indexer "
-                "'pretrained_transformer_mismatched'."
-            )
-        end = getattr(token, "idx_end", None)
-        return token.idx, token.idx + len(token.ensure_text()) if end is None else end
 
     def apply_token_indexers(self, instance: Instance) -> None:
         query, supports = instance.fields["query"], instance.fields["supports"]
@@ -368,37 +324,3 @@ class MultihopQaReader(RecordReader):
         for field in (query, *supports.field_list):
             assert isinstance(field, TextField)
             field.token_indexers = self._token_indexers
-
-
-def _described(
-    supports: Sequence[str],
-    mentions: Sequence[Mention],
-    rows: Sequence[int],
-    texts: Sequence[Sequence[Token]],
-    places: Sequence[Sequence[Tuple[int, int]]],
-) -> List[Dict[str, Any]]:
-    """The mentions as the metadata tell of them."""
-    first_token_of_support = {}
-    num_tokens = 0
-    for support in rows:
-        first_token_of_support[support] = num_tokens
-        num_tokens += len(texts[support])
-    nodes = []
-    for mention in mentions:
-        start = places[mention.support][mention.first_token][0]
-        end = places[mention.support][mention.last_token][1]
-        first_token = first_token_of_support[mention.support]
-        nodes.append(
-            {
-                "text": supports[mention.support][start:end],
-                "support": mention.support,
-                "start_char": start,
-                "end_char": end,
-                "start": first_token + mention.first_token,
-                "end": first_token + mention.last_token + 1,
-                "candidate": mention.candidate,
-                "is_subject": mention.is_subject,
-                "kind": mention.kind,
-            }
-        )
-    return nodes

@@ -1,22 +1,60 @@
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional
 
+from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader
+from pydantic import BaseModel
 
 from allennlp_graphmask.data.dataset_readers.multihop_qa.multihop_qa_reader import MultihopQaReader
-from allennlp_graphmask.data.dataset_readers.multihop_qa.question import (
-    MultihopQuestion,
-    strings_of,
-    value_of,
-)
+from allennlp_graphmask.data.dataset_readers.multihop_qa.question import MultihopQuestion
+from allennlp_graphmask.validation import String, validate
+
+
+class WikiHopQuestion(BaseModel):
+    """A question as an object in WikiHop's format holds it; other keys are ignored."""
+
+    query: String
+    candidates: List[String]
+    supports: List[String]
+    id: Optional[String] = None
+    answer: Optional[String] = None
+    #: Checked by the `CoreferenceResolver` that reads it.
+    coreference: Any = None
+
+    def to_question(self) -> MultihopQuestion:
+        """
+        Split the query: its first word is the relation, the others are the subject. A question mark at the end (MedHop) belongs
+        to neither.
+
+        # Raises
+
+        `ConfigurationError` if there is no candidate or the query is empty.
+        """
+        query = self.query.strip()
+        relation, _, subject = query.partition(" ")
+        subject = subject.strip().removesuffix("?").rstrip()
+        return MultihopQuestion(
+            question_id=self.id,
+            query=query,
+            candidates=tuple(self.candidates),
+            supports=tuple(self.supports),
+            answer=self.answer,
+            subjects=(subject,) if subject else (),
+            relation=relation,
+            coreference=self.coreference,
+        )
+
+
+class _QuestionWithId(WikiHopQuestion):
+    id: String
 
 
 @DatasetReader.register("wikihop")
 class WikiHopReader(MultihopQaReader):
     """
     Reads WikiHop and MedHop (Welbl, Stenetorp and Riedel, TACL 2018, https://arxiv.org/abs/1710.06481), masked or not, and
-    other data in their format: one JSON list, plain, .gz or .xz, of objects with `id`, `query`, `candidates`, `supports` and,
-    where it is known, `answer`; `coreference` may hold the supports' coreference (see `AnnotatedCoreference`), other keys are
-    ignored. Files are read question by question and may be of any size.
+    other data in their format: one JSON list of objects with `id`, `query`, `candidates`, `supports` and, where it is known,
+    `answer`; `coreference` may hold the supports' coreference (see `AnnotatedCoreference`), other keys are ignored. Files, plain,
+    .gz, .bz2 or .xz, by path or URL, are read question by question and may be of any size.
 
     The first word of a query is its relation, which is split at `_`, the others are its subject; a question mark at its end
     (MedHop) does not belong to it. A known answer must be a candidate.
@@ -27,31 +65,4 @@ class WikiHopReader(MultihopQaReader):
     """
 
     def question_from_json(self, content: Dict[str, Any]) -> MultihopQuestion:
-        value_of(content, "id", str)
-        return question_of_wikihop(content)
-
-
-def question_of_wikihop(content: Dict[str, Any]) -> MultihopQuestion:
-    """
-    # Returns
-
-    `MultihopQuestion`
-        That of an object in WikiHop's format, whose `id`, `answer` and `coreference` may be absent.
-
-    # Raises
-
-    `ConfigurationError` if another key is missing or a value has the wrong type.
-    """
-    query = value_of(content, "query", str).strip()
-    relation, _, subject = query.partition(" ")
-    subject = subject.strip().removesuffix("?").rstrip()
-    return MultihopQuestion(
-        question_id=value_of(content, "id", str, default=None),
-        query=query,
-        candidates=strings_of(content, "candidates"),
-        supports=strings_of(content, "supports"),
-        answer=value_of(content, "answer", str, default=None),
-        subjects=(subject,) if subject else (),
-        relation=relation,
-        coreference=content.get("coreference"),
-    )
+        return validate(_QuestionWithId, content, ConfigurationError).to_question()

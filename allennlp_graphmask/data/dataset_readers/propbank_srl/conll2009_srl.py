@@ -8,7 +8,7 @@ from allennlp.data import DatasetReader, Instance, Token, TokenIndexer
 from allennlp.data.fields import Field, MetadataField, SequenceLabelField, TextField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 
-from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import ReadSentence, read_conll2009_blocks
+from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import ConllBlock, read_conll2009
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import check_scheme
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate
@@ -18,16 +18,17 @@ from allennlp_graphmask.graph import inverse_relation
 
 logger = logging.getLogger(__name__)
 
-#: The role label of tokens that are no argument.
+#: The role label of tokens that are not arguments.
 NULL_ROLE = "_"
 
 
 @DatasetReader.register("conll2009_srl")
 class Conll2009SrlReader(RecordReader):
     """
-    Reads semantic role labelling data in the columns of CoNLL-2009: one instance for each predicate, whose graph has the
-    sentence's tokens as nodes and for each arc of the tree an edge from head to dependent, labelled with the dependency label,
-    and the inverse edge (`allennlp_graphmask.graph.inverse_relation`). Roots have no arc.
+    Reads semantic role labelling data in the columns of CoNLL-2009, plain, .gz, .bz2 or .xz, by path or URL: one instance for
+    each predicate. The nodes of its graph are the sentence's tokens. For each arc of the tree there is an edge from head to
+    dependent, labelled with the dependency label, and the inverse edge (`allennlp_graphmask.graph.inverse_relation`). Roots have
+    no arc.
 
     An instance has the fields `tokens`, `predicate_lemma` (a text of one token), `predicate_indicator`, `graph`, `roles` (if
     they are known; -1 where a role was not seen in training) and `metadata`.
@@ -42,14 +43,14 @@ class Conll2009SrlReader(RecordReader):
     syntax : `str`, optional (default = `"gold"`)
         `"gold"` or `"predicted"`: which columns lemmas, parts of speech and trees are taken from.
     predicates : `str`, optional (default = `"with_arguments"`)
-        `"all"`, or `"with_arguments"`: leave predicates out whose arguments are known to be none.
+        `"all"`, or `"with_arguments"`: leave out predicates that are known to have no arguments.
     token_indexers : `Dict[str, TokenIndexer]`, optional
         Default is `{"tokens": SingleIdTokenIndexer(lowercase_tokens=True)}`. Tokens have `text`, `lemma_`, `pos_` (the part of
         speech column) and `dep_`.
     lemma_indexers : `Dict[str, TokenIndexer]`, optional
         For the predicate's lemma. Default is `{"lemmas": SingleIdTokenIndexer("lemmas", feature_name="lemma_")}`.
     max_sentence_length : `int`, optional (default = `None`)
-        Longer sentences are left out; how many is logged once for each file.
+        Longer sentences are left out; their number is logged once for each file.
     """
 
     def __init__(
@@ -79,13 +80,11 @@ class Conll2009SrlReader(RecordReader):
     def records(self, path: str) -> Iterator[Record]:
         num_predicates = 0
         counts: Counter = Counter()
-        for found in read_conll2009_blocks(path, self.syntax):
+        for block in read_conll2009(path, self.syntax):
             # Counted before the sentences are shared out: a worker's share of a file may have no predicate.
-            if found.sentence is not None:
-                num_predicates += len(self._chosen_predicates(found.sentence))
-            yield Record(
-                f"sentence at line {found.line}", partial(self._instances_of_block, found, path, counts)
-            )
+            if block.sentence is not None:
+                num_predicates += len(self._select_predicates(block.sentence))
+            yield Record(f"sentence at line {block.line}", partial(self._read_block, block, path, counts))
         if counts["too long"]:
             logger.warning(
                 "%s: left out %d sentences of more than %d tokens.",
@@ -100,17 +99,17 @@ class Conll2009SrlReader(RecordReader):
                 " with an argument" if self._only_with_arguments else "",
             )
 
-    def _instances_of_block(self, found: ReadSentence, path: str, counts: Counter) -> List[Instance]:
-        sentence = found.get()
+    def _read_block(self, block: ConllBlock, path: str, counts: Counter) -> List[Instance]:
+        sentence = block.get_sentence()
         check_scheme(
             sentence.dependency_labels, self.dependency_scheme, f"{path}, sentence {sentence.sentence_id}"
         )
         if self._max_sentence_length is not None and len(sentence) > self._max_sentence_length:
             counts["too long"] += 1
             return []
-        return [self.text_to_instance(sentence, predicate) for predicate in self._chosen_predicates(sentence)]
+        return [self.text_to_instance(sentence, predicate) for predicate in self._select_predicates(sentence)]
 
-    def _chosen_predicates(self, sentence: DependencySentence) -> List[Predicate]:
+    def _select_predicates(self, sentence: DependencySentence) -> List[Predicate]:
         return [
             predicate
             for predicate in sentence.predicates
@@ -134,7 +133,7 @@ class Conll2009SrlReader(RecordReader):
                 sentence.words, sentence.lemmas, sentence.parts_of_speech, sentence.dependency_labels
             )
         ]
-        # The indexers come in `apply_token_indexers`: workers of a data loader must not send them along.
+        # `apply_token_indexers` adds the indexers: workers of a data loader must not send them along.
         text = TextField(tokens)
         lemma = sentence.lemmas[predicate.index].lower()
         edges, labels = [], []

@@ -1,6 +1,6 @@
 """
-Which annotation scheme dependency labels belong to. A model trained on trees of one scheme gives nonsense on another's, without
-any error: most labels are unknown to it, and those that both have mean different things.
+The annotation schemes of dependency labels. A model trained on trees of one scheme gives wrong results on another's, without any
+error: it does not know most of the labels, and those that both have mean different things.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ DEPENDENCY_SCHEMES: Dict[str, FrozenSet[str]] = {
 
 
 def _base(label: str, scheme: str) -> str:
-    """A label as the scheme's inventory writes it: CoNLL-2008's compounds (ADV-GAP) by their first part, others without subtype."""
+    """Return the first part of CoNLL-2008's compounds (ADV-GAP), and labels of other schemes without subtype, as inventories do."""
     if scheme == "conll2008":
         return label.split("-")[0]
     base = label.split(":")[0]
@@ -43,13 +43,13 @@ def _base(label: str, scheme: str) -> str:
 
 
 def belongs_to(label: str, scheme: str) -> bool:
-    """Whether a known scheme has a label."""
+    """Return whether a known scheme has a label."""
     return _base(label, scheme) in DEPENDENCY_SCHEMES[scheme]
 
 
 def guess_scheme(labels: Iterable[str]) -> Optional[str]:
     """
-    The known scheme that has the most of these labels (counted as often as they occur), or `None` if none has at least nine
+    Return the known scheme that has the most of these labels (counted as often as they occur), or `None` if none has at least nine
     tenths of them, or two have equally many.
     """
     counts = Counter(labels)
@@ -66,12 +66,14 @@ def guess_scheme(labels: Iterable[str]) -> Optional[str]:
 
 def check_scheme(labels: Iterable[str], declared: str, where: str) -> None:
     """
+    Check that trees are in the scheme that they are declared to be in.
+
     # Parameters
 
     labels : `Iterable[str]`
         The dependency labels of a sentence.
     declared : `str`
-        The scheme that the trees are said to be in. Nothing is checked for names that are not in `DEPENDENCY_SCHEMES`.
+        The declared scheme of the trees. Nothing is checked for names that are not in `DEPENDENCY_SCHEMES`.
     where : `str`
         What the error calls the place: file and sentence.
 

@@ -1,4 +1,4 @@
-"""What follows from the heads of a dependency tree. Heads are 0-based token positions, -1 for a root."""
+"""Structure that follows from the heads of a dependency tree. Heads are 0-based token positions, -1 for a root."""
 
 from typing import List, Optional, Sequence, Tuple
 
@@ -7,7 +7,7 @@ ROOT = -1
 
 
 def find_cycle(heads: Sequence[int]) -> Optional[List[int]]:
-    """The tokens of a cycle, each followed by its head, or `None` if every token leads to a root."""
+    """Return the tokens of a cycle, each followed by its head, or `None` if every token leads to a root."""
     known_to_lead_to_root = [False] * len(heads)
     for token in range(len(heads)):
         path: List[int] = []
@@ -23,7 +23,7 @@ def find_cycle(heads: Sequence[int]) -> Optional[List[int]]:
 
 
 def subtree(heads: Sequence[int], token: int) -> List[int]:
-    """The token and everything below it, in order of position."""
+    """Return the token and everything below it, in order of position."""
     members = {token}
     # Heads can stand on either side of their dependents: repeat until nothing is added.
     while True:
@@ -33,17 +33,11 @@ def subtree(heads: Sequence[int], token: int) -> List[int]:
         members |= added
 
 
-def subtree_span(heads: Sequence[int], token: int) -> Tuple[int, int]:
-    """The smallest span, end exclusive, that covers the subtree of a token."""
-    members = subtree(heads, token)
-    return members[0], members[-1] + 1
-
-
 def argument_span(heads: Sequence[int], head: int, predicate: int) -> Tuple[int, int]:
     """
-    The phrase of an argument with this head: the contiguous part around the head of its subtree, without the branch that
+    Find the phrase of an argument with this head: the contiguous part around the head of its subtree, without the branch that
     leads to the predicate. In "the plan that she proposed" the head "plan" of an argument of "proposed" dominates the whole
-    relative clause, which is no part of the argument.
+    relative clause, which is not a part of the argument.
 
     # Returns
 

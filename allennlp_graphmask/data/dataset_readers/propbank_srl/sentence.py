@@ -36,14 +36,13 @@ class DependencySentence:
     words, lemmas, parts_of_speech, dependency_labels : `Tuple[str, ...]`
         One for each token.
     heads : `Tuple[int, ...]`
-        The position of each token's head, from 0; -1 for roots, of which there may be several.
+        The position of each token's head, from 0; -1 for roots. There may be several roots.
     predicates : `Tuple[Predicate, ...]`
     sentence_id : `str`, optional
 
     # Raises
 
-    `ConfigurationError` if the lengths differ, a head is no token, the heads form a cycle, or a predicate or argument is no
-    token.
+    `ConfigurationError` if the lengths differ, the heads form a cycle, or a head, a predicate or an argument is not a token.
     """
 
     words: Tuple[str, ...]
@@ -66,7 +65,7 @@ class DependencySentence:
         for token, head in enumerate(self.heads):
             if head != ROOT and not 0 <= head < length:
                 raise ConfigurationError(
-                    f"The head of token {token} ({self.words[token]!r}) is {head}, which is no token: the sentence has {length} "
+                    f"The head of token {token} ({self.words[token]!r}) is {head}, which is not a token: the sentence has {length} "
                     "tokens, from 0, and a root has head -1."
                 )
         cycle = find_cycle(self.heads)

@@ -8,7 +8,7 @@ from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph import VARIA
 #: The names of the splits, each of which is a random stream of its own.
 SPLITS = ("train", "dev", "test")
 
-#: Graphs are drawn in blocks of so many, whose random numbers are drawn at once.
+#: The number of graphs whose random numbers are drawn at once.
 _BLOCK = 1000
 
 
@@ -25,26 +25,21 @@ def generate_star_graphs(
     seed: int = 0,
 ) -> Iterator[StarGraph]:
     """
-    Draws the graphs of a split, uniformly: the number of leaves, the colour of each leaf's edge, two different colours for
+    Draw the graphs of a split, uniformly: the number of leaves, the colour of each leaf's edge, two different colours for
     the query, and for the variant `"two_layer"` the number of branches and the branch of each leaf (some branches have
     none). As in the paper, nothing is balanced: the label is `not_more` for about three graphs of five.
 
     The same arguments give the same graphs on every machine, with every version of Python and numpy, and the first graphs do
-    not depend on how many there are. They are made of the raw output of a PCG64 generator, which numpy promises never to change,
-    as it does not for the numbers that its distributions make of them.
+    not depend on how many there are. They are made of the raw output of a PCG64 generator, which numpy guarantees not to change.
+    It gives no such guarantee for its distributions.
 
     # Parameters
 
     split : `str`
         `"train"`, `"dev"` or `"test"`: different streams.
     num_graphs : `int`
-    variant : `str`, optional (default = `"single_layer"`)
-    num_colours : `int`, optional (default = `6`)
-    min_leaves, max_leaves : `int`, optional (default = `6`, `12`)
-        The latter is inclusive.
-    min_branches, max_branches : `int`, optional (default = `3`, `5`)
-        The latter is inclusive. For the variant `"two_layer"`.
-    seed : `int`, optional (default = `0`)
+
+    The others are those of `StarGraphReader`.
 
     # Raises
 
@@ -68,49 +63,38 @@ def generate_star_graphs(
         raise ConfigurationError(f"The split '{split}' cannot have {num_graphs} graphs.")
     if seed < 0:
         raise ConfigurationError(f"seed is {seed}, expected 0 or more.")
-    return _graphs(
-        split, num_graphs, variant, num_colours, (min_leaves, max_leaves), (min_branches, max_branches), seed
-    )
-
-
-def _graphs(
-    split: str,
-    num_graphs: int,
-    variant: str,
-    num_colours: int,
-    leaves: tuple[int, int],
-    branches: tuple[int, int],
-    seed: int,
-) -> Iterator[StarGraph]:
-    # A name would have to be hashed to a number; its place in the list is one.
-    bits = np.random.PCG64(np.random.SeedSequence(entropy=seed, spawn_key=(SPLITS.index(split),)))
     colours = colour_names(num_colours)
-    max_leaves = leaves[1]
-    for start in range(0, num_graphs, _BLOCK):
-        # Every graph takes as many numbers, whether it needs them or not, so that none depends on another.
-        drawn = bits.random_raw((_BLOCK, 4 + 2 * max_leaves))
-        nums_leaves = _integers(drawn[:, 0], leaves[0], leaves[1] + 1).tolist()
-        firsts = _integers(drawn[:, 1], 0, num_colours).tolist()
-        steps = _integers(drawn[:, 2], 1, num_colours).tolist()
-        nums_branches = _integers(drawn[:, 3], branches[0], branches[1] + 1)
-        # Shape of each: (_BLOCK, max_leaves)
-        leaf_colours = _integers(drawn[:, 4 : 4 + max_leaves], 0, num_colours).tolist()
-        leaf_branches = _integers(drawn[:, 4 + max_leaves :], 0, nums_branches[:, np.newaxis]).tolist()
-        for number in range(min(_BLOCK, num_graphs - start)):
-            num_leaves, first = nums_leaves[number], firsts[number]
-            in_branches = variant == "two_layer"
-            yield StarGraph.from_leaves(
-                (colours[first], colours[(first + steps[number]) % num_colours]),
-                [colours[colour] for colour in leaf_colours[number][:num_leaves]],
-                leaf_branches=leaf_branches[number][:num_leaves] if in_branches else (),
-                num_branches=int(nums_branches[number]) if in_branches else 0,
-                graph_id=f"{split}-{start + number}",
-            )
+
+    def draw() -> Iterator[StarGraph]:
+        # A name would have to be hashed to a number; its place in the list is one.
+        bits = np.random.PCG64(np.random.SeedSequence(entropy=seed, spawn_key=(SPLITS.index(split),)))
+        for start in range(0, num_graphs, _BLOCK):
+            # Every graph takes as many numbers, whether it needs them or not, so that none depends on another.
+            drawn = bits.random_raw((_BLOCK, 4 + 2 * max_leaves))
+            nums_leaves = _integers(drawn[:, 0], min_leaves, max_leaves + 1).tolist()
+            firsts = _integers(drawn[:, 1], 0, num_colours).tolist()
+            steps = _integers(drawn[:, 2], 1, num_colours).tolist()
+            nums_branches = _integers(drawn[:, 3], min_branches, max_branches + 1)
+            # Shape of each: (_BLOCK, max_leaves)
+            leaf_colours = _integers(drawn[:, 4 : 4 + max_leaves], 0, num_colours).tolist()
+            leaf_branches = _integers(drawn[:, 4 + max_leaves :], 0, nums_branches[:, np.newaxis]).tolist()
+            for number in range(min(_BLOCK, num_graphs - start)):
+                num_leaves, first = nums_leaves[number], firsts[number]
+                in_branches = variant == "two_layer"
+                yield StarGraph.from_leaves(
+                    (colours[first], colours[(first + steps[number]) % num_colours]),
+                    [colours[colour] for colour in leaf_colours[number][:num_leaves]],
+                    leaf_branches=leaf_branches[number][:num_leaves] if in_branches else (),
+                    num_branches=int(nums_branches[number]) if in_branches else 0,
+                    graph_id=f"{split}-{start + number}",
+                )
+
+    return draw()
 
 
 def _integers(bits: np.ndarray, low: int, high: int | np.ndarray) -> np.ndarray:
     """
-    Integers in `low .. high - 1` from 64 random bits each. The upper 32 bits are a fraction of 2^32; that some integers are
-    more probable by a part of 2^32 cannot be noticed.
+    Make integers in `low .. high - 1` of 64 random bits each. The upper 32 bits are a fraction of 2^32, so that probabilities
+    differ by 2^-32 at most.
     """
     return low + (((bits >> np.uint64(32)).astype(np.int64) * (high - low)) >> 32)

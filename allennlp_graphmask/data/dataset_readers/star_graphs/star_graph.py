@@ -6,6 +6,7 @@ import numpy as np
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.data.dataset_readers.graph_jsonl import TextGraph
+from allennlp_graphmask.validation import String, validate
 
 #: The two kinds of star graphs, with one and with two steps from the leaves to the centre.
 VARIANTS = ("single_layer", "two_layer")
@@ -25,7 +26,7 @@ Truth = Tuple[Optional[bool], ...]
 
 
 def colour_names(num_colours: int) -> List[str]:
-    """The types of the edges that leave leaves: red, blue, ..., colour_7, colour_8, ..."""
+    """Name the types of the edges that leave leaves: red, blue, ..., colour_7, colour_8, ..."""
     others = (f"colour_{number}" for number in range(len(_COLOURS) + 1, num_colours + 1))
     return [*_COLOURS[:num_colours], *others]
 
@@ -36,8 +37,8 @@ class StarGraph:
     A star graph: leaves with edges of several colours to one centre, and a query of two of the colours. The question is
     whether there are strictly more edges of the first than of the second.
 
-    Of the variant `"two_layer"` the leaves' edges lead to branches, and one edge of the type `to_centre` from each branch to
-    the centre.
+    In the variant `"two_layer"` the leaves' edges lead to branches, and one edge of the type `to_centre` from each branch to the
+    centre.
 
     # Parameters
 
@@ -53,7 +54,7 @@ class StarGraph:
 
     # Raises
 
-    `ConfigurationError` if it is no star graph.
+    `ConfigurationError` if it is not a star graph.
     """
 
     query: Tuple[str, str]
@@ -72,26 +73,23 @@ class StarGraph:
         }
         sources = set()
         for number, ((source, target), edge_type) in enumerate(zip(self.edges, self.edge_types)):
-            where = f"edges[{number}], of type {edge_type!r}, goes from node {source} to node {target}"
+            targets = branches if branches and edge_type != TO_CENTRE else {CENTRE}
+            error = None
             if source == CENTRE or source in sources:
+                error = f"but the centre, node {CENTRE}, must have no edge that leaves it, and every other node exactly one"
+            elif target not in targets:
+                error = f"expected it to go to the centre, node {CENTRE}"
+                if branches and edge_type != TO_CENTRE:
+                    error = f"expected it to go to a branch: a node that has an edge of type '{TO_CENTRE}'"
+            if error is not None:
                 raise ConfigurationError(
-                    f"{where}, but the centre, node {CENTRE}, must have no edge that leaves it, and every other node exactly one."
+                    f"edges[{number}], of type {edge_type!r}, goes from node {source} to node {target}, {error}."
                 )
             sources.add(source)
-            to_branch = edge_type != TO_CENTRE and bool(branches)
-            if (target not in branches) if to_branch else (target != CENTRE):
-                raise ConfigurationError(
-                    f"{where}, expected it to go to "
-                    + (
-                        "a branch: a node that has an edge of type 'to_centre'."
-                        if to_branch
-                        else f"the centre, node {CENTRE}."
-                    )
-                )
         if len(sources) != len(self.node_texts) - 1:
-            [lonely, *_] = set(range(1, len(self.node_texts))) - sources
+            isolated = min(set(range(1, len(self.node_texts))) - sources)
             raise ConfigurationError(
-                f"nodes[{lonely}] has no edge that leaves it, but every node except for the centre must."
+                f"nodes[{isolated}] has no edge that leaves it, but every node except for the centre must."
             )
 
     @classmethod
@@ -172,30 +170,28 @@ class StarGraph:
         For each edge whether it matters in each layer of a network with as many layers as there are steps to the centre.
 
         The edges of the colours of the query matter, and no others. With two layers they do so in the bottom layer, and in
-        the top layer the edges to the centre from branches that such edges reach. An edge that carries nothing in a layer,
-        as what reaches its target there does not reach the centre any more, or has not started from a leaf, does not matter.
-        Of a branch with as many edges of one colour as of the other nobody can tell: it says as much as a branch
-        with neither. For its edges of these colours in the bottom layer, and for its own in the top layer, the truth is
-        `None`.
+        the top layer the edges to the centre from branches that such edges reach. An edge whose message cannot reach the centre
+        from a leaf in that layer does not matter. A branch with as many edges of the one colour as of the other sends what a
+        branch with neither sends: for its edges of these colours in the bottom layer, and for its own in the top layer, the
+        truth is not defined (`None`).
         """
         if self.variant == "single_layer":
             return [(edge_type in self.query,) for edge_type in self.edge_types]
         truth: List[Truth] = []
         for (source, target), edge_type in zip(self.edges, self.edge_types):
             first, second = self._counts[source if edge_type == TO_CENTRE else target]
-            # Whether the branch that the edge leaves or reaches says anything.
-            says: Optional[bool] = None if first == second > 0 else first != second
+            # Whether the branch that the edge leaves or reaches changes the difference of the two colours.
+            counts: Optional[bool] = None if first == second > 0 else first != second
             if edge_type == TO_CENTRE:
-                truth.append((False, says))
+                truth.append((False, counts))
             else:
-                truth.append((says if edge_type in self.query else False, False))
+                truth.append((counts if edge_type in self.query else False, False))
         return truth
 
     def node_features(self, colours: Sequence[str]) -> np.ndarray:
         """
-        The inputs of nodes. A leaf has a one at the first colour of the query and one at the second, each among as many
-        numbers as there are colours; all others, and so all other nodes, are to know nothing of the query: all their numbers
-        are -1.
+        Build the inputs of nodes. A leaf has a one at the first colour of the query and one at the second, each among as many
+        numbers as there are colours. All other nodes get no information about the query: all their numbers are -1.
 
         # Parameters
 
@@ -217,7 +213,7 @@ class StarGraph:
         return features
 
     def to_json(self) -> Dict[str, Any]:
-        """As a line of a file has it: an object that the reader `graph_jsonl` takes, too."""
+        """Return the graph as a line of a file has it: an object that the reader `graph_jsonl` takes, too."""
         return {
             "id": self.graph_id,
             "query": list(self.query),
@@ -236,31 +232,28 @@ class StarGraph:
 
         # Raises
 
-        `ConfigurationError` if it is no star graph.
+        `ConfigurationError` naming the field, if it is not a star graph.
         """
-        graph = TextGraph.from_json(content)
-        query = (graph.graph_metadata or {}).get("query")
-        if not (isinstance(query, list) and len(query) == 2 and all(isinstance(name, str) for name in query)):
-            raise ConfigurationError(
-                f"'query' is {query!r:.80}, expected a list of two colours, the types of edges that are to be compared."
-            )
-        star = cls(
-            query=(query[0], query[1]),
-            edges=graph.edges,
-            edge_types=graph.edge_types,
-            node_texts=tuple(node.text for node in graph.nodes),
-            graph_id=graph.graph_id,
+        line = validate(_StarGraphLine, content, ConfigurationError)
+        graph = cls(
+            query=line.query,
+            edges=tuple((edge.source, edge.target) for edge in line.edges),
+            edge_types=tuple(edge.type for edge in line.edges),
+            node_texts=tuple(node.text for node in line.nodes),
+            graph_id=line.id,
         )
-        if graph.label not in (None, star.label):
-            raise ConfigurationError(
-                f"'label' is {graph.label!r}, but the edges and the query give {star.label!r}. Mend one of them, or leave 'label' "
-                "out."
-            )
-        for number, (metadata, matters) in enumerate(zip(graph.edge_metadata, star.truth)):
-            given = metadata.get("matters")
-            if given not in (None, list(matters)):
+        given: List[Tuple[str, Any, Any]] = [("label", line.label, graph.label)]
+        for number, (edge, matters) in enumerate(zip(line.edges, graph.truth)):
+            given.append((f"edges[{number}].matters", (edge.model_extra or {}).get("matters"), list(matters)))
+        for path, value, expected in given:
+            if value not in (None, expected):
                 raise ConfigurationError(
-                    f"edges[{number}].matters is {given!r:.80}, but the graph gives {list(matters)}. Mend one of them, or leave "
-                    "'matters' out."
+                    f"{path} is {value!r:.80}, but the edges and the query give {expected!r}. Correct it, or leave it out."
                 )
-        return star
+        return graph
+
+
+class _StarGraphLine(TextGraph, frozen=True):
+    """A star graph as a line of a file has it. `query` is two colours, the types of edges that are to be compared."""
+
+    query: Tuple[String, String]

@@ -7,7 +7,6 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Instance
 from allennlp.data.fields import MetadataField, TensorField
 
-from allennlp_graphmask.data.dataset_readers.graph_jsonl.json_lines import RawLine, read_raw_lines
 from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.dataset_readers.star_graphs.generation import SPLITS, generate_star_graphs
 from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph import (
@@ -17,20 +16,22 @@ from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph import (
     colour_names,
 )
 from allennlp_graphmask.data.fields import GraphField, OpenLabelField
+from allennlp_graphmask.data.files import errors_at
+from allennlp_graphmask.data.json_lines import JsonLine, read_json_lines
 from allennlp_graphmask.data.opaque_metadata import OpaqueMetadata
 
 logger = logging.getLogger(__name__)
 
-_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.xz")
+_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.xz")
 
 
 @DatasetReader.register("star_graphs")
 class StarGraphReader(RecordReader):
     """
-    Makes the star graphs of [Schlichtkrull, De Cao and Titov (2021)](https://arxiv.org/abs/2010.00577), for which it is known
+    Generates the star graphs of [Schlichtkrull, De Cao and Titov (2021)](https://arxiv.org/abs/2010.00577), for which it is known
     which edges matter, and a variant that needs two layers: see `StarGraph` and `docs/star_graphs.md`. The "path" of data is
-    `train`, `dev` or `test`, whose graphs are drawn (see `generate_star_graphs`), or a file with a graph in each line, as
-    `python -m allennlp_graphmask.data.dataset_readers.star_graphs.write_split` writes it.
+    `train`, `dev` or `test`, for graphs that are drawn (see `generate_star_graphs`), or a file or URL with a graph in each line,
+    as `python -m allennlp_graphmask.data.dataset_readers.star_graphs.write_split` writes it.
 
     The fields of an instance:
 
@@ -55,7 +56,7 @@ class StarGraphReader(RecordReader):
     num_train, num_dev, num_test : `int`, optional (default = `10000`, `500`, `500`)
         How many graphs the splits have.
     seed : `int`, optional (default = `0`)
-        Of the data. It is not that of the training, so that several trainings can be compared.
+        Of the data. It is independent of the training's seed, so that several trainings can be compared.
     label_namespace : `str`, optional (default = `"labels"`)
     edge_label_namespace : `str`, optional (default = `"edge_labels"`)
     """
@@ -89,7 +90,7 @@ class StarGraphReader(RecordReader):
         }
         self._sizes = {"train": num_train, "dev": num_dev, "test": num_test}
         for split in SPLITS:
-            # What is wrong with the arguments is said here and not when data are read.
+            # Wrong arguments are errors here and not when data are read.
             self.generate(split)
         self.colours = colour_names(num_colours)
         self._label_namespace = label_namespace
@@ -97,7 +98,7 @@ class StarGraphReader(RecordReader):
 
     def generate(self, split: str) -> Iterator[StarGraph]:
         """
-        The graphs of a split, `"train"`, `"dev"` or `"test"`.
+        Draw the graphs of a split, `"train"`, `"dev"` or `"test"`.
 
         # Raises
 
@@ -105,49 +106,31 @@ class StarGraphReader(RecordReader):
         """
         return generate_star_graphs(split, self._sizes.get(split, 0), **self._generation)
 
-    def read_graphs(self, path: str) -> Iterator[StarGraph]:
-        """
-        The graphs of a file, plain, .gz or .xz, with one in each line.
-
-        # Raises
-
-        `ConfigurationError` naming the file and the line, if a line holds no star graph of this reader's variant and colours.
-        """
-        for line in read_raw_lines(path):
-            yield self._graph_of_line(line)
-
-    def _graph_of_line(self, line: RawLine) -> StarGraph:
-        content = line.parse().content
-        try:
-            graph = StarGraph.from_json(content)
-            self._check(graph)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{line.path}, line {line.number}: {error.message}") from error
-        return graph
-
     def records(self, path: str) -> Iterator[Record]:
         counts: Counter = Counter()
-
-        def instances(graph: StarGraph) -> List[Instance]:
-            counts["graphs"] += 1
-            counts[graph.label] += 1
-            return [self.text_to_instance(graph)]
-
-        def instances_of_line(line: RawLine) -> List[Instance]:
-            return instances(self._graph_of_line(line))
-
         if path in SPLITS:
             for number, graph in enumerate(self.generate(path), start=1):
-                yield Record(f"graph {number}", partial(instances, graph))
+                yield Record(f"graph {number}", partial(self._build_instances, graph, counts))
         elif path.endswith(_SUFFIXES):
-            for line in read_raw_lines(path):
-                yield Record(f"line {line.number}", partial(instances_of_line, line))
+            for line in read_json_lines(path):
+                yield Record(f"line {line.number}", partial(self._read_line, line, counts))
         else:
             raise ConfigurationError(
                 f"The data of the reader 'star_graphs' are 'train', 'dev' or 'test', or a file that ends in {', '.join(_SUFFIXES)}; "
                 f"got '{path}'."
             )
         logger.info("%s: %s.", path, ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+    def _read_line(self, line: JsonLine, counts: Counter) -> List[Instance]:
+        content = line.parse()
+        with errors_at(line.place):
+            return self._build_instances(StarGraph.from_json(content), counts)
+
+    def _build_instances(self, graph: StarGraph, counts: Counter) -> List[Instance]:
+        instance = self.text_to_instance(graph)
+        counts["graphs"] += 1
+        counts[graph.label] += 1
+        return [instance]
 
     def text_to_instance(self, graph: StarGraph) -> Instance:  # type: ignore[override]
         """
@@ -186,7 +169,7 @@ class StarGraphReader(RecordReader):
         )
 
     def _check(self, graph: StarGraph) -> None:
-        # A graph without leaves or branches is of either.
+        # A graph without leaves and branches is of both variants.
         if graph.variant != self.variant and graph.edges:
             raise ConfigurationError(
                 f"the graph has {'' if graph.variant == 'two_layer' else 'no '}edges of type '{TO_CENTRE}', so its variant is "
@@ -195,6 +178,6 @@ class StarGraphReader(RecordReader):
         unknown: Optional[str] = next((name for name in graph.colours if name not in self.colours), None)
         if unknown is not None:
             raise ConfigurationError(
-                f"{unknown!r} is none of this reader's {len(self.colours)} colours, {', '.join(self.colours)}. Rename it, or set "
+                f"{unknown!r} is not one of this reader's {len(self.colours)} colours, {', '.join(self.colours)}. Rename it, or set "
                 '"num_colours".'
             )

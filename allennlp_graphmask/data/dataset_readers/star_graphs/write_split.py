@@ -5,11 +5,13 @@ Writes generated star graphs to a file, one in each line:
 """
 
 import argparse
+import bz2
 import gzip
 import json
 import lzma
 import sys
-from typing import Iterable, Optional, Sequence
+from functools import partial
+from typing import Callable, Dict, Iterable, Optional, Sequence
 
 from allennlp.common.checks import ConfigurationError
 
@@ -18,41 +20,46 @@ from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph import VARIA
 from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph_reader import StarGraphReader
 from allennlp_graphmask.explanation.files import write_atomically
 
+# The same graphs give the same bytes: without the time and the file's name, which gzip would write.
+_COMPRESS: Dict[str, Callable[[bytes], bytes]] = {
+    ".gz": partial(gzip.compress, mtime=0),
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+}
+
 
 def write_star_graphs(graphs: Iterable[StarGraph], path: str) -> int:
     """
-    Writes graphs to a file, which is there whole or not at all.
+    Write graphs to a file, which exists whole or not at all.
 
     # Parameters
 
     graphs : `Iterable[StarGraph]`
     path : `str`
-        Compressed if it ends in .gz or .xz.
+        Compressed if it ends in .gz, .bz2 or .xz.
 
     # Returns
 
     `int`
         How many were written.
     """
-    # The same graphs give the same bytes: without the time and the file's name, which gzip would write.
     content = b"".join(json.dumps(graph.to_json()).encode() + b"\n" for graph in graphs)
     count = content.count(b"\n")
-    if path.endswith(".gz"):
-        content = gzip.compress(content, mtime=0)
-    elif path.endswith(".xz"):
-        content = lzma.compress(content)
+    for suffix, compress in _COMPRESS.items():
+        if path.endswith(suffix):
+            content = compress(content)
     write_atomically(path, content)
     return count
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Writes a split to a file; returns the exit status."""
+    """Write a split to a file; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m allennlp_graphmask.data.dataset_readers.star_graphs.write_split",
         description="Write generated star graphs to a file, one in each line.",
     )
     parser.add_argument("split", choices=SPLITS)
-    parser.add_argument("file", help="ends in .jsonl, .jsonl.gz or .jsonl.xz")
+    parser.add_argument("file", help="ends in .jsonl, or .jsonl.gz, .jsonl.bz2 or .jsonl.xz")
     parser.add_argument("--variant", choices=VARIANTS, default=VARIANTS[0])
     parser.add_argument("--num-graphs", type=int, default=None, metavar="N")
     parser.add_argument("--num-colours", type=int, default=6, metavar="N")

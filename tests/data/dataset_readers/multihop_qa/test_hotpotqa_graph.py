@@ -6,14 +6,17 @@ from typing import Any, Dict
 import pytest
 import spacy
 from allennlp.common import Params
-from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Vocabulary
 from allennlp.data.batch import Batch
 
 from allennlp_graphmask.data.dataset_readers import HotpotQaGraphReader
-from allennlp_graphmask.data.dataset_readers.multihop_qa import SpacyEntities
-from allennlp_graphmask.data.dataset_readers.multihop_qa.spacy_entities import bare_name
-from tests.data.dataset_readers.multihop_qa.test_wikihop import links, metadata, tensor, texts
+from allennlp_graphmask.data.dataset_readers.multihop_qa.entity_candidates import (
+    EntityCandidates,
+    Paragraph,
+    strip_name,
+)
+from tests.data.dataset_readers.multihop_qa.questions import check_mentions, links, metadata, tensor, texts
+from tests.data.malformed import DELETED, changed, refused, wrong_value
 
 PARAGRAPHS = str(Path(__file__).parents[4] / "fixtures" / "multihop_qa" / "paragraphs.json")
 
@@ -43,7 +46,7 @@ def instances(reader) -> Dict[str, Any]:
     return {metadata(instance)["id"]: instance for instance in reader.read(PARAGRAPHS)}
 
 
-def test_a_bridge(instances):
+def test_two_hops(instances):
     instance = instances["bridge"]
     content = metadata(instance)
     assert content["candidates"] == ["yes", "no", "Tern Lighthouse", "Ostby", "1931", "Norlund"]
@@ -79,7 +82,7 @@ def test_yes_and_no_are_not_looked_for(instances):
     assert content["candidates"][2:] == ["Ostby", "Norlund", "Marrow", "HALVAR"]
 
 
-def test_an_answer_that_is_no_candidate_is_unknown(instances):
+def test_an_answer_that_is_not_a_candidate_is_unknown(instances):
     instance = instances["no_such_entity"]
     assert tensor(instance, "answer") == -1
     assert metadata(instance)["candidates"] == ["yes", "no", "Tern Lighthouse"]
@@ -91,7 +94,7 @@ def test_no_answer_and_no_paragraph(instances):
     assert metadata(instance)["nodes"] == []
 
 
-def test_how_often_the_answer_is_a_candidate_is_said(reader, caplog):
+def test_how_often_the_answer_is_a_candidate_is_logged(reader, caplog):
     with caplog.at_level(logging.INFO):
         list(reader.read(PARAGRAPHS))
     ours = [record.getMessage() for record in caplog.records if "multihop_qa" in record.name]
@@ -104,9 +107,7 @@ def test_how_often_the_answer_is_a_candidate_is_said(reader, caplog):
 
 def test_nodes_are_where_they_are_said_to_be(instances):
     for instance in instances.values():
-        content = metadata(instance)
-        for node in content["nodes"]:
-            assert content["supports"][node["support"]][node["start_char"] : node["end_char"]] == node["text"]
+        check_mentions(instance)
 
 
 def test_questions_batch(reader, instances):
@@ -137,21 +138,19 @@ def test_by_configuration_the_pipeline_is_loaded_when_it_is_needed(tmp_path):
 
 
 def test_a_pipeline_that_is_not_installed():
-    reader = HotpotQaGraphReader(pipeline="no_such_pipeline")
-    message = "which is not installed. Run: python -m spacy download no_such_pipeline"
-    with pytest.raises(ConfigurationError, match=message):
-        list(reader.read(PARAGRAPHS))
+    with refused("python -m spacy download no_such_pipeline"):
+        list(HotpotQaGraphReader(pipeline="no_such_pipeline").read(PARAGRAPHS))
 
 
 def test_a_pipeline_without_entities():
-    with pytest.raises(ConfigurationError, match="finds no entities: .* It has sentencizer"):
-        language = spacy.blank("en")
-        language.add_pipe("sentencizer")
-        SpacyEntities(language).names(["", "Some text."])
+    language = spacy.blank("en")
+    language.add_pipe("sentencizer")
+    with refused("'ner'", "sentencizer"):
+        EntityCandidates(language).find("", [Paragraph(None, "Some text.")])
 
 
-def test_a_text_without_entities():
-    assert SpacyEntities(pipeline()).names(["Some text.", ""]) == [[], []]
+def test_texts_without_entities():
+    assert EntityCandidates(pipeline()).find("", [Paragraph(None, "Some text.")]) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -165,35 +164,39 @@ def test_a_text_without_entities():
         ("'s", ""),
     ],
 )
-def test_bare_names(text, name):
-    assert bare_name(text) == name
+def test_names_are_stripped(text, name):
+    assert strip_name(text) == name
 
 
-def question(**changes: Any) -> Dict[str, Any]:
-    content = {"_id": "Q1", "question": "Who?", "answer": "yes", "context": [["Title", ["A sentence."]]]}
-    content.update(changes)
-    return {key: value for key, value in content.items() if value is not ...}
+QUESTION = {"_id": "Q1", "question": "Who?", "answer": "yes", "context": [["Title", ["A sentence."]]]}
 
 
 @pytest.mark.parametrize(
-    "changes, message",
+    "path, value",
     [
-        ({"question": ...}, "question 'Q1' .number 1, byte 1.: the key 'question' is missing"),
-        ({"context": ...}, "the key 'context' is missing"),
-        ({"_id": ...}, "question without an id .number 1, byte 1.: the key '_id' is missing"),
-        ({"question": ""}, "the query is empty"),
-        ({"answer": ["yes"]}, r"'answer' is \['yes'\], expected a string"),
-        (
-            {"context": [["Title", "A sentence."]]},
-            r"'context'\[0\] is .* expected a list of a title and a list",
-        ),
-        ({"context": [["Title"]]}, r"'context'\[0\] is \['Title'\]"),
-        ({"context": [["Title", [3]]]}, r"'context'\[0\]\[1\]\[0\] is 3, expected a string"),
+        *((key, value) for key in ("question", "context", "_id") for value in (DELETED, None)),
+        ("answer", ["yes"]),
+        ("context[0]", "Title"),
+        ("context[0][0]", 1),
+        ("context[0][1]", "A sentence."),
+        ("context[0][1]", DELETED),
+        ("context[0][1][0]", 3),
     ],
 )
-def test_illegal_questions(reader, tmp_path, changes, message):
-    path = tmp_path / "questions.json"
-    path.write_text(json.dumps([question(**changes)]))
-    with pytest.raises(ConfigurationError, match=message) as error:
-        list(reader.read(str(path)))
-    assert str(path) in error.value.message
+def test_wrong_values_are_named(reader, tmp_path, path, value):
+    file = tmp_path / "questions.json"
+    file.write_text(json.dumps([changed(QUESTION, path, value)]))
+    which = "without an id" if path == "_id" else "'Q1'"
+    with refused(f"{file}, question {which} (number 1, byte 1): {wrong_value(path, value)}"):
+        list(reader.read(str(file)))
+
+
+def test_a_question_without_words(reader):
+    with refused("query is empty"):
+        reader.question_from_json({**QUESTION, "question": " "})
+
+
+def test_the_id_may_have_another_key(reader):
+    question = {**changed(QUESTION, "_id", DELETED), "id": "Q2"}
+    assert reader.question_from_json(question).question_id == "Q2"
+    assert reader.question_from_json({**question, "_id": "Q3"}).question_id == "Q3"

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allennlp_graphmask.data.dataset_readers.multihop_qa import PhraseFinder, find_mentions
-from allennlp_graphmask.data.dataset_readers.multihop_qa.mentions import Mention, cluster_tokens
+from allennlp_graphmask.data.dataset_readers.multihop_qa.mentions import Mention, align_clusters
 
 WORDS = st.sampled_from("abc")
 TEXTS = st.lists(WORDS, max_size=10)
@@ -112,7 +112,7 @@ def test_coreferent_mentions_take_what_their_cluster_stands_for():
     supports = [["ada", "says", "she", "is", "ada", "or", "bo"], ["she"]]
     clusters = [[[(0, 0), (2, 2), (4, 4), (6, 6)], [(3, 3), (5, 5)]], [[(0, 0)]]]
     found = find_mentions(supports, [("bo",), ("ada",)], [("bo",)], clusters)
-    # "she" is Ada by two to one; Bo stays Bo; all are the subject because Bo is. The other clusters name nobody.
+    # "she" is Ada by two to one; Bo stays Bo; all are the subject because Bo is. The other clusters name nothing.
     assert found.mentions == [
         Mention(0, 0, 0, 1, True, 1),
         Mention(0, 2, 2, 1, True, -1),
@@ -139,4 +139,4 @@ def test_spans_of_characters_to_tokens(gaps_and_lengths, starts_and_lengths):
         inside = [token for token, (a, b) in enumerate(zip(starts, ends)) if a < end and start < b]
         if inside:
             expected.add((inside[0], inside[-1]))
-    assert cluster_tokens([cluster], starts, ends) == [expected]
+    assert align_clusters([cluster], starts, ends) == [expected]

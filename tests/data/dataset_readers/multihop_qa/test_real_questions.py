@@ -1,4 +1,4 @@
-"""The readers on real questions. Skipped unless GRAPHMASK_DATA says where they are."""
+"""The readers on real questions. Skipped unless GRAPHMASK_DATA names their folder."""
 
 import json
 import lzma
@@ -8,10 +8,10 @@ from typing import Any, List
 
 import pytest
 import spacy
-from allennlp.data import Instance
 
 from allennlp_graphmask.data.coreference import AnnotatedCoreference
 from allennlp_graphmask.data.dataset_readers import HotpotQaGraphReader, WikiHopReader
+from tests.data.dataset_readers.multihop_qa.questions import check_mentions
 
 DATA = os.environ.get("GRAPHMASK_DATA")
 pytestmark = pytest.mark.skipif(
@@ -43,31 +43,6 @@ def content_of(name: str) -> List[Any]:
         return json.load(file)
 
 
-def check(instance: Instance) -> None:
-    """Every node is a part of its support, in the order of the text, and stands for what it says."""
-    metadata = instance.fields["metadata"].metadata  # type: ignore[attr-defined]
-    nodes = metadata["nodes"]
-    assert len(nodes) == len(instance.fields["graph"])
-    spans = instance.fields["mention_spans"].tensor.tolist()  # type: ignore[attr-defined]
-    names = ["".join(candidate.lower().split()) for candidate in metadata["candidates"]]
-    for node, (row, first, last) in zip(nodes, spans):
-        text = metadata["supports"][node["support"]]
-        assert text[node["start_char"] : node["end_char"]] == node["text"] != ""
-        tokens = instance["supports"][row].tokens
-        assert (tokens[first].idx, tokens[last].idx_end) == (node["start_char"], node["end_char"])
-        bare = "".join(node["text"].lower().split())
-        if node["kind"] == "candidate":
-            assert bare == names[node["candidate"]]
-        elif node["kind"] == "subject":
-            assert bare in {"".join(subject.lower().split()) for subject in metadata["subjects"]}
-        assert node["candidate"] >= 0 or node["is_subject"]
-    order = [(node["support"], node["start_char"], node["end_char"]) for node in nodes]
-    assert order == sorted(order)
-    answer = instance.fields["answer"].tensor.item()  # type: ignore[attr-defined]
-    if answer >= 0:
-        assert "".join(metadata["answer"].lower().split()) == names[answer]
-
-
 @pytest.mark.parametrize("name", WIKIHOP_FORMAT)
 def test_wikihop_and_its_kin(name):
     questions = content_of(name)
@@ -77,7 +52,7 @@ def test_wikihop_and_its_kin(name):
         num_instances += 1
         assert instance.fields["metadata"].metadata["id"] == question["id"]
         assert instance.fields["answer"].tensor.item() >= 0
-        check(instance)
+        check_mentions(instance)
     assert num_instances == len(questions)
 
 
@@ -102,5 +77,5 @@ def test_hotpotqa_and_its_kin(name):
         assert len(metadata["supports"]) == len(question["context"])
         # One question of the sample has no paragraph.
         assert metadata["nodes"] or not question["context"]
-        check(instance)
+        check_mentions(instance)
     assert num_instances == len(questions)

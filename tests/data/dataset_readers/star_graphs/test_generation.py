@@ -8,10 +8,10 @@ from collections import Counter
 from typing import Any, Dict, List
 
 import pytest
-from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.data.dataset_readers.star_graphs import StarGraph, generate_star_graphs
 from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph import VARIANTS
+from tests.data.malformed import refused
 
 PROGRAM = """
 import hashlib, json
@@ -111,18 +111,18 @@ def test_the_least_that_can_be_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings, message",
+    "settings, expected",
     [
-        ({"split": "valid"}, "split must be one of 'train', 'dev', 'test', got 'valid'"),
-        ({"variant": "three_layer"}, "variant must be one of .* got 'three_layer'"),
-        ({"num_colours": 1}, "num_colours is 1, but a query needs two"),
-        ({"min_leaves": 3, "max_leaves": 2}, "min_leaves is 3 and max_leaves is 2, expected 1 <="),
+        ({"split": "valid"}, "'valid'"),
+        ({"variant": "three_layer"}, "'three_layer'"),
+        ({"num_colours": 1}, "num_colours is 1"),
+        ({"min_leaves": 3, "max_leaves": 2}, "min_leaves is 3 and max_leaves is 2"),
         ({"min_branches": 0}, "min_branches is 0 and max_branches is 5"),
-        ({"num_graphs": -1}, "The split 'train' cannot have -1 graphs"),
-        ({"seed": -1}, "seed is -1, expected 0 or more"),
+        ({"num_graphs": -1}, "-1 graphs"),
+        ({"seed": -1}, "seed is -1"),
     ],
 )
-def test_what_cannot_be_drawn(settings: Dict[str, Any], message: str) -> None:
+def test_what_cannot_be_drawn(settings: Dict[str, Any], expected: str) -> None:
     # At the call and not when the first graph is asked for.
-    with pytest.raises(ConfigurationError, match=message):
+    with refused(expected):
         generate_star_graphs(**{"split": "train", "num_graphs": 1, **settings})

@@ -1,13 +1,11 @@
 import json
-import re
 from collections import UserDict
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 import pytest
 import torch
 from allennlp.common import Params
-from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import sanitize
 from allennlp.data import DatasetReader, Instance, Vocabulary
 from allennlp.data.batch import Batch
@@ -15,6 +13,7 @@ from allennlp.nn.util import move_to_device
 
 from allennlp_graphmask.data.dataset_readers.star_graphs import StarGraph, StarGraphReader, write_split
 from allennlp_graphmask.data.dataset_readers.star_graphs.write_split import write_star_graphs
+from tests.data.malformed import refused
 
 FEW = {"num_train": 30, "num_dev": 20, "num_test": 10}
 
@@ -35,7 +34,7 @@ def written(path: Path, *lines: Any) -> str:
 
 
 @pytest.mark.parametrize("variant", ["single_layer", "two_layer"])
-def test_instances_say_what_the_graphs_say(variant: str) -> None:
+def test_instances_hold_what_the_graphs_hold(variant: str) -> None:
     reader = reader_of(variant=variant)
     for split, size in (("train", 30), ("dev", 20), ("test", 10)):
         instances, graphs = list(reader.read(split)), list(reader.generate(split))
@@ -84,7 +83,7 @@ def test_metadata_are_not_searched_for_tensors() -> None:
     assert sanitize(metadata) == dict(metadata)
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.xz"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.xz"])
 @pytest.mark.parametrize("variant", ["single_layer", "two_layer"])
 def test_files_hold_what_was_generated(tmp_path: Path, capsys, variant: str, suffix: str) -> None:
     path = tmp_path / f"stars{suffix}"
@@ -96,7 +95,6 @@ def test_files_hold_what_was_generated(tmp_path: Path, capsys, variant: str, suf
     assert write_split.main(arguments) == 0
     assert path.read_bytes() == first_bytes
     reader = reader_of(variant=variant, num_test=12, seed=3)
-    assert list(reader.read_graphs(str(path))) == list(reader.generate("test"))
     for from_file, drawn in zip(reader.read(str(path)), reader.read("test"), strict=True):
         assert metadata_of(from_file) == metadata_of(drawn)
         assert from_file["graph"] == drawn["graph"]
@@ -125,41 +123,37 @@ ALIEN = StarGraph.from_leaves(("red", "blue"), ["red", "tartan"]).to_json()
 
 
 @pytest.mark.parametrize(
-    "line, message",
+    "line, expected",
     [
-        ([], r"\[\]' is no JSON object"),
-        ({**GOOD, "query": None}, "'query' is None"),
-        ({**GOOD, "label": "more"}, "'label' is 'more', but the edges and the query give 'not_more'"),
-        ({**GOOD, "edges": 1}, "the graph.edges is 1, expected a list"),
-        (BRANCHED, "its variant is 'two_layer', but that of the reader is 'single_layer'"),
-        (ALIEN, "'tartan' is none of this reader's 6 colours, red, blue"),
+        ([], "'[]'"),
+        ({**GOOD, "query": None}, "query is None"),
+        ({**GOOD, "label": "more"}, "label is 'more', but the edges and the query give 'not_more'"),
+        ({**GOOD, "edges": 1}, "edges is 1"),
+        (BRANCHED, "'two_layer', but that of the reader is 'single_layer'"),
+        (ALIEN, "'tartan' is not one of this reader's 6 colours, red, blue"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, line: Any, message: str) -> None:
+def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, line: Any, expected: str) -> None:
     path = written(tmp_path / "stars.jsonl", GOOD, line)
-    with pytest.raises(ConfigurationError, match=f"^{re.escape(path)}, line 2: .*{message}"):
+    with refused(f"{path}, line 2: ", expected):
         list(reader_of().read(path))
 
 
-def test_what_is_no_split_and_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="are 'train', 'dev' or 'test', or a file .* got 'valid'"):
+def test_what_is_neither_a_split_nor_a_file() -> None:
+    with refused("'train', 'dev' or 'test'", "'valid'"):
         list(reader_of().read("valid"))
-    with pytest.raises(ConfigurationError, match="nowhere.jsonl' does not exist"):
-        list(reader_of().read(str(tmp_path / "nowhere.jsonl")))
 
 
 @pytest.mark.parametrize(
     "settings", [{"num_colours": 1}, {"variant": "other"}, {"min_leaves": 20}, {"num_dev": -1}]
 )
 def test_arguments_are_checked_at_once(settings: Dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError):
+    with refused(str(list(settings.values())[0])):
         reader_of(**settings)
 
 
 def test_graphs_without_leaves_can_be_read(tmp_path: Path) -> None:
-    lonely = StarGraph.from_leaves(("red", "blue"), [])
+    path = written(tmp_path / "stars.jsonl", StarGraph.from_leaves(("red", "blue"), []).to_json())
     for variant in ("single_layer", "two_layer"):
-        instances: List[Instance] = list(
-            reader_of(variant=variant).read(written(tmp_path / "stars.jsonl", lonely.to_json()))
-        )
-        assert instances[0]["graph"].num_nodes == 1 and instances[0]["label"].label == "not_more"
+        [instance] = reader_of(variant=variant).read(path)
+        assert instance["graph"].num_nodes == 1 and instance["label"].label == "not_more"

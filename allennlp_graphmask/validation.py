@@ -1,0 +1,78 @@
+"""Checks of what people and programs write as JSON: strict types for pydantic, and errors that name the value and its place."""
+
+from functools import cache
+from typing import Annotated, Any, Callable, List, Sequence, Type, TypeVar, Union
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+T = TypeVar("T")
+
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+
+# Strict: 1 is not true, "1" is not a number, and nothing is converted in silence.
+String = Annotated[str, Field(strict=True)]
+Name = Annotated[str, Field(strict=True, min_length=1)]
+Integer = Annotated[int, Field(strict=True)]
+Boolean = Annotated[bool, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
+Sha256 = Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")]
+
+_UNKNOWN_FIELD = ("extra_forbidden", "unexpected_keyword_argument")
+# Within free JSON and unions, pydantic puts the type of a value before its keys: metadata, nodes, list, 0, dict, text, str.
+_TYPE_NAMES = {"dict", "list", "str", "int", "float", "bool", "[key]"}
+
+
+def validate(form: Type[T], value: Any, error_type: Type[Exception], name: str = "") -> T:
+    """
+    Check a value from JSON.
+
+    # Parameters
+
+    form : `Type[T]`
+        A type that pydantic knows: one of its dataclasses or models, a list of these, ...
+    value : `Any`
+    error_type : `Type[Exception]`
+        What to raise.
+    name : `str`, optional (default = `""`)
+        What errors call the value itself: the beginning of every path.
+
+    # Raises
+
+    `error_type` naming the first wrong value, its path and what was expected.
+    """
+    try:
+        return _adapter(form).validate_python(value)
+    except ValidationError as error:
+        message = first_error(error, name)
+        fields = getattr(form, "__pydantic_fields__", {})
+        found = error.errors(include_url=False)[0]
+        if found["type"] in _UNKNOWN_FIELD and len(found["loc"]) == 1:
+            message += f" Known are {', '.join(map(repr, fields))}."
+        raise error_type(message) from error
+
+
+def first_error(error: ValidationError, name: str = "") -> str:
+    """Describe the first mistake that pydantic found: the path of the value, the value and what was expected."""
+    found = error.errors(include_url=False)[0]
+    if found["type"] == "value_error":  # raised by a check of ours
+        return str(found["ctx"]["error"])
+    path = _path([name, *found["loc"]] if name else found["loc"]) or error.title
+    if found["type"] in ("missing", "missing_argument"):
+        return f"{path} is missing."
+    if found["type"] in _UNKNOWN_FIELD:
+        return f"{path} is not a known field."
+    message = found["msg"][:1].lower() + found["msg"][1:]
+    if found["type"] in ("dataclass_type", "model_type"):
+        message = "input should be an object"
+    return f"{path} is {found['input']!r:.60}: {message}."
+
+
+def _path(location: Sequence[Union[int, str]]) -> str:
+    parts: List[str] = []
+    for part in location:
+        if isinstance(part, int):
+            parts.append(f"[{part}]")
+        elif part not in _TYPE_NAMES:
+            parts.append(f".{part}" if parts else part)
+    return "".join(parts)
