@@ -1,13 +1,12 @@
 """
-Builds the distribution `allennlp-graphmask`.
+Build the distribution `allennlp-graphmask`.
 
 Two things here are out of the ordinary, both because AllenNLP 2.10.1 is no longer maintained:
 
-- `allennlp` is not among the dependencies, though nothing runs without it: its own pins (torch<1.13 and others)
-  have no solution on Python 3.11 or later, so pip must install it with `--no-deps`. What it needs at run time
-  today is listed here instead.
-- A `.pth` file is installed, for wheels and for editable installs alike, which starts the bridge of
-  `allennlp_graphmask_compat` with the interpreter (docs/compatibility.md says why it must be that early).
+- `allennlp` is not among the dependencies, though nothing runs without it: its own pins (torch<1.13 and others) have no
+  solution on Python 3.11 or later, so pip must install it with `--no-deps`. What it needs at run time is listed here instead.
+- A `.pth` file is installed, for wheels and for editable installs alike, which starts the compatibility layer
+  `allennlp_graphmask_compat` with the interpreter (docs/compatibility.md explains why it must be that early).
 """
 
 import base64
@@ -24,8 +23,8 @@ from setuptools.command.editable_wheel import editable_wheel
 ROOT = Path(__file__).resolve().parent
 
 PTH_NAME = "allennlp_graphmask_compat.pth"
-# A `.pth` file is run line by line, and only lines that begin with `import` are. The guard keeps an interpreter
-# quiet whose copy of the bridge has been deleted, or is not on its path.
+# Python runs only lines of a `.pth` file that begin with `import`. The guard keeps an interpreter quiet if the compatibility
+# layer has been deleted, or is not on its path.
 PTH_LINE = (
     "import sys; exec('try:\\n    import allennlp_graphmask_compat\\nexcept ImportError:\\n    pass\\n"
     "else:\\n    allennlp_graphmask_compat.install()')\n"
@@ -93,8 +92,8 @@ def read_version() -> str:
 
 def is_shipped(path: Path) -> bool:
     """
-    Whether a path under one of the shipped folders is content: not a cache, nor what an editor or a system left.
-    The same rule as in allennlp_graphmask/commands/graphmask_init.py (a test compares what the two find).
+    Whether a path under one of the shipped folders is content: not a cache, nor what an editor or a system left. The same rule as
+    in allennlp_graphmask/commands/graphmask_init.py (a test compares what the two find).
     """
     names = path.relative_to(ROOT).parts
     hidden = any(name.startswith(".") and name != ".allennlp_plugins" for name in names)
@@ -102,9 +101,7 @@ def is_shipped(path: Path) -> bool:
 
 
 class BuildWithExtras(build_py):
-    """
-    Adds the `.pth` file, the configurations and the fixtures to what a wheel contains.
-    """
+    """Adds the `.pth` file, the configurations and the fixtures to what a wheel contains."""
 
     def run(self) -> None:
         if not self.editable_mode:
@@ -135,8 +132,8 @@ class BuildWithExtras(build_py):
 
 class EditableWheelWithPth(editable_wheel):
     """
-    Adds the `.pth` file to the wheel that an editable install unpacks into `site-packages`. The wheel is
-    rewritten as a finished file, by the wheel format's own rules, because setuptools offers no place for this.
+    Adds the `.pth` file to the wheel that an editable install unpacks into `site-packages`. The finished wheel is rewritten by
+    the rules of the wheel format, because setuptools offers no place for this.
     """
 
     def run(self) -> None:
@@ -146,9 +143,7 @@ class EditableWheelWithPth(editable_wheel):
 
 
 def add_to_wheel(wheel: Path, name: str, content: bytes) -> None:
-    """
-    Adds one file to a wheel and to its RECORD, by which pip later uninstalls it.
-    """
+    """Add one file to a wheel and to its RECORD, by which pip later uninstalls it."""
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode("ascii")
     rewritten = wheel.with_name(wheel.name + ".rewritten")
     with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(rewritten, "w", zipfile.ZIP_DEFLATED) as new:
@@ -169,18 +164,24 @@ setup(
     description="Explains graph neural networks over text: an AllenNLP plugin with GraphMask and graph encoders",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="The allennlp_graphmask authors",
+    url="https://github.com/allennlp-graphmask/allennlp_graphmask",
     license="Apache-2.0",
     keywords="graph neural networks, explanation, interpretability, AllenNLP, semantic roles, question answering",
     classifiers=[
         "Intended Audience :: Science/Research",
         "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Typing :: Typed",
     ],
     python_requires=">=3.11",
-    # Named, an editable install adds this folder to the path; else setuptools would start a finder of its own
-    # with every interpreter, which takes ten times as long as our bridge.
+    # With this, an editable install adds the folder to the path. Without it setuptools would start a finder of its own with
+    # every interpreter, which takes ten times as long as the compatibility layer.
     package_dir={"": "."},
     packages=find_packages(
         include=["allennlp_graphmask", "allennlp_graphmask.*", "allennlp_graphmask_compat"]

@@ -6,7 +6,7 @@ and GraphMask (Schlichtkrull, De Cao and Titov, ICLR 2021, https://arxiv.org/abs
 try:
     import allennlp_graphmask_compat
 except ModuleNotFoundError:
-    # Only the package was put on the path, without the bridge: AllenNLP may still fit its libraries.
+    # Only the package was put on the path, without the compatibility layer: AllenNLP may still fit its libraries.
     pass
 else:
     # Usually done at the start of the interpreter; not where .pth files are not read (pip install --target, python -S).

@@ -1,33 +1,33 @@
 """
-A batch of typed, directed graphs as one disjoint union, and the naming of relations.
+A batch of typed, directed graphs as one disjoint union, and the names of relations.
 
-`Graph` is a `NamedTuple` and not a dataclass because AllenNLP's `move_to_device` descends only into dicts, lists,
-tuples and named tuples: the tensors of a dataclass would silently stay on the CPU.
+`Graph` is a `NamedTuple` and not a dataclass because AllenNLP's `move_to_device` descends only into dicts, lists, tuples and
+named tuples: the tensors of a dataclass would silently stay on the CPU.
 """
 
-from typing import List, NamedTuple, Sequence
+from typing import List, NamedTuple, Optional, Sequence, Union
 
 import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 
-#: Appended to the label of an edge to name the same relation walked against its direction.
+#: Appended to the label of an edge to name the inverse relation.
 INVERSE_SUFFIX = "^-1"
 
 #: Edge type of a relation that the vocabulary does not know.
 UNSEEN_RELATION = 0
-#: Edge type of the inverse of a relation that the vocabulary does not know. It has a type of its own because
-#: direction-aware encoders have to know the direction also of an edge whose label they never saw.
+#: Edge type of the inverse of a relation that the vocabulary does not know: direction-aware encoders need the direction also of
+#: an edge with an unknown label.
 UNSEEN_INVERSE_RELATION = 1
-#: Edge types below this number are reserved: the type of a known relation is its vocabulary index plus this number.
-#: The reserved types come first so that they stay what they are when a vocabulary is extended.
+#: Edge types below this number are reserved: the type of a known relation is its vocabulary index plus this number. The reserved
+#: types come first so that they do not change when a vocabulary is extended.
 NUM_RESERVED_RELATIONS = 2
 
 _UNSEEN_NAMES = ("@@UNSEEN@@", "@@UNSEEN@@" + INVERSE_SUFFIX)
 
 
 def inverse_relation(label: str) -> str:
-    """The name of the inverse of a relation: `nsubj` becomes `nsubj^-1` and `nsubj^-1` becomes `nsubj`."""
+    """Return the name of the inverse of a relation: `nsubj` becomes `nsubj^-1` and `nsubj^-1` becomes `nsubj`."""
     return label[: -len(INVERSE_SUFFIX)] if is_inverse_relation(label) else label + INVERSE_SUFFIX
 
 
@@ -37,12 +37,12 @@ def is_inverse_relation(label: str) -> bool:
 
 
 def num_relations(vocabulary: Vocabulary, namespace: str = "edge_labels") -> int:
-    """How many edge types there are: the labels of the namespace and the reserved types."""
+    """Return the number of edge types: the labels of the namespace and the reserved types."""
     return NUM_RESERVED_RELATIONS + vocabulary.get_vocab_size(namespace)
 
 
 def relation_index(vocabulary: Vocabulary, label: str, namespace: str = "edge_labels") -> int:
-    """The edge type of a label; that of an unseen relation (of the same direction) if the vocabulary lacks it."""
+    """Return the edge type of a label; that of an unseen relation (of the same direction) if the vocabulary lacks it."""
     index = vocabulary.get_token_to_index_vocabulary(namespace).get(label)
     if index is None:
         return UNSEEN_INVERSE_RELATION if is_inverse_relation(label) else UNSEEN_RELATION
@@ -50,14 +50,14 @@ def relation_index(vocabulary: Vocabulary, label: str, namespace: str = "edge_la
 
 
 def relation_name(vocabulary: Vocabulary, index: int, namespace: str = "edge_labels") -> str:
-    """The label of an edge type; unseen relations are called `@@UNSEEN@@` and `@@UNSEEN@@^-1`."""
+    """Return the label of an edge type; unseen relations are called `@@UNSEEN@@` and `@@UNSEEN@@^-1`."""
     if index < NUM_RESERVED_RELATIONS:
         return _UNSEEN_NAMES[index]
     return vocabulary.get_token_from_index(index - NUM_RESERVED_RELATIONS, namespace)
 
 
 def relation_names(vocabulary: Vocabulary, namespace: str = "edge_labels") -> List[str]:
-    """The labels of all edge types, in order."""
+    """Return the labels of all edge types, in order."""
     return [
         relation_name(vocabulary, index, namespace) for index in range(num_relations(vocabulary, namespace))
     ]
@@ -65,9 +65,9 @@ def relation_names(vocabulary: Vocabulary, namespace: str = "edge_labels") -> Li
 
 class Graph(NamedTuple):
     """
-    A batch of directed multigraphs with typed edges, as their disjoint union: the nodes of all graphs are numbered one
-    after another. Several edges between the same two nodes, edges from a node to itself, nodes without edges, graphs
-    without edges and graphs without nodes are all legal.
+    A batch of directed multigraphs with typed edges, as their disjoint union: the nodes of all graphs are numbered
+    consecutively. Several edges between the same two nodes, edges from a node to itself, nodes without edges, graphs without
+    edges and graphs without nodes are all legal.
 
     # Parameters
 
@@ -92,10 +92,15 @@ class Graph(NamedTuple):
 
     @classmethod
     def from_edges(
-        cls, num_nodes: int, edges: Sequence[Sequence[int]], edge_types: Sequence[int], *, device=None
+        cls,
+        num_nodes: int,
+        edges: Sequence[Sequence[int]],
+        edge_types: Sequence[int],
+        *,
+        device: Optional[Union[str, torch.device]] = None,
     ) -> "Graph":
         """
-        One graph from a list of (source, target) pairs.
+        Build one graph from a list of (source, target) pairs.
 
         # Raises
 
@@ -111,11 +116,9 @@ class Graph(NamedTuple):
                     f"Edge ({source}, {target}) leaves the graph: its {num_nodes} nodes are numbered 0 to {num_nodes - 1}."
                 )
         num_edges = len(edges)
+        edge_index = torch.tensor(edges, dtype=torch.long, device=device).reshape(num_edges, 2)
         return cls(
-            edge_index=torch.tensor(edges, dtype=torch.long, device=device)
-            .reshape(num_edges, 2)
-            .t()
-            .contiguous(),
+            edge_index=edge_index.t().contiguous(),
             edge_type=torch.tensor(edge_types, dtype=torch.long, device=device),
             edge_graph=torch.zeros(num_edges, dtype=torch.long, device=device),
             nodes_per_graph=torch.tensor([num_nodes], dtype=torch.long, device=device),
@@ -124,7 +127,7 @@ class Graph(NamedTuple):
 
     @classmethod
     def disjoint_union(cls, graphs: Sequence["Graph"]) -> "Graph":
-        """The union of several (batches of) graphs, in order. A union of unions is the union of all their graphs."""
+        """Return the union of several (batches of) graphs, in order. A union of unions is the union of all their graphs."""
         first_node, first_graph = 0, 0
         edge_indices, edge_graphs = [], []
         for graph in graphs:
@@ -159,47 +162,48 @@ class Graph(NamedTuple):
         return self.edge_index[1]
 
     def first_node_of_graph(self) -> torch.Tensor:
-        """The number of the first node of every graph. Shape: `(num_graphs,)`."""
+        """Return the number of the first node of every graph. Shape: `(num_graphs,)`."""
         return self.nodes_per_graph.cumsum(0) - self.nodes_per_graph
 
+    def repeat_for_nodes(self, per_graph: torch.Tensor) -> torch.Tensor:
+        """Return the row of its graph for every node. Shape: from `(num_graphs, ...)` to `(num_nodes, ...)`."""
+        return per_graph.repeat_interleave(self.nodes_per_graph, dim=0, output_size=self.num_nodes)
+
     def node_mask(self, max_nodes: int) -> torch.Tensor:
-        """
-        Which places of a padded tensor hold a node. Shape: `(num_graphs, max_nodes)`, `torch.bool`.
-        """
-        return torch.arange(max_nodes, device=self.nodes_per_graph.device) < self.nodes_per_graph.unsqueeze(
-            -1
-        )
+        """Return which places of a padded tensor hold a node. Shape: `(num_graphs, max_nodes)`, `torch.bool`."""
+        places = torch.arange(max_nodes, device=self.nodes_per_graph.device)
+        return places < self.nodes_per_graph.unsqueeze(-1)
 
     def flatten_nodes(self, padded: torch.Tensor) -> torch.Tensor:
         """
-        From one row of nodes per graph, `(num_graphs, max_nodes, ...)`, to flattened nodes, `(num_nodes, ...)`.
+        Flatten one row of nodes per graph, `(num_graphs, max_nodes, ...)`, to `(num_nodes, ...)`.
 
         # Raises
 
-        `ConfigurationError` if the padded tensor has no room for the nodes of some graph.
+        `ConfigurationError` if some graph has more than `max_nodes` nodes.
         """
         flat = padded[self.node_mask(padded.size(1))]
         if flat.size(0) != self.num_nodes:
             raise ConfigurationError(
                 f"A tensor padded to {padded.size(1)} nodes per graph holds {flat.size(0)} of the batch's "
-                f"{self.num_nodes} nodes: the graph and the sequence that its nodes stand for differ in length."
+                f"{self.num_nodes} nodes: a graph and the sequence that its nodes stand for differ in length."
             )
         return flat
 
     def pad_nodes(self, flat: torch.Tensor, max_nodes: int) -> torch.Tensor:
         """
-        The inverse of `flatten_nodes`: from `(num_nodes, ...)` to `(num_graphs, max_nodes, ...)`, padded with zeros.
+        Invert `flatten_nodes`: pad `(num_nodes, ...)` with zeros to `(num_graphs, max_nodes, ...)`.
 
         # Raises
 
-        `ConfigurationError` if there is not one row for each node, or no room for the nodes of some graph.
+        `ConfigurationError` if there is not one row for each node, or if some graph has more than `max_nodes` nodes.
         """
         places = self.node_mask(max_nodes).nonzero(as_tuple=True)
-        # Writing through a mask would not do: it writes a single row to every node, or to none, without complaint.
+        # Writing through a mask would write a single row to every node, or to none, without an error.
         if not flat.size(0) == places[0].numel() == self.num_nodes:
             raise ConfigurationError(
-                f"{flat.size(0)} rows cannot be padded to {max_nodes} nodes per graph: the batch has {self.num_nodes} "
-                f"nodes, {places[0].numel()} of which have room there."
+                f"{flat.size(0)} rows cannot be padded to {max_nodes} nodes per graph: the batch has {self.num_nodes} nodes, and "
+                f"{places[0].numel()} fit."
             )
         padded = flat.new_zeros(self.num_graphs, max_nodes, *flat.shape[1:])
         padded[places] = flat

@@ -42,8 +42,8 @@ class ModelWithRenamedParameters(RenamedParameters, Model):
     def _load(
         cls,
         config: Params,
-        serialization_dir: Union[str, os.PathLike],
-        weights_file: Optional[Union[str, os.PathLike]] = None,
+        serialization_dir: Union[str, os.PathLike[str]],
+        weights_file: Optional[Union[str, os.PathLike[str]]] = None,
         cuda_device: int = -1,
     ) -> Model:
         config = config.duplicate()

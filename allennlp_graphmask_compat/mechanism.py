@@ -1,6 +1,6 @@
 """
-How a patch acts on one AllenNLP module and on nothing else. Not one library is changed: a patched module gets
-its own view of `torch`, `transformers` and so on, and everybody else keeps the real one.
+How a patch acts on one AllenNLP module and on nothing else. No library is changed: a patched module gets its own view of
+`torch`, `transformers` and so on, and all other modules keep the real one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ import builtins
 from collections.abc import Callable, Mapping
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
+
+import allennlp_graphmask_compat
 
 APPLIED = "applied"
 NOT_NEEDED = "not needed"
@@ -18,47 +20,22 @@ NOT_INSTALLED = "not installed"
 FAILED = "failed"
 
 
-class PatchReport(NamedTuple):
-    """
-    What one patch did in this process.
-
-    # Parameters
-
-    name : `str`
-    reason : `str`
-        What breaks without the patch, and with which versions.
-    modules : `tuple[str, ...]`
-        The AllenNLP modules it acts on.
-    state : `str`
-        One of `"applied"`, `"not needed"` (the installed versions work without it), `"not reached"` (this
-        process has imported none of the modules), `"not installed"` (the bridge is switched off, or was
-        never installed), or `"failed: "` with the error.
-    """
-
-    name: str
-    reason: str
-    modules: tuple[str, ...]
-    state: str
-
-
 class Patch:
     """
-    One reason for which AllenNLP does not work as it is, and the mend.
+    One reason why AllenNLP does not work as it is, and the fix.
 
     # Parameters
 
     name : `str`
-        What the patch is called in reports.
     modules : `tuple[str, ...]`
         The AllenNLP modules that it acts on.
     reason : `str`
         What breaks without it, and with which versions.
-    imports : `Callable[[], Mapping[str, Any]]`, optional
-        For a module that cannot even be imported. Gives, by name, what the module's own `import` statements
-        receive while its code runs; empty if the patch is not needed.
-    names : `Callable[[ModuleType], Mapping[str, Any]]`, optional
-        For a module that can be imported but fails in use. Given the module after its code has run, gives the
-        new values of its global names; empty if the patch is not needed.
+    prepare : `Callable[[ModuleType], Mapping[str, Any]]`
+        Given the module, returns the new values of some names; empty if the patch is not needed.
+    before : `bool`, optional (default = `False`)
+        For a module that cannot even be imported: `prepare` is called before the module's code runs, and its result is what the
+        module's own `import` statements receive. Otherwise it is called after that, and its result replaces global names.
     """
 
     def __init__(
@@ -66,51 +43,46 @@ class Patch:
         name: str,
         modules: tuple[str, ...],
         reason: str,
+        prepare: Callable[[ModuleType], Mapping[str, Any]],
         *,
-        imports: Callable[[], Mapping[str, Any]] | None = None,
-        names: Callable[[ModuleType], Mapping[str, Any]] | None = None,
+        before: bool = False,
     ) -> None:
         self.name = name
         self.modules = modules
         self.reason = reason
-        self._imports = imports
-        self._names = names
+        self._prepare = prepare
+        self._before = before
         self._states: dict[str, str] = {}
 
-    def execute(self, module: ModuleType, run: Callable[[ModuleType], None]) -> None:
+    @property
+    def state(self) -> str:
         """
-        Runs the code of `module` by calling `run`, with this patch around it.
+        What it did in this process: `"applied"`, `"not needed"` (the installed versions work without it), `"not reached"`
+        (none of the modules has been imported), `"not installed"` (the compatibility layer is switched off, or was never
+        installed), or `"failed: "` with the error.
         """
-        stand_ins: Mapping[str, Any] = {}
-        if self._imports is not None:
-            stand_ins = self._prepare(module, self._imports)
-        if stand_ins:
-            _run_with_stand_ins(module, run, stand_ins)
-        else:
-            run(module)
-        if self._names is not None:
-            names = self._names
-            vars(module).update(self._prepare(module, lambda: names(module)))
-
-    def report(self, installed: bool) -> PatchReport:
         states = list(self._states.values())
         failures = [state for state in states if state.startswith(FAILED)]
         if failures:
-            state = failures[0]
-        elif APPLIED in states:
-            state = APPLIED
-        elif states:
-            state = NOT_NEEDED
-        else:
-            state = NOT_REACHED if installed else NOT_INSTALLED
-        return PatchReport(self.name, self.reason, self.modules, state)
+            return failures[0]
+        if states:
+            return APPLIED if APPLIED in states else NOT_NEEDED
+        return NOT_REACHED if allennlp_graphmask_compat.is_installed() else NOT_INSTALLED
 
-    def _prepare(self, module: ModuleType, prepare: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    def execute(self, module: ModuleType, run: Callable[[ModuleType], None]) -> None:
+        """Run the code of `module` by calling `run`, with this patch around it."""
+        if self._before:
+            _run_with_stand_ins(module, run, self._try_to_prepare(module))
+        else:
+            run(module)
+            vars(module).update(self._try_to_prepare(module))
+
+    def _try_to_prepare(self, module: ModuleType) -> Mapping[str, Any]:
         try:
-            prepared = prepare()
+            prepared = self._prepare(module)
         except Exception as error:  # noqa: BLE001
-            # Deliberately broad: whatever a library of unknown version raises while we look at it, the module
-            # must behave as it would without us. The error is kept for the report.
+            # Deliberately broad: whatever a library of unknown version raises while it is inspected, the module must behave as
+            # it would without a patch. The error is kept for the report.
             self._states[module.__name__] = f"{FAILED}: {type(error).__name__}: {error}"
             return {}
         self._states[module.__name__] = APPLIED if prepared else NOT_NEEDED
@@ -119,15 +91,15 @@ class Patch:
 
 class PatchingLoader:
     """
-    Runs a module's code with its patch, and gives the module its own loader back, so that what reads it later
-    (`inspect`, `pkgutil`, `importlib.resources`) meets the ordinary one.
+    Runs a module's code with its patch, and gives the module its own loader back, so that what reads it later (`inspect`,
+    `pkgutil`, `importlib.resources`) finds the ordinary one.
     """
 
     def __init__(self, loader: Any, patch: Patch) -> None:
         self._loader = loader
         self._patch = patch
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+    def create_module(self, spec: ModuleSpec) -> Any:
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
@@ -141,9 +113,7 @@ class PatchingLoader:
 
 
 class View(ModuleType):
-    """
-    A module as one AllenNLP module sees it: everything is the original's, but for the overridden names.
-    """
+    """A module as one AllenNLP module sees it: everything is the original's but the overridden names."""
 
     def __init__(self, original: Any, **overrides: Any) -> None:
         super().__init__(original.__name__, original.__doc__)
@@ -159,7 +129,7 @@ class View(ModuleType):
 
 class Absent(ModuleType):
     """
-    Stands for a module that cannot be imported: whatever is asked of it raises, saying why. Only its submodules,
+    Stands for a module that cannot be imported: reading any of its names raises, with the reason. Only its submodules,
     themselves absent, can be reached.
     """
 
@@ -180,27 +150,26 @@ def _run_with_stand_ins(
     module: ModuleType, run: Callable[[ModuleType], None], stand_ins: Mapping[str, Any]
 ) -> None:
     """
-    Runs the module's code with an `import` statement of its own. The interpreter takes `__import__` from the
-    `__builtins__` of the importing module, so what this one module imports can be answered without putting
-    anything into `sys.modules` or into the library, where other threads and other modules would see it.
+    Run the module's code with an `import` statement of its own. The interpreter takes `__import__` from the `__builtins__` of
+    the importing module, so that nothing is put into `sys.modules` or into a library, where others would see it.
     """
 
+    if not stand_ins:
+        run(module)
+        return
+
     def import_or_stand_in(
-        name: str,
-        globals: Mapping[str, object] | None = None,
-        locals: Mapping[str, object] | None = None,
-        fromlist: tuple[str, ...] | None = (),
-        level: int = 0,
+        name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
     ) -> Any:
         if level == 0 and name in stand_ins:
             return stand_ins[name]
-        return builtins.__import__(name, globals, locals, fromlist or (), level)
+        return builtins.__import__(name, globals, locals, fromlist, level)
 
     own_builtins = dict(vars(builtins), __import__=import_or_stand_in)
     vars(module)["__builtins__"] = own_builtins
     try:
         run(module)
     finally:
-        # The module's functions hold on to `own_builtins`; what they import later is the ordinary thing again.
+        # The module's functions hold on to `own_builtins`; from now on they import the ordinary modules.
         own_builtins["__import__"] = builtins.__import__
         vars(module)["__builtins__"] = vars(builtins)

@@ -47,7 +47,7 @@ def assert_same_graph(first: Graph, second: Graph) -> None:
 
 
 @given(st.lists(edge_lists(), min_size=1, max_size=6))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_disjoint_union_against_brute_force(parts) -> None:
     union = Graph.disjoint_union([as_graph(*part) for part in parts])
     expected = []
@@ -73,7 +73,7 @@ def test_disjoint_union_against_brute_force(parts) -> None:
 
 
 @given(st.lists(st.lists(edge_lists(), min_size=1, max_size=3), min_size=1, max_size=3))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_union_of_unions_is_the_union_of_all(groups) -> None:
     """What a `ListField` of graphs in a batch comes to."""
     nested = Graph.disjoint_union(
@@ -84,7 +84,7 @@ def test_union_of_unions_is_the_union_of_all(groups) -> None:
 
 
 @given(st.lists(edge_lists(), min_size=1, max_size=5), st.integers(0, 3), st.sampled_from([(), (3,), (2, 2)]))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_flatten_and_pad_are_inverse(parts, spare: int, inner_shape: Tuple[int, ...]) -> None:
     graph = Graph.disjoint_union([as_graph(*part) for part in parts])
     max_nodes = max(num_nodes for num_nodes, _ in parts) + spare
@@ -113,24 +113,20 @@ def test_gradients_flow_through_padding() -> None:
 
 def test_nodes_that_do_not_fit_are_refused() -> None:
     graph = Graph.disjoint_union([as_graph(2, []), as_graph(3, [])])
-    with pytest.raises(
-        ConfigurationError, match="padded to 2 nodes per graph holds 4 of the batch's 5 nodes"
-    ):
+    with pytest.raises(ConfigurationError, match="2 nodes per graph holds 4 of the batch's 5 nodes"):
         graph.flatten_nodes(torch.zeros(2, 2, 7))
-    with pytest.raises(
-        ConfigurationError, match="5 rows cannot be padded to 2 .* 5 nodes, 4 of which have room"
-    ):
+    with pytest.raises(ConfigurationError, match="5 rows .* 2 nodes per graph.* 5 nodes, and 4 fit"):
         graph.pad_nodes(torch.zeros(5, 7), 2)
     # These two would be written to every node, and to none.
-    with pytest.raises(ConfigurationError, match="1 rows cannot be padded to 3 nodes per graph"):
+    with pytest.raises(ConfigurationError, match="1 rows .* 3 nodes per graph"):
         graph.pad_nodes(torch.zeros(1, 7), 3)
-    with pytest.raises(ConfigurationError, match="1 rows cannot be padded to 0 nodes per graph"):
+    with pytest.raises(ConfigurationError, match="1 rows .* 0 nodes per graph"):
         as_graph(1, []).pad_nodes(torch.zeros(1, 7), 0)
 
 
 @pytest.mark.parametrize("edge", [(0, 2), (2, 0), (-1, 0), (0, -1)])
 def test_an_edge_that_leaves_the_graph_is_refused(edge) -> None:
-    with pytest.raises(ConfigurationError, match=r"leaves the graph: its 2 nodes are numbered 0 to 1"):
+    with pytest.raises(ConfigurationError, match=r"2 nodes are numbered 0 to 1"):
         Graph.from_edges(2, [edge], [0])
 
 

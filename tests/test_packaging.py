@@ -1,7 +1,4 @@
-"""
-What a wheel and an editable install contain and do: built and installed for real, into an environment made here,
-without downloading anything.
-"""
+"""Wheels and editable installs: built and installed into an environment made here, without downloading anything."""
 
 import base64
 import hashlib
@@ -55,9 +52,7 @@ def run(*command: object, cwd: Path, expected_status: int = 0) -> str:
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """
-    A copy of what a build reads: building writes beside the sources.
-    """
+    """A copy of the files that a build reads: building writes beside the sources."""
     copy = tmp_path_factory.mktemp("sources")
     for name in ["setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"]:
         shutil.copy(ROOT / name, copy)
@@ -89,8 +84,8 @@ def metadata(wheel: Path):
 
 class Environment:
     """
-    A Python environment of its own. The libraries are those of the environment that runs the tests, but its `.pth`
-    files are not run: what starts with the interpreter is what was installed here.
+    A Python environment of its own with the libraries of the environment that runs the tests, except for this package, in case it
+    is installed there, and for its `.pth` files: only what is installed here starts with the interpreter.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -98,8 +93,13 @@ class Environment:
         self.folder = folder
         self.python = folder / "bin" / "python"
         self.site_packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)}))
+        libraries = folder / "borrowed"
+        libraries.mkdir()
+        for path in Path(sysconfig.get_path("purelib")).iterdir():
+            if not path.name.startswith("allennlp_graphmask") and path.suffix != ".pth":
+                (libraries / path.name).symlink_to(path)
         self.borrow = self.site_packages / "borrowed.pth"
-        self.borrow.write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+        self.borrow.write_text(f"{libraries}\n", encoding="utf-8")
 
     def pip(self, *arguments: object) -> None:
         run(sys.executable, "-m", "pip", "--python", self.python, *arguments, cwd=self.folder)
@@ -112,7 +112,7 @@ class Environment:
     def installed_names(self) -> list[str]:
         return sorted(path.name for path in self.site_packages.iterdir() if "graphmask" in path.name)
 
-    def bridge_is_installed(self) -> bool:
+    def layer_is_installed(self) -> bool:
         answer = self.run(
             "-c",
             "import sys; m = sys.modules.get('allennlp_graphmask_compat'); print(bool(m and m.is_installed()))",
@@ -165,14 +165,14 @@ def test_wheel_from_an_editable_build_records_the_pth_file(
             assert f"{PTH_NAME},sha256={digest},{len(content)}" in archive.read(record).decode().splitlines()
         lines.append(content)
     assert lines[0] == lines[1]
-    # Python runs only such lines of a `.pth` file; others it takes for folders.
+    # Python runs only such lines of a `.pth` file; it takes other lines for folders.
     assert re.fullmatch(rb"import [^\n]+\n", lines[0])
 
 
 def test_wheel_works_in_an_environment_and_leaves_it_clean(environment: Environment, wheel: Path) -> None:
     environment.pip("install", "--quiet", "--no-index", "--no-deps", wheel)
     assert PTH_NAME in environment.installed_names()
-    assert environment.bridge_is_installed()
+    assert environment.layer_is_installed()
 
     target = environment.folder / "copied"
     output = environment.run("-m", "allennlp", "graphmask-init", target)
@@ -184,29 +184,29 @@ def test_wheel_works_in_an_environment_and_leaves_it_clean(environment: Environm
 
     environment.pip("uninstall", "--quiet", "--yes", "allennlp-graphmask")
     assert environment.installed_names() == []
-    assert not environment.bridge_is_installed()
+    assert not environment.layer_is_installed()
 
 
-def test_editable_install_starts_the_bridge_and_leaves_no_trace(
+def test_editable_install_starts_the_layer_and_is_uninstalled_without_a_trace(
     environment: Environment, sources: Path
 ) -> None:
     environment.pip(
         "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--editable", sources
     )
     assert PTH_NAME in environment.installed_names()
-    assert environment.bridge_is_installed()
-    origin = environment.run("-c", "import allennlp_graphmask_compat as bridge; print(bridge.__file__)")
+    assert environment.layer_is_installed()
+    origin = environment.run("-c", "import allennlp_graphmask_compat as layer; print(layer.__file__)")
     assert Path(origin.strip()).is_relative_to(sources)
 
     environment.pip("uninstall", "--quiet", "--yes", "allennlp-graphmask")
     assert environment.installed_names() == []
-    assert not environment.bridge_is_installed()
+    assert not environment.layer_is_installed()
 
 
 def test_pth_file_without_its_module_is_silent(environment: Environment, wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extract(PTH_NAME, environment.site_packages)
-    assert not environment.bridge_is_installed()
+    assert not environment.layer_is_installed()
 
 
 def test_without_allennlp_the_package_says_how_to_install_it(environment: Environment, wheel: Path) -> None:
@@ -222,7 +222,9 @@ def test_metadata(metadata) -> None:
     assert metadata["Version"] == VERSION
     assert metadata["Requires-Python"] == ">=3.11"
     assert "Apache-2.0" in (metadata["License-Expression"] or metadata["License"])
-    # Its own pins have no solution on current Python: as a dependency it would make this package uninstallable.
+    assert metadata["Author"] == "The allennlp_graphmask authors"
+    assert metadata["Home-page"] == "https://github.com/allennlp-graphmask/allennlp_graphmask"
+    # Its own pins have no solution on current Python: with it as a dependency this package could not be installed.
     assert "allennlp" not in {Requirement(line).name for line in metadata.get_all("Requires-Dist")}
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {VERSION}\n" in citation

@@ -1,9 +1,10 @@
 """What the plugin adds to AllenNLP, and what it must not do to it."""
 
 import json
-import subprocess
-import sys
+from pathlib import Path
 from typing import Any
+
+from tests.compat.conftest import run_python
 
 SNAPSHOT = {
     "CoreferenceResolver": ["annotated", "none"],
@@ -75,7 +76,7 @@ for base, registry in after.items():
 print(json.dumps({"ours": {base: sorted(found) for base, found in ours.items()}, "clashes": clashes}))
 """
 
-# Names that allennlp_models registers and that are near to what we do.
+# Names that allennlp_models registers, for similar tasks.
 NAMES_OF_ALLENNLP_MODELS = {
     "qangaroo",
     "srl",
@@ -100,24 +101,20 @@ print(json.dumps(sorted(added - set(sys.stdlib_module_names))))
 """
 
 
-def output_of(program: str, tmp_path: Any) -> Any:
-    """What a program prints last, as JSON, run in an empty folder."""
-    result = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    return json.loads(result.stdout.splitlines()[-1])
+def run_program(program: str, folder: Path) -> Any:
+    """Return what a program prints last, as JSON, run in an empty folder."""
+    return json.loads(run_python("-c", program, folder=folder).splitlines()[-1])
 
 
 def test_registered_names(tmp_path):
-    found = output_of(REGISTERED, tmp_path)
+    found = run_program(REGISTERED, tmp_path)
     assert found["clashes"] == []
     assert found["ours"] == SNAPSHOT
     assert not NAMES_OF_ALLENNLP_MODELS & {name for names in found["ours"].values() for name in names}
 
 
 def test_importing_the_plugin_imports_no_other_library(tmp_path):
-    """An `allennlp` command of somebody who does not use the plugin must not get slower, or fail, by it."""
-    added = output_of(IMPORTED, tmp_path)
+    """An `allennlp` command of a user who does not need the plugin must not get slower, or fail, because of it."""
+    added = run_program(IMPORTED, tmp_path)
     # pydantic, which spaCy needs anyway, takes about a tenth of a second.
     assert [name for name in added if not name.startswith("allennlp")] == ["pydantic"]

@@ -104,7 +104,9 @@ class CompareInterpreters(Subcommand):
     Registered as a `Subcommand` with name "compare-interpreters".
     """
 
-    def add_subparser(self, parser: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    def add_subparser(
+        self, parser: "argparse._SubParsersAction[argparse.ArgumentParser]"
+    ) -> argparse.ArgumentParser:
         description = (
             "Evaluate interpreters of a trained model by several metrics, each beside a random control that keeps as many messages. "
             "Interpreters that were finished in an earlier, interrupted run with equal settings are not evaluated again."

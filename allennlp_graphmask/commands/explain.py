@@ -162,7 +162,9 @@ class Explain(Subcommand):
     Registered as a `Subcommand` with name "explain".
     """
 
-    def add_subparser(self, parser: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    def add_subparser(
+        self, parser: "argparse._SubParsersAction[argparse.ArgumentParser]"
+    ) -> argparse.ArgumentParser:
         description = (
             "Explain the predictions of a trained model: which messages of its graph neural network they rest on. An interrupted run "
             "with -o continues when the same command is given again."

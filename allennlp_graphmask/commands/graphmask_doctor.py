@@ -1,10 +1,11 @@
 """
-`allennlp graphmask-doctor` says what is installed, what the bridge does and why, which devices and data there are, what is
-missing, and how to get it. `python -m allennlp_graphmask_compat.doctor` says the same where AllenNLP cannot be imported.
+`allennlp graphmask-doctor` prints what `pip check` cannot find out about an installation. Where AllenNLP cannot be imported,
+`python -m allennlp_graphmask_compat.doctor` does the same.
 """
 
 import argparse
 import sys
+from typing import Any
 
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
@@ -16,32 +17,28 @@ class GraphMaskDoctor(Subcommand):
     Registered as a `Subcommand` with name "graphmask-doctor".
     """
 
-    def add_subparser(self, parser: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    def add_subparser(self, parser: Any) -> argparse.ArgumentParser:
         description = (
-            "Say which versions, patches, devices and data there are, what is missing, and how to get it. The exit status is 1 if "
-            "something is missing without which nothing works."
+            "Print whether AllenNLP can be imported, what each patch of the compatibility layer did and why, which devices there "
+            "are, and which environment variables of the training configs are not set. The exit status is 1 if nothing can work."
         )
-        subparser = parser.add_parser(
-            self.name, description=description, help="Say what is installed and what is missing."
-        )
-        subparser.add_argument("--json", action="store_true", help="as JSON")
-        subparser.set_defaults(func=examine_for_arguments)
+        subparser = parser.add_parser(self.name, description=description, help="Examine the installation.")
+        subparser.set_defaults(func=examine_installation)
         return subparser
 
 
-def examine_for_arguments(args: argparse.Namespace) -> None:
+def examine_installation(args: argparse.Namespace) -> None:
     """
     # Raises
 
-    `SystemExit` with 1 if something essential is missing.
+    `SystemExit` with status 1 if the installation is unusable.
     """
     try:
         from allennlp_graphmask_compat import doctor
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            "graphmask-doctor is part of the bridge, allennlp_graphmask_compat, which is not installed beside allennlp_graphmask. "
-            "Install the package: pip install -c constraints.txt ."
+            "graphmask-doctor needs the package allennlp_graphmask_compat, which is not installed beside allennlp_graphmask. "
+            "Install both: pip install -c constraints.txt ."
         ) from error
-    status = doctor.report(as_json=args.json)
-    if status:
-        sys.exit(status)
+    if doctor.main():
+        sys.exit(1)

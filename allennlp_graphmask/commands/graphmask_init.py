@@ -1,7 +1,4 @@
-"""
-`allennlp graphmask-init DIR` copies the plugin's configurations and fixtures into a folder, for users who
-installed the package and have no checkout of its repository.
-"""
+"""`allennlp graphmask-init DIR` copies the plugin's configurations and fixtures into a folder, for users without a checkout."""
 
 import argparse
 import filecmp
@@ -10,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
@@ -23,8 +20,8 @@ MAX_NAMES_IN_ERROR = 10
 
 class CopiedFiles(NamedTuple):
     """
-    What `copy_shipped_files` did, as paths relative to the target folder: `written` files, and files left
-    `unchanged` because they had the right content already.
+    What `copy_shipped_files` did, as paths relative to the target folder: `written` files, and files left `unchanged` because they
+    had the right content already.
     """
 
     written: list[Path]
@@ -33,8 +30,8 @@ class CopiedFiles(NamedTuple):
 
 def find_shipped_root() -> Path:
     """
-    Gives the folder that holds `training_config/` and `fixtures/`: the copy inside an installed package, else the
-    checkout that the package is imported from (an editable install).
+    Return the folder that holds `training_config/` and `fixtures/`: the copy inside an installed package, else the checkout that
+    the package is imported from (an editable install).
     """
     package = Path(allennlp_graphmask.__file__).resolve().parent
     for root in (package / "_shipped", package.parent):
@@ -47,9 +44,7 @@ def find_shipped_root() -> Path:
 
 
 def find_shipped_files(root: Path) -> Iterator[Path]:
-    """
-    Gives the paths, relative to `root`, of all configurations and fixtures.
-    """
+    """Yield the paths, relative to `root`, of all configurations and fixtures."""
     for folder in SHIPPED_FOLDERS:
         for path in sorted((root / folder).rglob("*")):
             relative = path.relative_to(root)
@@ -60,16 +55,16 @@ def find_shipped_files(root: Path) -> Iterator[Path]:
 
 def copy_shipped_files(target: Path, *, overwrite: bool = False) -> CopiedFiles:
     """
-    Copies the configurations and fixtures to the folder `target`, which is created if need be.
+    Copy the configurations and fixtures to the folder `target`, which is created if necessary.
 
-    All files are first copied to a hidden folder inside `target` and then moved to their places one by one, so
-    that no file is ever seen half written, and nothing is written at all if one of them is in the way.
+    All files are first copied to a hidden folder inside `target` and then moved to their places, so that no file is ever seen
+    half-written. Nothing is written if one of them is in the way.
 
     # Parameters
 
     target : `Path`
     overwrite : `bool`, optional (default = `False`)
-        Replaces files that exist with another content. Without it they are an error.
+        Whether to replace files with another content. Otherwise they are an error.
 
     # Returns
 
@@ -86,8 +81,8 @@ def copy_shipped_files(target: Path, *, overwrite: bool = False) -> CopiedFiles:
         blocking = _find_blocking_path(target, relative)
         if blocking is not None:
             raise ConfigurationError(
-                f"{blocking} is in the way of {destination}: it is not what the copy needs there, a "
-                f"{'file' if blocking == destination else 'folder'}. Move it away or name another folder."
+                f"{blocking} is in the way of {destination}: it is not a "
+                f"{'file' if blocking == destination else 'folder'}. Move it or name another folder."
             )
         if not destination.exists():
             written.append(relative)
@@ -101,8 +96,8 @@ def copy_shipped_files(target: Path, *, overwrite: bool = False) -> CopiedFiles:
         if len(in_the_way) > MAX_NAMES_IN_ERROR:
             names.append(f"and {len(in_the_way) - MAX_NAMES_IN_ERROR} more")
         raise ConfigurationError(
-            f"{len(in_the_way)} of the files to be written to {target} exist with another content: "
-            f"{', '.join(names)}. Nothing was written. Give --force to replace them, or name another folder."
+            f"{len(in_the_way)} of the files to be written to {target} exist with another content: {', '.join(names)}. Nothing was "
+            "written. Give --force to replace them, or name another folder."
         )
 
     target.mkdir(parents=True, exist_ok=True)
@@ -120,9 +115,7 @@ def copy_shipped_files(target: Path, *, overwrite: bool = False) -> CopiedFiles:
 
 
 def _find_blocking_path(target: Path, relative: Path) -> Path | None:
-    """
-    Gives what stands where a folder (or, at the end of the path, a file) has to be and is something else.
-    """
+    """Return the first part of the path that exists and is not a folder (or, at the end of the path, not a file)."""
     for parent in reversed(relative.parents[:-1]):
         if (target / parent).exists() and not (target / parent).is_dir():
             return target / parent
@@ -136,10 +129,7 @@ class GraphMaskInit(Subcommand):
     Registered as a `Subcommand` with name "graphmask-init".
     """
 
-    # The plugin that brings the command is imported already, and it needs no other.
-    requires_plugins = False
-
-    def add_subparser(self, parser: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    def add_subparser(self, parser: Any) -> argparse.ArgumentParser:
         description = "Copy the configurations and fixtures of allennlp_graphmask to a folder."
         subparser = parser.add_parser(self.name, description=description, help=description)
         subparser.add_argument("directory", type=Path, metavar="DIR", help="the folder to copy to")

@@ -2,7 +2,7 @@ from collections import UserDict
 from typing import Any, Dict
 
 
-class OpaqueMetadata(UserDict):
+class OpaqueMetadata(UserDict[str, Any]):
     """
     Metadata of an instance, to be used as a dictionary. AllenNLP looks for tensors in all dictionaries and lists of a batch, each
     time that it moves one. It does not look into objects of other types. For small graphs this search is a third of the time

@@ -22,12 +22,11 @@ from allennlp_graphmask.explanation.schema import (
     MeasuredDivergence,
     Prediction,
     Provenance,
-    String,
     check_references,
     upgrade,
 )
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError, load_json
-from allennlp_graphmask.validation import first_error
+from allennlp_graphmask.validation import String, first_error
 
 
 class LayerEdge(NamedTuple):

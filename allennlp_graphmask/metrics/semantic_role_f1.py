@@ -10,9 +10,9 @@ from allennlp.training.metrics import Metric
 @Metric.register("propbank_role_f1")
 class SemanticRoleF1(Metric):
     """
-    Labelled precision, recall and F1 of the arguments of given predicates, by the definition of the CoNLL-2009 shared task: an
-    argument is right if its predicate, the token that is its head and its role are. Predicate senses are not scored, whereas the
-    published figures of that task count them in as one more (and easier) argument of each predicate.
+    Labelled precision, recall and F1 of the arguments of given predicates, as the CoNLL-2009 shared task defines them: an
+    argument is right if its predicate, its head token and its role are right. Predicate senses are not scored; the published
+    scores of that task count them as one more (and easier) argument of each predicate.
 
     Registered as a `Metric` with name "propbank_role_f1".
 
@@ -21,7 +21,7 @@ class SemanticRoleF1(Metric):
     vocab : `Vocabulary`
     label_namespace : `str`, optional (default = `"role_labels"`)
     null_label : `str`, optional (default = `"_"`)
-        The label of tokens that are no argument.
+        The label of tokens that are not arguments.
     """
 
     def __init__(
@@ -30,8 +30,8 @@ class SemanticRoleF1(Metric):
         known = vocab.get_token_to_index_vocabulary(label_namespace)
         if null_label not in known:
             raise ConfigurationError(
-                f"The vocabulary's namespace '{label_namespace}' lacks {null_label!r}, the label of tokens that are no argument. Was "
-                "the vocabulary made from data with roles?"
+                f"The vocabulary's namespace '{label_namespace}' lacks {null_label!r}, the label of tokens that are not arguments. "
+                "Make the vocabulary from data with roles."
             )
         self._null_index = known[null_label]
         self._names = vocab.get_index_to_token_vocabulary(label_namespace)
@@ -56,13 +56,8 @@ class SemanticRoleF1(Metric):
         mask : `torch.BoolTensor`, optional
             Shape: `(batch_size, num_tokens)`.
         """
-        if mask is not None:
-            predictions, gold_labels = (
-                predictions[mask.bool()],
-                gold_labels[mask.bool()],
-            )  # Shape: (num_unmasked,)
-        else:
-            predictions, gold_labels = predictions.flatten(), gold_labels.flatten()
+        is_scored = torch.ones_like(gold_labels, dtype=torch.bool) if mask is None else mask.bool()
+        predictions, gold_labels = predictions[is_scored], gold_labels[is_scored]  # Shape: (num_scored,)
         num_rows = self._num_labels + 1
         gold_rows = torch.where(gold_labels < 0, torch.full_like(gold_labels, self._num_labels), gold_labels)
         right = predictions[predictions == gold_labels]
@@ -72,7 +67,7 @@ class SemanticRoleF1(Metric):
         counts[self._null_index] = 0
         self._counts = self._counts.to(counts.device) + counts
 
-    def _reduced_counts(self) -> torch.Tensor:
+    def _reduce_counts(self) -> torch.Tensor:
         counts = self._counts
         if is_distributed():
             counts = counts.clone()
@@ -80,19 +75,19 @@ class SemanticRoleF1(Metric):
         return counts
 
     def get_metric(self, reset: bool = False) -> Dict[str, float]:
-        """`precision`, `recall` and `f1`, from 0 to 1, higher is better. Workers are summed when `reset` is given."""
-        counts = self._reduced_counts() if reset else self._counts
-        scores = _scores(*counts.sum(0).tolist())
+        """Return `precision`, `recall` and `f1`, from 0 to 1, higher is better. With `reset` the workers' counts are summed."""
+        counts = self._reduce_counts() if reset else self._counts
+        scores = _compute_scores(*counts.sum(0).tolist())
         if reset:
             self.reset()
         return scores
 
     def get_metric_per_label(self, reset: bool = False) -> Dict[str, Dict[str, float]]:
-        """The same for each role that occurs, and `count`, how many gold arguments have it."""
-        counts = (self._reduced_counts() if reset else self._counts).tolist()
+        """Return the same for each role that occurs, and `count`, the number of gold arguments with it."""
+        counts = (self._reduce_counts() if reset else self._counts).tolist()
         names = {**self._names, self._num_labels: "@@UNSEEN@@"}
         scores = {
-            names[row]: {**_scores(right, predicted, gold), "count": float(gold)}
+            names[row]: {**_compute_scores(right, predicted, gold), "count": float(gold)}
             for row, (right, predicted, gold) in enumerate(counts)
             if predicted or gold
         }
@@ -101,7 +96,7 @@ class SemanticRoleF1(Metric):
         return scores
 
 
-def _scores(right: int, predicted: int, gold: int) -> Dict[str, float]:
+def _compute_scores(right: int, predicted: int, gold: int) -> Dict[str, float]:
     precision = right / predicted if predicted else 0.0
     recall = right / gold if gold else 0.0
     return {

@@ -12,6 +12,7 @@ from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import
 from allennlp_graphmask.data.fields.open_label_field import UNSEEN_LABEL
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.metrics.semantic_role_f1 import SemanticRoleF1
+from allennlp_graphmask.models.shared import check_dim
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.word_dropout import WordDropout
 
@@ -61,9 +62,8 @@ class RoleScorer(nn.Module):
         `torch.Tensor`
             Logits. Shape: `(batch_size, num_tokens, num_roles)`.
         """
-        lemma = self.lemma_projection(
-            self.lemma_embedder(predicate_lemma)
-        )  # Shape: (batch_size, 1, 2 * state_dim)
+        # Shape: (batch_size, 1, 2 * state_dim)
+        lemma = self.lemma_projection(self.lemma_embedder(predicate_lemma))
         role = self.role_projection(self.role_embedding)  # Shape: (num_roles, 2 * state_dim)
         word_weights, predicate_weights = torch.relu(lemma + role).chunk(2, dim=-1)
         # Shape: (batch_size, num_tokens, num_roles)
@@ -79,9 +79,9 @@ class GcnSemanticRoleLabeler(Model):
     Labels the arguments of a given predicate with a graph encoder over the sentence's dependency tree, after [Marcheggiani
     and Titov (2017)](https://arxiv.org/abs/1703.04826).
 
-    Token embeddings, the embedding of the predicate's lemma (at the predicate only) and the predicate flag go through a
-    `Seq2SeqEncoder`, or through a linear layer with layer normalisation and ReLU where there is none, then through the
-    graph encoder, whose nodes are the tokens, then into a `RoleScorer`.
+    Token embeddings, the embedding of the predicate's lemma (at the predicate only) and a feature that marks the predicate go
+    through a `Seq2SeqEncoder`, or without one through a linear layer with layer normalisation and ReLU, then through the graph
+    encoder, which has the tokens as nodes, then into a `RoleScorer`.
 
     Registered as a `Model` with name "gcn_srl".
 
@@ -102,11 +102,11 @@ class GcnSemanticRoleLabeler(Model):
     dropout : `float`, optional (default = `0.0`)
         On the input of the sequence encoder, the input of the graph encoder and that of the scorer.
     dependency_scheme : `str`, optional (default = `None`)
-        The scheme of the trees that the model is trained on, such as `"universal_dependencies"`. Instances whose metadata
-        name another scheme are refused. Without it any is accepted.
+        The scheme of the trees that the model is trained on, such as `"universal_dependencies"`. Instances with another scheme in
+        their metadata are refused. Without it all are accepted.
     role_label_namespace : `str`, optional (default = `"role_labels"`)
     null_role : `str`, optional (default = `"_"`)
-        The label of words that are no argument.
+        The label of words that are not arguments.
     """
 
     default_predictor = "graph_srl"
@@ -139,7 +139,7 @@ class GcnSemanticRoleLabeler(Model):
         self._role_label_namespace = role_label_namespace
         self._null_role = null_role
 
-        # One more for the predicate flag.
+        # One more to mark the predicate.
         input_dim = text_field_embedder.get_output_dim() + predicate_lemma_embedder.get_output_dim() + 1
         graph_dim = graph_encoder.get_input_dim()
         self.projection: Optional[nn.Module] = None
@@ -149,17 +149,11 @@ class GcnSemanticRoleLabeler(Model):
                 nn.Linear(input_dim, graph_dim, bias=False), nn.LayerNorm(graph_dim), nn.ReLU()
             )
         else:
-            if seq2seq_encoder.get_input_dim() != input_dim:
-                raise ConfigurationError(
-                    f"seq2seq_encoder.input_size is {seq2seq_encoder.get_input_dim()}, but its input has size {input_dim}: "
-                    f"{text_field_embedder.get_output_dim()} of text_field_embedder, "
-                    f"{predicate_lemma_embedder.get_output_dim()} of predicate_lemma_embedder and 1 for the predicate flag."
-                )
-            if seq2seq_encoder.get_output_dim() != graph_dim:
-                raise ConfigurationError(
-                    f"graph_encoder.input_dim is {graph_dim}, but the sequence encoder gives vectors of size "
-                    f"{seq2seq_encoder.get_output_dim()}."
-                )
+            what = "text_field_embedder, predicate_lemma_embedder and 1 for the predicate"
+            check_dim("seq2seq_encoder", seq2seq_encoder.get_input_dim(), input_dim, what)
+            check_dim(
+                "graph_encoder", graph_dim, seq2seq_encoder.get_output_dim(), "seq2seq_encoder's output"
+            )
         self.role_scorer = RoleScorer(
             graph_encoder.get_output_dim(),
             vocab.get_vocab_size(role_label_namespace),
@@ -177,8 +171,7 @@ class GcnSemanticRoleLabeler(Model):
         **_: Any,
     ) -> torch.Tensor:
         """
-        What lies below the graph encoder. Several passes with different interventions can share it: give the result to
-        `forward` as `node_states`.
+        Compute the input of the graph encoder. Passes with different interventions can share it, as `node_states` of `forward`.
 
         # Returns
 
@@ -189,15 +182,15 @@ class GcnSemanticRoleLabeler(Model):
         if self.word_dropout is not None:
             tokens = self.word_dropout(tokens)
         words = self.text_field_embedder(tokens)  # Shape: (batch_size, num_tokens, token_dim)
-        flag = predicate_indicator.unsqueeze(-1).to(words.dtype)  # Shape: (batch_size, num_tokens, 1)
+        is_predicate = predicate_indicator.unsqueeze(-1).to(words.dtype)  # Shape: (batch_size, num_tokens, 1)
         lemma = self.predicate_lemma_embedder(predicate_lemma)  # Shape: (batch_size, 1, lemma_dim)
-        inputs = self.dropout(torch.cat([words, lemma * flag, flag], dim=-1))
+        inputs = self.dropout(torch.cat([words, lemma * is_predicate, is_predicate], dim=-1))
         if self.projection is not None:
             return self.projection(graph.flatten_nodes(inputs))
         assert self.seq2seq_encoder is not None
         return self.dropout(graph.flatten_nodes(self.seq2seq_encoder(inputs, mask)))
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         tokens: TextFieldTensors,
         predicate_lemma: TextFieldTensors,
@@ -221,7 +214,7 @@ class GcnSemanticRoleLabeler(Model):
             The role of each token, -1 for roles unseen in training. Shape: `(batch_size, num_tokens)`.
         metadata : `List[Dict[str, Any]]`, optional
         node_states : `torch.Tensor`, optional
-            The result of `encode_nodes`, if it has been computed already. Shape: `(num_nodes, node_dim)`.
+            The result of `encode_nodes`. Shape: `(num_nodes, node_dim)`.
 
         # Returns
 
@@ -258,14 +251,14 @@ class GcnSemanticRoleLabeler(Model):
                 raise ConfigurationError(
                     f"This model was trained on dependency trees in the scheme '{self.dependency_scheme}', but sentence "
                     f"{instance.get('sentence_id')!r} is parsed in '{scheme}'. Parse it in the model's scheme, or train a model "
-                    "on trees like these."
+                    "on such trees."
                 )
 
     def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
         """
-        Adds for each instance `role_tags` (a role or `"_"` for each token) and, if there are metadata, `prediction`: the
-        predicate (index, text, lemma, sense) and its arguments, each with role, head, text, the phrase that its subtree
-        spans (`start`, `end` exclusive, `phrase`) and probability.
+        Add for each instance `role_tags` (a role or `"_"` for each token) and, if there are metadata, `prediction`: the predicate
+        (index, text, lemma, sense) and its arguments, each with role, head, text, the phrase that its subtree spans (`start`,
+        `end` exclusive, `phrase`) and probability.
         """
         probabilities = output_dict["logits"].softmax(-1)
         best_probabilities, best = (tensor.tolist() for tensor in probabilities.max(-1))
@@ -275,14 +268,14 @@ class GcnSemanticRoleLabeler(Model):
         output_dict["role_tags"] = tags
         if "metadata" in output_dict:
             output_dict["prediction"] = [
-                self._prediction(instance_tags, instance_probabilities, instance)
+                self._build_prediction(instance_tags, instance_probabilities, instance)
                 for instance_tags, instance_probabilities, instance in zip(
                     tags, best_probabilities, output_dict["metadata"]
                 )
             ]
         return output_dict
 
-    def _prediction(
+    def _build_prediction(
         self, tags: List[str], probabilities: List[float], metadata: Dict[str, Any]
     ) -> Dict[str, Any]:
         words = metadata["tokens"]

@@ -12,24 +12,23 @@ from torch import nn
 
 from allennlp_graphmask.data.fields.open_label_field import NO_LABEL
 from allennlp_graphmask.graph import Graph
-from allennlp_graphmask.models.classification import (
+from allennlp_graphmask.models.shared import (
+    build_label_prediction,
     check_dim,
-    loss_of_known_labels,
-    num_labels,
-    predicted_label,
+    compute_known_label_loss,
+    count_labels,
 )
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 
-#: How the nodes of a graph become one vector.
 POOLINGS = ("max", "mean", "sum")
 
 
 @Model.register("graph_classifier")
 class GraphClassifier(Model):
     """
-    Classifies graphs whose nodes are texts, or their nodes. Each node's text is embedded and encoded to one vector, the graph
-    encoder passes messages between nodes, and a linear layer scores the labels, for each node or for the graph's pooled nodes.
-    The vector of a node without tokens is zero before `node_encoder`, and so is that of a graph without nodes after pooling.
+    Classifies graphs of texts, or their nodes. Each node's text is embedded and encoded to one vector, the graph encoder passes
+    messages between nodes, and a linear layer scores the labels, for each node or for the graph's pooled nodes. The vector of a
+    node without tokens is zero before `node_encoder`, and so is that of a graph without nodes after pooling.
 
     Registered as a `Model` with name "graph_classifier".
 
@@ -43,13 +42,13 @@ class GraphClassifier(Model):
     node_encoder : `FeedForward`, optional (default = `None`)
         From that vector to the graph encoder's input.
     graph_encoder : `GraphEncoder`, optional (default = `None`)
-        Without it no node knows of another: what a graph is worth is measured against that.
+        Without it the model is a baseline that uses no edges.
     classify : `str`, optional (default = `"graph"`)
-        `"graph"` or `"nodes"`; the reader's option of that name must say the same.
+        `"graph"` or `"nodes"`, as in the reader.
     pooling : `str`, optional (default = `"max"`)
-        If graphs are classified: `"max"`, `"mean"` or `"sum"` over the nodes of a graph.
+        How the nodes of a graph become one vector if graphs are classified: `"max"`, `"mean"` or `"sum"`.
     dropout : `float`, optional (default = `0.0`)
-        On the nodes' vectors and on what the linear layer reads.
+        On the nodes' vectors and on the input of the linear layer.
     label_namespace : `str`, optional (default = `"labels"`)
     """
 
@@ -74,7 +73,7 @@ class GraphClassifier(Model):
             raise ConfigurationError(f"classify must be 'graph' or 'nodes', got {classify!r}.")
         if pooling not in POOLINGS:
             raise ConfigurationError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}.")
-        label_count = num_labels(vocab, label_namespace)
+        num_labels = count_labels(vocab, label_namespace)
         embedding_dim = text_field_embedder.get_output_dim()
         self.text_field_embedder = text_field_embedder
         self.text_encoder = text_encoder or BagOfEmbeddingsEncoder(embedding_dim, averaged=True)
@@ -93,14 +92,13 @@ class GraphClassifier(Model):
         if graph_encoder is not None:
             check_dim("graph_encoder", graph_encoder.get_input_dim(), node_dim, "nodes")
             node_dim = graph_encoder.get_output_dim()
-        self.classifier = nn.Linear(node_dim, label_count)
+        self.classifier = nn.Linear(node_dim, num_labels)
         self._accuracy = CategoricalAccuracy()
         self._f1 = FBetaMeasure(average="macro")
 
     def encode_nodes(self, nodes: TextFieldTensors, graph: Graph, **_: Any) -> torch.Tensor:
         """
-        What lies below the graph encoder. Several passes with different interventions can share it: give the result to
-        `forward` as `node_states`.
+        Compute the input of the graph encoder. Passes with different interventions can share it, as `node_states` of `forward`.
 
         # Returns
 
@@ -108,8 +106,8 @@ class GraphClassifier(Model):
             Shape: `(num_nodes, node_dim)`.
         """
         embedded = self.text_field_embedder(nodes, num_wrapping_dims=1)
-        # Shape: (num_nodes, num_tokens, embedding_dim) and (num_nodes, num_tokens)
-        tokens = graph.flatten_nodes(embedded)
+        tokens = graph.flatten_nodes(embedded)  # Shape: (num_nodes, num_tokens, embedding_dim)
+        # Shape: (num_nodes, num_tokens)
         mask = graph.flatten_nodes(util.get_text_field_mask(nodes, num_wrapping_dims=1))
         # Most encoders cannot read a text without tokens.
         places = mask.any(-1).nonzero().squeeze(-1)  # Shape: (num_nodes_with_text,)
@@ -120,7 +118,7 @@ class GraphClassifier(Model):
         states = self.dropout(states)
         return states if self.node_encoder is None else self.node_encoder(states)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         nodes: TextFieldTensors,
         graph: Graph,
@@ -141,13 +139,13 @@ class GraphClassifier(Model):
             The same for each node. Shape: `(batch_size, max_nodes)`.
         metadata : `List[Dict[str, Any]]`, optional
         node_states : `torch.Tensor`, optional
-            The result of `encode_nodes`, if it has been computed already. Shape: `(num_nodes, node_dim)`.
+            The result of `encode_nodes`. Shape: `(num_nodes, node_dim)`.
 
         # Returns
 
         A dictionary with `logits`, shape `(batch_size, num_labels)`, or `(batch_size, max_nodes, num_labels)` if nodes are
-        classified; `mask`, the graphs or nodes that there are, shape `(batch_size,)` or `(batch_size, max_nodes)`; `metadata`
-        if given; and with labels the `loss`: cross-entropy, the mean over all that have a known label.
+        classified; `mask`, the graphs or nodes that exist, shape `(batch_size,)` or `(batch_size, max_nodes)`; `metadata` if
+        given; and with labels the `loss`: cross-entropy, the mean over all graphs or nodes with a known label.
         """
         if node_states is None:
             node_states = self.encode_nodes(nodes, graph)
@@ -156,16 +154,16 @@ class GraphClassifier(Model):
             pooled = pool_nodes(states, graph, self._pooling)  # Shape: (batch_size, node_dim)
             logits = self.classifier(self.dropout(pooled))
             mask = torch.ones_like(graph.nodes_per_graph, dtype=torch.bool)
-            targets, unwanted = label, node_labels
+            targets, other_labels = label, node_labels
         else:
             max_nodes = util.get_text_field_mask(nodes, num_wrapping_dims=1).size(1)
             logits = graph.pad_nodes(self.classifier(self.dropout(states)), max_nodes)
             mask = graph.node_mask(max_nodes)
-            targets, unwanted = node_labels, label
-        if unwanted is not None:
+            targets, other_labels = node_labels, label
+        if other_labels is not None:
             raise ConfigurationError(
-                f'This model is to classify {self.classify!r}, but the reader gives it labels of the other kind. Set "classify" of '
-                "the reader and the model to the same."
+                f'The model\'s "classify" is {self.classify!r}, but the instances have labels of the other kind. Set "classify" of '
+                "the reader to the same value."
             )
         output: Dict[str, Any] = {"logits": logits, "mask": mask}
         if metadata is not None:
@@ -176,25 +174,25 @@ class GraphClassifier(Model):
 
     def _loss(self, logits: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         is_known = mask & (targets >= 0)
-        # A label that training did not see is one more that was missed for accuracy; F1 has no class for it. F1 gets
-        # probabilities because it takes a row of numbers that sum to zero for no prediction.
+        # For accuracy, a label that training did not see counts as missed; F1 has no class for it. F1 gets probabilities because
+        # it takes a row of numbers that sum to zero for a missing prediction.
         self._accuracy(logits, targets, mask & (targets != NO_LABEL))  # type: ignore[arg-type]
         self._f1(logits.softmax(-1), targets.clamp(min=0), is_known)  # type: ignore[arg-type]
-        return loss_of_known_labels(logits, targets, is_known)
+        return compute_known_label_loss(logits, targets, is_known)
 
     def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
         """
-        Adds `prediction` for each instance: `label`, its `probability` and the `probabilities` of all labels; or if nodes are
+        Add `prediction` for each instance: `label`, its `probability` and the `probabilities` of all labels; or if nodes are
         classified, `nodes`, a list with these three and, if there are metadata, the `text` of each node.
         """
         names = self.vocab.get_index_to_token_vocabulary(self._label_namespace)
         probabilities = output_dict["logits"].softmax(-1).tolist()
         if self.classify == "graph":
-            output_dict["prediction"] = [predicted_label(row, names) for row in probabilities]
+            output_dict["prediction"] = [build_label_prediction(row, names) for row in probabilities]
             return output_dict
         num_nodes = output_dict["mask"].sum(-1).tolist()
         predictions = [
-            [predicted_label(row, names) for row in rows[:length]]
+            [build_label_prediction(row, names) for row in rows[:length]]
             for rows, length in zip(probabilities, num_nodes)
         ]
         for nodes, metadata in zip(predictions, output_dict.get("metadata", ())):
@@ -206,8 +204,8 @@ class GraphClassifier(Model):
 
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
         """
-        `accuracy`, over all that have a label, and `f1`, the mean over the labels of their F1. Before anything with a label has
-        been seen both are 0.
+        Return `accuracy`, over all graphs or nodes that have a label, and `f1`, the mean F1 of the labels. Both are 0 before any
+        label was seen.
         """
         has_counted = self._accuracy.total_count > 0
         f1 = self._f1.get_metric()["fscore"] if has_counted else 0.0
@@ -219,6 +217,8 @@ class GraphClassifier(Model):
 
 def pool_nodes(states: torch.Tensor, graph: Graph, pooling: str) -> torch.Tensor:
     """
+    Combine the nodes of each graph to one vector.
+
     # Parameters
 
     states : `torch.Tensor`
@@ -230,11 +230,10 @@ def pool_nodes(states: torch.Tensor, graph: Graph, pooling: str) -> torch.Tensor
     # Returns
 
     `torch.Tensor`
-        A vector for each graph, zero for one without nodes. Shape: `(num_graphs, node_dim)`.
+        Zero for a graph without nodes. Shape: `(num_graphs, node_dim)`.
     """
-    graph_numbers = torch.arange(graph.num_graphs, device=states.device)
     # Shape: (num_nodes,)
-    graph_of_node = graph_numbers.repeat_interleave(graph.nodes_per_graph, output_size=graph.num_nodes)
+    graph_of_node = graph.repeat_for_nodes(torch.arange(graph.num_graphs, device=states.device))
     pooled = states.new_zeros(graph.num_graphs, states.size(-1))
     if pooling == "max":
         rows = graph_of_node.unsqueeze(-1).expand_as(states)

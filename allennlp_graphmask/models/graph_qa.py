@@ -10,23 +10,24 @@ from allennlp.training.metrics import Average
 from torch import nn
 
 from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.models.shared import check_dim, compute_known_label_loss
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.renamed_parameters import ModelWithRenamedParameters
 
-#: The index of an answer that is not known, or is none of the candidates.
+#: The index of an answer that is not known, or is not a candidate.
 NO_ANSWER = -1
 
 
 @Model.register("graph_qa")
 class GraphQuestionAnswering(ModelWithRenamedParameters):
     """
-    Answers a question by choosing among candidates, with a graph encoder over the places in supporting texts where the
-    candidates and the question's subject are mentioned ([De Cao, Aziz and Titov,
-    2019](https://arxiv.org/abs/1808.09920), sections 2.2 to 2.4).
+    Answers a question by choosing among candidates, with a graph encoder over the mentions of the candidates and of the question's
+    subject in supporting texts ([De Cao, Aziz and Titov, 2019](https://arxiv.org/abs/1808.09920), sections 2.2 to 2.4).
 
-    A mention is the mean of its tokens' embeddings (if wished with those of the tokens around it), together with the encoded
-    question; the graph encoder passes messages between mentions; each mention gets a score from its last state and the question; and a candidate's score is the highest
-    of its mentions' scores. A candidate that is mentioned nowhere is ruled out: it is no class of the distribution.
+    A mention is the mean of its tokens' embeddings (optionally with those of the tokens around it), together with the encoded
+    question. The graph encoder passes messages between mentions, each mention gets a score from its state and the question, and a
+    candidate's score is the highest score of its mentions. A candidate without a mention is ruled out: it is not a class of the
+    distribution.
 
     Registered as a `Model` with name "graph_qa".
 
@@ -40,23 +41,23 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
     scorer : `FeedForward`
         From `[state; question]` of a mention to its score.
     graph_encoder : `GraphEncoder`, optional (default = `None`)
-        Without it no mention knows of another: what a graph is worth is measured against that.
+        Without it the model is a baseline that uses no edges.
     query_seq2seq_encoder : `Seq2SeqEncoder`, optional (default = `None`)
         Below `query_encoder`.
     mention_encoder : `FeedForward`, optional (default = `None`)
-        From a mention's mean embedding (and the subject flag) to the vector that the question is put beside.
+        From a mention's mean embedding (and the subject feature) to the vector that is concatenated with the question.
     node_encoder : `FeedForward`, optional (default = `None`)
         From `[mention; question]` to the graph encoder's input.
     use_subject_feature : `bool`, optional (default = `True`)
-        Whether a mention's embedding gets one more number that says whether it mentions the question's subject.
+        Whether a mention's embedding gets one more number: 1 if it mentions the question's subject.
     context_size : `int`, optional (default = `0`)
-        With a number above 0 a mention is `[mention; left; right]`: `left` and `right` are the mean embeddings of at most so
-        many tokens of the support before and after it, zeros where there are none. For embeddings that know no context, such
-        as word vectors; the paper has contextual ones.
+        If positive, a mention is `[mention; left; right]`, with the mean embeddings of up to this number of tokens of the support
+        before and after it, zeros where there are none. For embeddings without context, such as word vectors; the paper has
+        contextual ones.
     dropout : `float`, optional (default = `0.0`)
         On embeddings, on the graph encoder's input and on the scorer's.
     mention_dropout : `float`, optional (default = `0.0`)
-        On the mean of a mention's own tokens, before `dropout`: the lower it is, the more is learnt about names.
+        On the mean of a mention's own tokens, before `dropout`. High values keep the model from learning names.
     """
 
     default_predictor = "graph_qa"
@@ -89,40 +90,32 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
         self.scorer = scorer
         self.dropout = nn.Dropout(dropout)
         self.mention_dropout = nn.Dropout(mention_dropout)
-        self._subject_flag = use_subject_feature
         if context_size < 0:
             raise ConfigurationError(
                 f"context_size is {context_size}, expected a number of tokens, 0 for none."
             )
         self._context_size = context_size
+        self._use_subject_feature = use_subject_feature
 
-        embedding_dim = text_field_embedder.get_output_dim()
-        query_input_dim = embedding_dim
+        embedding_dim = query_token_dim = text_field_embedder.get_output_dim()
         if query_seq2seq_encoder is not None:
-            _check_dim(
+            check_dim(
                 "query_seq2seq_encoder", query_seq2seq_encoder.get_input_dim(), embedding_dim, "embeddings"
             )
-            query_input_dim = query_seq2seq_encoder.get_output_dim()
-        _check_dim("query_encoder", query_encoder.get_input_dim(), query_input_dim, "the question's tokens")
+            query_token_dim = query_seq2seq_encoder.get_output_dim()
+        check_dim("query_encoder", query_encoder.get_input_dim(), query_token_dim, "the question's tokens")
         query_dim = query_encoder.get_output_dim()
         node_dim = embedding_dim * (3 if context_size else 1) + int(use_subject_feature)
+        what = "mentions (with context_size and use_subject_feature)"
         if mention_encoder is not None:
-            context = " of a mention, of what is left and of what is right of it" if context_size else ""
-            flag = " and 1 for use_subject_feature" if use_subject_feature else ""
-            _check_dim(
-                "mention_encoder", mention_encoder.get_input_dim(), node_dim, f"embeddings{context}{flag}"
-            )
+            check_dim("mention_encoder", mention_encoder.get_input_dim(), node_dim, what)
             node_dim = mention_encoder.get_output_dim()
         node_dim += query_dim
-        if node_encoder is not None:
-            _check_dim("node_encoder", node_encoder.get_input_dim(), node_dim, "a mention and the question")
-            node_dim = node_encoder.get_output_dim()
-        if graph_encoder is not None:
-            _check_dim("graph_encoder", graph_encoder.get_input_dim(), node_dim, "a mention and the question")
-            node_dim = graph_encoder.get_output_dim()
-        _check_dim(
-            "scorer", scorer.get_input_dim(), node_dim + query_dim, "a mention's state and the question"
-        )
+        for name, encoder in (("node_encoder", node_encoder), ("graph_encoder", graph_encoder)):
+            if encoder is not None:
+                check_dim(name, encoder.get_input_dim(), node_dim, f"{what} and the question")
+                node_dim = encoder.get_output_dim()
+        check_dim("scorer", scorer.get_input_dim(), node_dim + query_dim, "nodes and the question")
         if scorer.get_output_dim() != 1:
             raise ConfigurationError(
                 f"scorer gives {scorer.get_output_dim()} numbers for a mention, expected 1: its score."
@@ -132,7 +125,7 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
         self._answer_probability = Average()
 
     def encode_query(self, query: TextFieldTensors) -> torch.Tensor:
-        """The question. Shape: `(batch_size, query_dim)`."""
+        """Encode the question. Shape: `(batch_size, query_dim)`."""
         mask = util.get_text_field_mask(query)
         states = self.dropout(self.text_field_embedder(query))
         if self.query_seq2seq_encoder is not None:
@@ -149,8 +142,7 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
         **_: Any,
     ) -> Tuple[torch.Tensor, torch.Tensor]:
         """
-        What lies below the graph encoder. Several passes with different interventions can share it: give the result to
-        `forward` as `node_states`.
+        Compute the input of the graph encoder. Passes with different interventions can share it, as `node_states` of `forward`.
 
         # Returns
 
@@ -158,12 +150,12 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
         """
         encoded_query = self.encode_query(query)
         mentions = self.dropout(self._embed_mentions(supports, mention_spans, graph))
-        if self._subject_flag:
-            flag = graph.flatten_nodes(mention_is_subject).unsqueeze(-1).to(mentions.dtype)
-            mentions = torch.cat([mentions, flag], dim=-1)
+        if self._use_subject_feature:
+            is_subject = graph.flatten_nodes(mention_is_subject).unsqueeze(-1).to(mentions.dtype)
+            mentions = torch.cat([mentions, is_subject], dim=-1)
         if self.mention_encoder is not None:
             mentions = self.mention_encoder(mentions)
-        nodes = torch.cat([mentions, _for_each_node(encoded_query, graph)], dim=-1)
+        nodes = torch.cat([mentions, graph.repeat_for_nodes(encoded_query)], dim=-1)
         if self.node_encoder is not None:
             nodes = self.node_encoder(nodes)
         return encoded_query, self.dropout(nodes)
@@ -173,7 +165,7 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
     ) -> torch.Tensor:
         """Shape: `(num_nodes, embedding_dim)`, or three times that with a context."""
         embedded = self.text_field_embedder(supports, num_wrapping_dims=1)
-        mentions = self.mention_dropout(mean_of_spans(embedded, mention_spans, graph))
+        mentions = self.mention_dropout(average_spans(embedded, mention_spans, graph))
         if not self._context_size:
             return mentions
         support, first, last = mention_spans.unbind(-1)
@@ -181,10 +173,10 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
         end = lengths.gather(1, support.clamp(min=0)) - 1
         left = torch.stack([support, (first - self._context_size).clamp(min=0), first - 1], dim=-1)
         right = torch.stack([support, last + 1, torch.minimum(last + self._context_size, end)], dim=-1)
-        context = [mean_of_spans(embedded, spans, graph) for spans in (left, right)]
+        context = [average_spans(embedded, spans, graph) for spans in (left, right)]
         return torch.cat([mentions, *context], dim=-1)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         query: TextFieldTensors,
         supports: TextFieldTensors,
@@ -214,26 +206,26 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
         graph : `Graph`
             Its nodes are the mentions.
         answer : `torch.Tensor`, optional
-            The right candidate, -1 if it is not known or is no candidate. Shape: `(batch_size,)`.
+            The right candidate, -1 if it is not known or not a candidate. Shape: `(batch_size,)`.
         metadata : `List[Dict[str, Any]]`, optional
         node_states : `Tuple[torch.Tensor, torch.Tensor]`, optional
-            The result of `encode_nodes`, if it has been computed already.
+            The result of `encode_nodes`.
 
         # Returns
 
-        A dictionary with `logits` and `mask`, the candidates that are mentioned, both of shape
-        `(batch_size, num_candidates)`; `mention_scores`, shape `(batch_size, num_mentions)`; `metadata` if given; and with
-        `answer` the `loss`: cross-entropy, the mean over the questions whose answer is mentioned.
+        A dictionary with `logits` and `mask`, the candidates that are mentioned, both of shape `(batch_size, num_candidates)`;
+        `mention_scores`, shape `(batch_size, num_mentions)`; `metadata` if given; and with `answer` the `loss`: cross-entropy, the
+        mean over the questions with a mentioned answer.
         """
         if node_states is None:
             node_states = self.encode_nodes(query, supports, mention_spans, mention_is_subject, graph)
         encoded_query, nodes = node_states
         states = nodes if self.graph_encoder is None else self.dropout(self.graph_encoder(nodes, graph))
-        scores = self.scorer(torch.cat([states, _for_each_node(encoded_query, graph)], dim=-1)).squeeze(-1)
+        scores = self.scorer(torch.cat([states, graph.repeat_for_nodes(encoded_query)], dim=-1)).squeeze(-1)
         mention_scores = graph.pad_nodes(scores, mention_spans.size(1))  # Shape: (batch_size, num_mentions)
 
         batch_size, num_candidates = candidate_mask.shape
-        # What mentions no candidate goes into a column of its own, which is cut off.
+        # Mentions without a candidate go into a column of their own, which is cut off.
         column = mention_candidates.masked_fill(mention_candidates < 0, num_candidates)
         lowest = torch.finfo(mention_scores.dtype).min
         logits = mention_scores.new_full((batch_size, num_candidates + 1), lowest).scatter_reduce(
@@ -247,35 +239,31 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
         if metadata is not None:
             output["metadata"] = metadata
         if answer is not None:
-            output["loss"] = self._loss(logits, mask, answer)
+            output["loss"] = self._compute_loss(logits, mask, answer)
         return output
 
-    def _loss(self, logits: torch.Tensor, mask: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
-        known = answer != NO_ANSWER
-        safe_answer = answer.clamp(min=0)
-        is_mentioned = mask.gather(1, safe_answer.unsqueeze(-1)).squeeze(-1) & known
-        right = (logits.argmax(-1) == answer) & is_mentioned
-        for is_right in right[known].tolist():
-            self._accuracy(float(is_right))
-        for is_right in right[is_mentioned].tolist():
-            self._mentioned_accuracy(float(is_right))
-        with torch.no_grad():
-            probabilities = logits.masked_fill(~mask, torch.finfo(logits.dtype).min).softmax(-1)
-            of_answer = probabilities.gather(1, safe_answer.unsqueeze(-1)).squeeze(-1) * is_mentioned
-        for probability in of_answer[known].tolist():
-            self._answer_probability(probability)
-        if not bool(is_mentioned.any()):
-            # Nothing to learn from this batch; the sum keeps the way for gradients (of zero) that training expects.
-            return logits.masked_fill(~mask, 0).sum() * 0
-        return nn.functional.cross_entropy(
-            logits.masked_fill(~mask, torch.finfo(logits.dtype).min)[is_mentioned], answer[is_mentioned]
-        )
+    def _compute_loss(self, logits: torch.Tensor, mask: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
+        """Return the loss, and count into the metrics."""
+        logits = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
+        is_known = answer != NO_ANSWER
+        places = answer.clamp(min=0).unsqueeze(-1)  # Shape: (batch_size, 1)
+        is_mentioned = mask.gather(1, places).squeeze(-1) & is_known
+        is_right = (logits.argmax(-1) == answer) & is_mentioned
+        probability = logits.detach().softmax(-1).gather(1, places).squeeze(-1) * is_mentioned
+        for metric, values in (
+            (self._accuracy, is_right[is_known]),
+            (self._mentioned_accuracy, is_right[is_mentioned]),
+            (self._answer_probability, probability[is_known]),
+        ):
+            for value in values.tolist():
+                metric(float(value))
+        return compute_known_label_loss(logits, answer, is_mentioned)
 
     def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
         """
-        Adds for each instance, if there are metadata, `prediction`: the `answer` (`None` if no candidate is mentioned) and
-        the `ranking`, all candidates with `candidate`, `text`, `probability` and `score` (`None` where not mentioned), and
-        `mentions`, the nodes of its mentions, the highest scored first.
+        Add for each instance, if there are metadata, `prediction`: the `answer` (`None` if no candidate is mentioned) and the
+        `ranking`, all candidates with `candidate`, `text`, `probability` and `score` (`None` where not mentioned), and `mentions`,
+        the nodes of its mentions, the highest scored first.
         """
         if "metadata" not in output_dict:
             return output_dict
@@ -290,14 +278,14 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
             probabilities,
             output_dict["mention_scores"].tolist(),
         )
-        output_dict["prediction"] = [_prediction(*row) for row in rows]
+        output_dict["prediction"] = [_build_prediction(*row) for row in rows]
         return output_dict
 
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
         """
-        `accuracy` and `answer_probability` (the mean probability of the right answer, 0 where it is not mentioned: on few
-        questions less noisy than accuracy), over the questions whose answer is known, and `mentioned_accuracy`, over those
-        whose answer is mentioned.
+        Return `accuracy` and `answer_probability` (the mean probability of the right answer, 0 where it is not mentioned; on few
+        questions less noisy than accuracy), over the questions with a known answer, and `mentioned_accuracy`, over those with a
+        mentioned answer.
         """
         return {
             "accuracy": self._accuracy.get_metric(reset),
@@ -306,8 +294,10 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
         }
 
 
-def mean_of_spans(embedded: torch.Tensor, spans: torch.Tensor, graph: Graph) -> torch.Tensor:
+def average_spans(embedded: torch.Tensor, spans: torch.Tensor, graph: Graph) -> torch.Tensor:
     """
+    Average the embeddings of each span.
+
     # Parameters
 
     embedded : `torch.Tensor`
@@ -316,12 +306,12 @@ def mean_of_spans(embedded: torch.Tensor, spans: torch.Tensor, graph: Graph) -> 
         Support, first and last token (inclusive) of each span; one whose last token is before its first is empty. Shape:
         `(batch_size, num_mentions, 3)`.
     graph : `Graph`
-        Tells how many mentions there are.
+        Its nodes are the mentions.
 
     # Returns
 
     `torch.Tensor`
-        The mean of each span's tokens, zeros for an empty one. Shape: `(num_nodes, embedding_dim)`.
+        Zeros for an empty span. Shape: `(num_nodes, embedding_dim)`.
     """
     batch_size, num_supports, num_tokens, _ = embedded.shape
     instance = torch.arange(batch_size, device=spans.device).view(-1, 1, 1).expand(-1, spans.size(1), 1)
@@ -331,23 +321,13 @@ def mean_of_spans(embedded: torch.Tensor, spans: torch.Tensor, graph: Graph) -> 
     offsets = torch.arange(int(lengths.max().clamp(min=0)) if len(lengths) else 0, device=spans.device)
     inside = offsets < lengths.unsqueeze(-1)  # Shape: (num_nodes, longest)
     start = (row * num_supports + support) * num_tokens + first
-    # What is outside of a span is read from somewhere and then left out; an empty one may start behind the last token.
+    # Places outside a span read any token, which is then multiplied by zero; an empty span may start behind the last token.
     places = ((start.unsqueeze(-1) + offsets) * inside).flatten()
     tokens = embedded.flatten(0, 2).index_select(0, places).unflatten(0, inside.shape)
     return (tokens * inside.unsqueeze(-1)).sum(1) / lengths.clamp(min=1).unsqueeze(-1).to(tokens.dtype)
 
 
-def _for_each_node(per_graph: torch.Tensor, graph: Graph) -> torch.Tensor:
-    """From one row for each graph to one for each node. Shape: `(num_nodes, ...)`."""
-    return per_graph.repeat_interleave(graph.nodes_per_graph, dim=0, output_size=graph.num_nodes)
-
-
-def _check_dim(name: str, dim: int, expected: int, what: str) -> None:
-    if dim != expected:
-        raise ConfigurationError(f"{name} reads vectors of size {dim}, but {what} have size {expected}.")
-
-
-def _prediction(
+def _build_prediction(
     metadata: Dict[str, Any],
     logits: List[float],
     mentioned: List[bool],

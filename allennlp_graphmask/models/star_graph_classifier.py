@@ -8,18 +8,17 @@ from torch import nn
 
 from allennlp_graphmask.data.fields.open_label_field import NO_LABEL
 from allennlp_graphmask.graph import Graph
-from allennlp_graphmask.models.classification import loss_of_known_labels, num_labels, predicted_label
+from allennlp_graphmask.models.shared import build_label_prediction, compute_known_label_loss, count_labels
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 
 
 @Model.register("star_graph_classifier")
 class StarGraphClassifier(Model):
     """
-    Classifies star graphs: the graph encoder passes messages between nodes, and a linear layer scores the labels from the
-    state of the centre. It is the model of the synthetic task of
-    [Schlichtkrull, De Cao and Titov (2021)](https://arxiv.org/abs/2010.00577), with one layer of `rgcn`.
-
-    To compare how many edges of two colours there are, the encoder must be able to count: `rgcn` needs `"normalise": false`.
+    Classifies star graphs: the graph encoder passes messages between nodes, and a linear layer scores the labels from the state
+    of the centre. With one layer of `rgcn` it is the model of the synthetic task of [Schlichtkrull, De Cao and Titov
+    (2021)](https://arxiv.org/abs/2010.00577). To compare the numbers of edges of two colours the encoder must be able to count:
+    `rgcn` needs `"normalise": false`.
 
     Registered as a `Model` with name "star_graph_classifier".
 
@@ -27,7 +26,7 @@ class StarGraphClassifier(Model):
 
     vocab : `Vocabulary`
     graph_encoder : `GraphEncoder`
-        Its input are the nodes' features, twice as many as the reader has colours.
+        Its input are the nodes' features, two for each colour of the reader.
     label_namespace : `str`, optional (default = `"labels"`)
     """
 
@@ -41,14 +40,13 @@ class StarGraphClassifier(Model):
     ) -> None:
         super().__init__(vocab, **kwargs)
         self.graph_encoder = graph_encoder
-        self.classifier = nn.Linear(graph_encoder.get_output_dim(), num_labels(vocab, label_namespace))
+        self.classifier = nn.Linear(graph_encoder.get_output_dim(), count_labels(vocab, label_namespace))
         self._label_namespace = label_namespace
         self._accuracy = CategoricalAccuracy()
 
     def encode_nodes(self, node_features: torch.Tensor, graph: Graph, **_: Any) -> torch.Tensor:
         """
-        What the graph encoder reads. Several passes with different interventions can share it: give the result to `forward`
-        as `node_states`.
+        Compute the input of the graph encoder. Passes with different interventions can share it, as `node_states` of `forward`.
 
         # Returns
 
@@ -57,7 +55,7 @@ class StarGraphClassifier(Model):
         """
         return graph.flatten_nodes(node_features)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         node_features: torch.Tensor,
         graph: Graph,
@@ -76,7 +74,7 @@ class StarGraphClassifier(Model):
             -1 for labels unseen in training, -2 for none. Shape: `(batch_size,)`.
         metadata : `List[Dict[str, Any]]`, optional
         node_states : `torch.Tensor`, optional
-            The result of `encode_nodes`, if it has been computed already. Shape: `(num_nodes, num_features)`.
+            The result of `encode_nodes`. Shape: `(num_nodes, num_features)`.
 
         # Returns
 
@@ -93,20 +91,18 @@ class StarGraphClassifier(Model):
         if metadata is not None:
             output["metadata"] = metadata
         if label is not None:
-            # A label that training did not see is one more that was missed.
+            # A label that training did not see counts as missed.
             self._accuracy(logits, label, label != NO_LABEL)  # type: ignore[arg-type]
-            output["loss"] = loss_of_known_labels(logits, label, label >= 0)
+            output["loss"] = compute_known_label_loss(logits, label, label >= 0)
         return output
 
     def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
-        """
-        Adds `prediction` for each instance: `label`, its `probability` and the `probabilities` of all labels.
-        """
+        """Add `prediction` for each instance: `label`, its `probability` and the `probabilities` of all labels."""
         names = self.vocab.get_index_to_token_vocabulary(self._label_namespace)
         probabilities = output_dict["logits"].softmax(-1).tolist()
-        output_dict["prediction"] = [predicted_label(row, names) for row in probabilities]
+        output_dict["prediction"] = [build_label_prediction(row, names) for row in probabilities]
         return output_dict
 
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
-        """`accuracy`, over all graphs that have a label; 0 before there was any."""
+        """Return `accuracy`, over all graphs that have a label; 0 before any was seen."""
         return {"accuracy": self._accuracy.get_metric(reset)}

@@ -1,10 +1,9 @@
 """
-The one hook through which every interpreter looks into, or changes, the messages of a graph encoder.
+The one hook through which every interpreter reads or changes the messages of a graph encoder.
 
-Each layer of a `GraphEncoder` shows its messages to the interventions that are active for it, as one lazy `Messages`
-object, and aggregates what the answering `Gate` leaves of them. The encoder never knows who intervenes, and keeps
-nothing: an intervention is active only inside `with intervening(encoder, intervention):`, for the thread (or task) that
-entered it.
+Each layer of a `GraphEncoder` shows its messages to the interventions that are active for it, as one lazy `Messages` object,
+and aggregates what the answering `Gate` leaves of them. The encoder keeps nothing: an intervention is active only inside
+`with intervening(encoder, intervention):`, for the thread (or task) that entered it.
 """
 
 import contextlib
@@ -18,14 +17,14 @@ from allennlp_graphmask.graph import Graph
 
 class Gate(NamedTuple):
     """
-    What a layer shall aggregate instead of each message: `scale * message + (1 - scale) * replacement`. Whatever
-    normalisation the layer applies stays as it is without a gate.
+    What a layer aggregates instead of each message: `scale * message + (1 - scale) * replacement`. A scale of one keeps the
+    message, a scale of zero drops it. The layer's normalisation stays as it is without a gate.
 
     # Parameters
 
     scale : `torch.Tensor`
-        One number for each edge; a boolean tensor keeps (`True`) or replaces (`False`) messages exactly, even where a
-        closed message is infinite or not a number. Shape: `(num_edges,)`.
+        One number for each edge; a boolean tensor keeps (`True`) or drops (`False`) messages exactly, even where a dropped
+        message is infinite or not a number. Shape: `(num_edges,)`.
     replacement : `torch.Tensor`, optional (default = `None`, zeros)
         Shape: `(message_dim,)` for one vector for all edges, `(num_relations, message_dim)` with `per_relation`,
         `(num_graphs, message_dim)` with `per_graph`, else `(num_edges, message_dim)`. The last makes every layer, also a
@@ -44,8 +43,8 @@ class Gate(NamedTuple):
 
 class Messages:
     """
-    What a layer shows to an intervention. Everything but `layer`, `node_states` and `graph` is computed when it is first
-    asked for, so that looking at the sources only does not make a factorised layer compute its messages one by one.
+    What a layer shows to an intervention. Everything but `layer`, `node_states` and `graph` is computed when it is first read,
+    so that reading only the sources does not make a factorised layer compute its messages one by one.
 
     # Parameters
 
@@ -96,9 +95,8 @@ class Messages:
     def weights(self) -> Optional[torch.Tensor]:
         """
         The attention that each edge gets from its target, which `values` contain already, before any dropout; `None` if the
-        layer has no attention. Shape: `(num_edges, num_heads)`.
+        layer has no attention. Computed at each reading. Shape: `(num_edges, num_heads)`.
         """
-        # Not kept: who looks at them does so once.
         return None if self._compute_weights is None else self._compute_weights()
 
     def reuse(self, recorded: "Messages") -> None:
@@ -109,7 +107,7 @@ class Messages:
         self._compute_values = lambda: recorded.values
 
 
-#: An intervention is given the messages of a layer and answers with a gate, or with `None` to leave them alone.
+#: An intervention is given the messages of a layer and answers with a gate, or with `None` to leave them as they are.
 Intervention = Callable[[Messages], Optional[Gate]]
 InterventionType = TypeVar("InterventionType", bound=Intervention)
 
@@ -124,8 +122,8 @@ _active_interventions: contextvars.ContextVar[Tuple[Tuple[torch.nn.Module, Inter
 @contextlib.contextmanager
 def intervening(encoder: torch.nn.Module, intervention: InterventionType) -> Iterator[InterventionType]:
     """
-    While the context is open, every forward pass of `encoder` in this thread shows its messages to `intervention`.
-    Several interventions may look on; at most one may answer for a layer.
+    Show the messages of every forward pass of `encoder` in this thread to `intervention` while the context is open. Several
+    interventions may read them; at most one may answer for a layer.
 
     # Parameters
 
@@ -146,7 +144,7 @@ def intervening(encoder: torch.nn.Module, intervention: InterventionType) -> Ite
 
 def consult_interventions(encoder: torch.nn.Module, messages: Messages) -> Optional[Gate]:
     """
-    Shows messages to the interventions that are active for an encoder and gives the one answer, if there is any.
+    Show messages to the interventions that are active for an encoder. Return the one answer, if there is any.
 
     # Raises
 
@@ -161,8 +159,8 @@ def consult_interventions(encoder: torch.nn.Module, messages: Messages) -> Optio
             continue
         if gate is not None:
             raise RuntimeError(
-                f"Two interventions answered for layer {messages.layer}: which messages to keep would be ambiguous. Nest "
-                "only interventions of which one answers and the others record."
+                f"Two interventions answered for layer {messages.layer}: which messages to keep is ambiguous. When interventions "
+                "are nested, only one may answer for a layer; the others return None."
             )
         if answer.scale.shape != (messages.graph.num_edges,):
             raise ValueError(
@@ -175,7 +173,7 @@ def consult_interventions(encoder: torch.nn.Module, messages: Messages) -> Optio
 
 def apply_gate(values: torch.Tensor, gate: Optional[Gate], graph: Graph) -> torch.Tensor:
     """
-    `scale * message + (1 - scale) * replacement` for each edge; messages as they are without a gate.
+    Compute `scale * message + (1 - scale) * replacement` for each edge; without a gate, return the messages as they are.
 
     # Parameters
 

@@ -5,7 +5,7 @@ import torch
 
 from allennlp_graphmask.graph import Graph
 
-#: What an edge costs in a computation edge by edge, in cells of the dense matrix, where each does one multiplication and
+#: The cost of an edge in a computation edge by edge, in cells of the dense matrix, each of which is one multiplication and
 #: addition of a matrix product: copying, weighting and adding up a vector is bound by memory. Measured on a CPU with
 #: `benchmarks/factorised_path.py`.
 _CELLS_PER_EDGE = 40
@@ -13,11 +13,11 @@ _CELLS_PER_EDGE = 40
 
 class RelationLayout:
     """
-    Where the edges of a batch stand when what concerns them depends on their source, relation and target only: as *cells*
-    of one matrix for each graph, with a row for each target and a column for each pair of source and relation. Relations
-    that no edge of the batch has get no columns. Several edges with the same ends and type share a cell.
+    The places of a batch's edges in one matrix for each graph, with a row for each target and a column for each pair of source
+    and relation: its *cells*. Relations that no edge of the batch has get no columns. Several edges with the same ends and type
+    share a cell.
 
-    Made anew for each batch, by encoders that aggregate messages and by maskers that score edges as matrix products.
+    Built for each batch, by encoders that aggregate messages and by maskers that score edges as matrix products.
 
     # Parameters
 
@@ -53,7 +53,7 @@ class RelationLayout:
         return self.graph.sources * self.num_present + self.relation_places
 
     def relation_degrees(self) -> torch.Tensor:
-        """For each edge the number of edges of its type into its target. Shape: `(num_edges,)`."""
+        """Return for each edge the number of edges of its type into its target. Shape: `(num_edges,)`."""
         rows = self.graph.num_nodes * self.num_present
         return torch.bincount(self.target_rows, minlength=rows).index_select(0, self.target_rows)
 
@@ -99,8 +99,8 @@ class RelationLayout:
     @cached_property
     def pairs(self) -> Tuple[torch.Tensor, List[int], torch.Tensor]:
         """
-        The pairs of source and relation that edges really have, ordered by relation: the source of each, shape
-        `(num_pairs,)`; how many there are of each of `relations`; and for each edge its pair, shape `(num_edges,)`.
+        The pairs of source and relation that edges have, ordered by relation: the source of each, shape `(num_pairs,)`; the
+        number of pairs of each of `relations`; and for each edge its pair, shape `(num_edges,)`.
         """
         num_nodes = max(1, self.graph.num_nodes)
         keys, pair_of_edge = torch.unique(
@@ -111,8 +111,8 @@ class RelationLayout:
 
     def dense_is_cheaper(self, input_dim: int) -> bool:
         """
-        Whether working on all cells is estimated to be cheaper than working on the edges one by one, if each pair of source
-        and relation has first to be transformed from vectors of size `input_dim`.
+        Estimate whether working on all cells is cheaper than working on the edges one by one, if each pair of source and relation
+        has first to be transformed from vectors of size `input_dim`.
         """
         num_rows, num_edges = sum(self.rows_per_graph), self.graph.num_edges
         dense = self.num_cells + num_rows * input_dim

@@ -1,4 +1,4 @@
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -7,7 +7,30 @@ from torch import nn
 from allennlp_graphmask.graph import NUM_RESERVED_RELATIONS
 
 
-class RelationTransform(nn.Module):
+class RelationModule(nn.Module):
+    """A module some of whose parameters have a row for each relation, zero at first for those that training never saw."""
+
+    #: The names of these parameters; a parameter may be `None`.
+    relation_parameters: Sequence[str] = ()
+
+    def extend_relations(self, names: List[str]) -> None:
+        """
+        Make room for relations that were added behind those known so far. Their rows are zero, like those of unseen ones.
+
+        # Parameters
+
+        names : `List[str]`
+            Of all relations.
+        """
+        for name in self.relation_parameters:
+            parameter = getattr(self, name)
+            if parameter is not None:
+                added = parameter.new_zeros(len(names) - parameter.size(0), *parameter.shape[1:])
+                extended = torch.cat([parameter.detach(), added])
+                setattr(self, name, nn.Parameter(extended, requires_grad=parameter.requires_grad))
+
+
+class RelationTransform(RelationModule):
     """
     A linear (or affine) map of its own for each relation, `f_r(h) = W_r h + b_r`, with the two ways of [Schlichtkrull et
     al. (2018)](https://arxiv.org/abs/1703.06103), section 2.2, to let rare relations have fewer parameters.
@@ -20,14 +43,14 @@ class RelationTransform(nn.Module):
         The reserved types included.
     input_dim, output_dim : `int`
     num_bases : `int`, optional (default = `None`)
-        Basis decomposition, equation 3: `W_r = sum_b a_rb V_b`, with so many matrices V_b that all relations share.
+        Basis decomposition, equation 3: `W_r = sum_b a_rb V_b`, with this number of matrices V_b that all relations share.
     num_blocks : `int`, optional (default = `None`)
-        Block-diagonal decomposition, equation 4: W_r has so many blocks on its diagonal, and is zero elsewhere.
+        Block-diagonal decomposition, equation 4: W_r has this number of blocks on its diagonal, and is zero elsewhere.
     bias : `bool`, optional (default = `True`)
 
     # Raises
 
-    `ConfigurationError` if both decompositions are asked for, or one that is impossible.
+    `ConfigurationError` for both decompositions at once, or for one that does not divide the sizes.
     """
 
     def __init__(
@@ -43,16 +66,16 @@ class RelationTransform(nn.Module):
         super().__init__()
         if num_bases is not None and num_blocks is not None:
             raise ConfigurationError(
-                f"The weights of relations are decomposed by bases or by blocks, not both: got num_bases = {num_bases} and "
-                f"num_blocks = {num_blocks}. Leave one of them out."
+                f"Weights are decomposed by bases or by blocks, not both: got num_bases = {num_bases} and num_blocks = "
+                f"{num_blocks}. Leave one of them out."
             )
         if num_bases is not None and num_bases < 1:
             raise ConfigurationError(f"num_bases must be at least 1, got {num_bases}.")
         blocks = 1 if num_blocks is None else num_blocks
         if blocks < 1 or input_dim % blocks or output_dim % blocks:
             raise ConfigurationError(
-                f"num_blocks must divide the sizes of a layer's input and output: got num_blocks = {blocks} for sizes "
-                f"{input_dim} and {output_dim}."
+                f"num_blocks must divide the sizes of a layer's input and output, {input_dim} and {output_dim}; got num_blocks = "
+                f"{blocks}."
             )
         self.input_dim = input_dim
         self.output_dim = output_dim
@@ -68,6 +91,7 @@ class RelationTransform(nn.Module):
         )
         self.coefficients: Optional[nn.Parameter] = None
         self.bias: Optional[nn.Parameter] = None
+        self.relation_parameters = ("weight" if num_bases is None else "coefficients", "bias")
         if num_bases is not None:
             self.coefficients = nn.Parameter(torch.empty(num_relations, num_bases))
         if bias:
@@ -88,18 +112,9 @@ class RelationTransform(nn.Module):
         with torch.no_grad():
             by_relation[:NUM_RESERVED_RELATIONS] = 0.0
 
-    def extend_relations(self, num_relations: int) -> None:
-        """Makes room for relations that were added behind those known so far; they start at zero, like unseen ones."""
-        for name in ("weight" if self.coefficients is None else "coefficients", "bias"):
-            parameter = getattr(self, name)
-            if parameter is not None:
-                added = parameter.new_zeros(num_relations - parameter.size(0), *parameter.shape[1:])
-                extended = torch.cat([parameter.detach(), added])
-                setattr(self, name, nn.Parameter(extended, requires_grad=parameter.requires_grad))
-
     def of_all(self, states: torch.Tensor, relations: torch.Tensor) -> torch.Tensor:
         """
-        Every vector under every relation.
+        Apply the map of every relation to every vector.
 
         # Parameters
 
@@ -117,7 +132,7 @@ class RelationTransform(nn.Module):
 
     def of_pairs(self, states: torch.Tensor, relations: torch.Tensor, counts: List[int]) -> torch.Tensor:
         """
-        Each vector under one relation.
+        Apply to each vector the map of one relation.
 
         # Parameters
 
@@ -126,7 +141,7 @@ class RelationTransform(nn.Module):
         relations : `torch.Tensor`
             Different edge types. Shape: `(num_present,)`, `torch.long`.
         counts : `List[int]`
-            How many vectors there are for each of them.
+            The number of vectors for each of them.
 
         # Returns
 
@@ -146,8 +161,8 @@ class RelationTransform(nn.Module):
 
     def _select(self, relations: torch.Tensor) -> Tuple[torch.Tensor, Optional[torch.Tensor]]:
         """
-        The weights, shape `(num_present, num_blocks, output_dim / num_blocks, input_dim / num_blocks)`, and the biases, shape
-        `(num_present, output_dim)`, of some relations.
+        Return the weights, shape `(num_present, num_blocks, output_dim / num_blocks, input_dim / num_blocks)`, and the biases,
+        shape `(num_present, output_dim)`, of some relations.
         """
         bias = None if self.bias is None else self.bias.index_select(0, relations)
         if self.coefficients is None:
@@ -157,7 +172,7 @@ class RelationTransform(nn.Module):
     def _transform(
         self, states: torch.Tensor, weights: torch.Tensor, bias: Optional[torch.Tensor]
     ) -> torch.Tensor:
-        """Every vector under every one of these maps. Shape: `(num_nodes, num_present, output_dim)`."""
+        """Apply each of these maps to every vector. Shape: `(num_nodes, num_present, output_dim)`."""
         num_present, num_blocks, _, block_dim = weights.shape
         if num_blocks == 1:
             output = nn.functional.linear(

@@ -1,5 +1,3 @@
-from typing import Optional
-
 import torch
 from allennlp.common import FromParams
 from allennlp.common.checks import ConfigurationError
@@ -39,12 +37,11 @@ class WordDropout(torch.nn.Module, FromParams):
         self._alpha = alpha
         self._unknown_index = vocab.get_token_index(vocab._oov_token, namespace)
         counts = torch.zeros(vocab.get_vocab_size(namespace))
+        known_words = vocab.get_token_to_index_vocabulary(namespace)
         # AllenNLP has no public way to the counts it made the vocabulary from.
-        counter: Optional[dict] = vocab._retained_counter
-        for word, count in (counter or {}).get(namespace, {}).items():
-            index = vocab.get_token_to_index_vocabulary(namespace).get(word)
-            if index is not None:
-                counts[index] = count
+        for word, count in (vocab._retained_counter or {}).get(namespace, {}).items():
+            if word in known_words:
+                counts[known_words[word]] = count
         self.register_buffer("counts", counts)
 
     def forward(self, tokens: TextFieldTensors) -> TextFieldTensors:
@@ -60,23 +57,23 @@ class WordDropout(torch.nn.Module, FromParams):
 
         # Raises
 
-        `ConfigurationError` if there is no such indexer, or if training starts without counts.
+        `ConfigurationError` if there is no such indexer, or for training without counts.
         """
         if not self.training or self._alpha == 0:
             return tokens
         if self._indexer not in tokens or "tokens" not in tokens[self._indexer]:
             raise ConfigurationError(
-                f"word_dropout.indexer is '{self._indexer}', but the text has only the indexers {sorted(tokens)} (and it "
-                "must be one of type single_id)."
+                f"word_dropout.indexer is '{self._indexer}', but the text has the indexers {sorted(tokens)}. Name one of type "
+                "single_id."
             )
         if not bool(self.counts.any()):
             raise ConfigurationError(
-                f"Word dropout needs the counts of the words in namespace '{self._namespace}', and the vocabulary has none: "
-                'it was read from files. Make it from the training data ("vocabulary": {"type": "from_instances"}, the '
-                "default), or take word_dropout out of the model's config."
+                f"Word dropout needs the counts of the words in namespace '{self._namespace}', and a vocabulary read from files has "
+                'none. Make it from the training data ("vocabulary": {"type": "from_instances"}, the default), or remove '
+                "word_dropout from the model's config."
             )
         indices = tokens[self._indexer]["tokens"]  # Shape: (batch_size, num_tokens)
-        # Words that were added to the vocabulary after training have no count: they are left alone.
+        # Words that were added to the vocabulary after training have no count and are not replaced.
         known = indices < self.counts.numel()
         counts = self.counts[indices.clamp(max=self.counts.numel() - 1)]
         drop = torch.rand(indices.shape, device=indices.device) < self._alpha / (counts + self._alpha)

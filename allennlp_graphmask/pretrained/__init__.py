@@ -1,7 +1,7 @@
 """
 Trained archives that come with the package, by names such as `pretrained:propbank-srl`. Each is an archive of GraphMask, which
-holds the model that it explains, beside its model card (AllenNLP's `ModelCard`) with the figures measured: `NAME.tar.gz` and
-`NAME.json` in this folder. `en-ewt-parser`, a spaCy pipeline, parses raw text for them.
+holds the model that it explains (`NAME.tar.gz` in this folder), with a model card (AllenNLP's `ModelCard`, `NAME.json`) that
+gives its scores. The spaCy pipeline `en-ewt-parser` parses raw text for them.
 """
 
 import json
@@ -31,12 +31,12 @@ def pretrained_archive(name: str) -> str:
 
     # Raises
 
-    `ConfigurationError` if none of that name comes with the package.
+    `ConfigurationError` if the package has no archive of that name.
     """
     name = name.removeprefix(PREFIX)
     if name not in pretrained_names():
         raise ConfigurationError(
-            f"No trained archive is called '{PREFIX}{name}'; there is "
+            f"No trained archive is called '{PREFIX}{name}'. Available: "
             f"{', '.join(PREFIX + other for other in pretrained_names()) or 'none'}."
         )
     return str(_FOLDER / f"{name}.tar.gz")
@@ -48,11 +48,11 @@ def pretrained_parser(name: str) -> str:
 
     # Raises
 
-    `ConfigurationError` if none of that name comes with the package.
+    `ConfigurationError` if the package has no pipeline of that name.
     """
     folder = _FOLDER / name.removeprefix(PREFIX)
     if not (folder / "meta.json").is_file():
-        raise ConfigurationError(f"No spaCy pipeline is called '{name}'; there is {PARSER}.")
+        raise ConfigurationError(f"No spaCy pipeline is called '{name}'. Available: {PARSER}.")
     return str(folder)
 
 

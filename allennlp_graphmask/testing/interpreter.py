@@ -1,6 +1,6 @@
 """Assertions that any `Interpreter` must pass."""
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict
 
 import torch
 
@@ -14,13 +14,13 @@ def assert_is_interpreter(
     make: Callable[[], Interpreter], masked_model: MaskedModel, batch: Dict[str, Any]
 ) -> EdgeAttribution:
     """
-    Asserts what holds for every interpreter: finite scores and decisions for each message of each layer, bitwise equal
-    results when it is called again or built anew, and a model that is bitwise what it was, also after an error or Ctrl-C.
+    Assert what holds for every interpreter: finite scores and decisions for each message of each layer, bitwise equal results when
+    it is called or built again, and a model that is bitwise what it was, also after an error or Ctrl-C.
 
     # Parameters
 
     make : `Callable[[], Interpreter]`
-        Builds the interpreter, with the same arguments each time.
+        Builds the interpreter, each time with the same arguments.
     masked_model : `MaskedModel`
         A model to explain.
     batch : `Dict[str, Any]`
@@ -29,7 +29,7 @@ def assert_is_interpreter(
     # Returns
 
     `EdgeAttribution`
-        What the interpreter says.
+        The interpreter's result.
     """
     interpreter = make()
     first = interpreter.interpret(masked_model, batch)
@@ -41,7 +41,7 @@ def assert_is_interpreter(
         assert scores.isfinite().all(), f"Some scores of layer {number} are not finite."
         assert not scores.requires_grad
     for name, again in (("the same interpreter", interpreter), ("an equal interpreter", make())):
-        torch.manual_seed(1234)  # what others draw must not matter
+        torch.manual_seed(1234)  # the global random state must not matter
         second = again.interpret(masked_model, batch)
         for number in range(first.num_layers):
             assert torch.equal(first.scores[number], second.scores[number]), (
@@ -50,8 +50,7 @@ def assert_is_interpreter(
             assert torch.equal(first.kept[number], second.kept[number]), (
                 f"Called again, {name} makes other decisions in layer {number}."
             )
-    parts: List[EdgeAttribution] = first.split()
-    assert sum(part.graph.num_edges for part in parts) == first.graph.num_edges
+    assert sum(part.graph.num_edges for part in first.split()) == first.graph.num_edges
 
     def predict() -> Any:
         with torch.no_grad():

@@ -1,9 +1,9 @@
 """Views of explanations, as text and as HTML pages. `Explanation.kind` names the one that shows it."""
 
-from allennlp_graphmask.views.graph.graph_view import GraphView
+from allennlp_graphmask.views.graph import GraphView
 from allennlp_graphmask.views.page import render_frame, render_html, write_html_pages
-from allennlp_graphmask.views.question.question_view import QuestionView
-from allennlp_graphmask.views.sentence.sentence_view import SentenceView
+from allennlp_graphmask.views.question import QuestionView
+from allennlp_graphmask.views.sentence import SentenceView
 from allennlp_graphmask.views.view import View, get_view, render_text
 
 __all__ = [

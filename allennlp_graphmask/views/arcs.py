@@ -2,7 +2,7 @@
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from allennlp_graphmask.explanation.explanation import ExplainedEdge
+from allennlp_graphmask.explanation import ExplainedEdge
 from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
 from allennlp_graphmask.views.text_layout import display_width, pad
 

@@ -2,7 +2,7 @@
 
 from typing import List, NamedTuple, Sequence, Tuple
 
-from allennlp_graphmask.explanation.explanation import ExplainedEdge, Explanation
+from allennlp_graphmask.explanation import ExplainedEdge, Explanation
 
 
 class MessageRow(NamedTuple):

@@ -1,7 +1,3 @@
-"""
-`allennlp graphmask-init`.
-"""
-
 import argparse
 import filecmp
 import os
@@ -9,7 +5,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.commands import graphmask_init
@@ -18,9 +13,7 @@ from allennlp_graphmask.commands.graphmask_init import GraphMaskInit, copy_shipp
 
 @pytest.fixture
 def shipped_root(tmp_path, monkeypatch) -> Path:
-    """
-    A small stand-in for what the package ships, with things beside it that must not be copied.
-    """
+    """A small version of what the package ships, with files beside it that must not be copied."""
     root = tmp_path / "package"
     for name, content in {
         "training_config/task/small.jsonnet": "{}",
@@ -54,11 +47,6 @@ def run_command(*arguments: str) -> None:
     GraphMaskInit().add_subparser(parser.add_subparsers())
     args = parser.parse_args(["graphmask-init", *arguments])
     args.func(args)
-
-
-def test_it_is_registered() -> None:
-    assert Subcommand.by_name("graphmask-init") is GraphMaskInit
-    assert not GraphMaskInit.requires_plugins
 
 
 def test_it_copies_everything_and_names_what_it_wrote(shipped_root, tmp_path, capsys) -> None:

@@ -1,6 +1,6 @@
 """
-Runs real `allennlp` commands: each in a process of its own, in an empty folder, on tiny data made here, with
-AllenNLP's own tagger, so that nothing of this package but the bridge takes part.
+Runs real `allennlp` commands: each in a process of its own, in an empty folder, on tiny data made here, with AllenNLP's own
+tagger, so that nothing of this package but the compatibility layer takes part.
 """
 
 import json
@@ -15,10 +15,7 @@ SECONDS_PER_COMMAND = 300
 
 
 def run_python(*arguments: str, folder: Path, expected_status: int = 0, **environment: str) -> str:
-    """
-    Runs this interpreter in `folder`, where nothing of this repository can be imported by accident, and gives
-    what it printed.
-    """
+    """Run this interpreter in `folder`, where nothing of this repository is imported by accident. Return what it printed."""
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -42,9 +39,7 @@ def run_python(*arguments: str, folder: Path, expected_status: int = 0, **enviro
 
 
 def run_allennlp(*arguments: str, folder: Path, **options: Any) -> str:
-    """
-    Runs the script `allennlp` that is installed beside this interpreter.
-    """
+    """Run the script `allennlp` that is installed beside this interpreter."""
     script = Path(sys.executable).with_name("allennlp")
     assert script.exists(), (
         f"{script} does not exist: install AllenNLP (make install, or the pip lines of README.md) in the "
@@ -54,9 +49,7 @@ def run_allennlp(*arguments: str, folder: Path, **options: Any) -> str:
 
 
 def write_tagging_data(folder: Path) -> None:
-    """
-    Writes `train.txt` and `dev.txt` for AllenNLP's reader `sequence_tagging`.
-    """
+    """Write `train.txt` and `dev.txt` for AllenNLP's reader `sequence_tagging`."""
     generator = random.Random(1)
     tags = {"dog": "N", "cat": "N", "sees": "V", "hears": "V", "the": "D", "a": "D"}
     for name, num_sentences in [("train.txt", 24), ("dev.txt", 8)]:
@@ -66,9 +59,7 @@ def write_tagging_data(folder: Path) -> None:
 
 
 def tagger_config(num_epochs: int, **trainer: Any) -> dict[str, Any]:
-    """
-    A tiny tagger with AllenNLP's own classes.
-    """
+    """A tiny tagger with AllenNLP's own classes."""
     return {
         "dataset_reader": {"type": "sequence_tagging"},
         "train_data_path": "train.txt",

@@ -1,6 +1,4 @@
-"""
-Real `allennlp` commands on the installed versions of everything: what the bridge is for.
-"""
+"""Real `allennlp` commands on the installed versions of everything."""
 
 import json
 import shutil
@@ -35,16 +33,14 @@ def test_train_evaluate_and_predict_in_an_empty_folder(tmp_path) -> None:
     spacy.blank("en").to_disk(tmp_path / "spacy_model")
     options = ["--predictor", "sentence_tagger", "--output-file", "tags.jsonl", "--silent"]
     options += ["--predictor-args", json.dumps({"language": str(tmp_path / "spacy_model")})]
-    # `python -m` comes to AllenNLP by another door than the script.
+    # `python -m` starts AllenNLP in another way than the script.
     run_python("-m", "allennlp", "predict", str(archive), "input.jsonl", *options, folder=tmp_path)
     lines = (tmp_path / "tags.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["tags"] for line in lines] == [["D", "N", "V", "D", "N"], ["D", "N", "V"]]
 
 
 def write_tiny_bert(folder: Path) -> None:
-    """
-    Saves a randomly initialised BERT with a vocabulary of word pieces, as a downloaded one would lie on disk.
-    """
+    """Save a randomly initialised BERT with a vocabulary of word pieces, in the files of a downloaded one."""
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     folder.mkdir()

@@ -1,7 +1,6 @@
 """
-Each patch by itself: it mends what it is for, it does nothing where it is not needed, and it touches nothing else.
-
-The patches are run on a module that is made here, the way the bridge runs them on AllenNLP's modules.
+Each patch by itself: it fixes what it is for, does nothing where it is not needed, and touches nothing else. Patches are run on
+a module that is made here, as they are on AllenNLP's modules.
 """
 
 import importlib
@@ -23,9 +22,7 @@ from allennlp_graphmask_compat.mechanism import APPLIED, NOT_NEEDED, Patch, View
 
 
 def run_patched(patch_name: str, code: str) -> ModuleType:
-    """
-    Runs `code` as a module, with the named patch around it.
-    """
+    """Run `code` as a module, with the named patch around it."""
     [patch] = [patch for patch in patches.PATCHES if patch.name == patch_name]
     module = ModuleType("patched_module")
 
@@ -39,9 +36,7 @@ def run_patched(patch_name: str, code: str) -> ModuleType:
 
 @pytest.fixture
 def transformers() -> ModuleType:
-    """
-    The module that an import gives now: while it loads, transformers 5 replaces itself in `sys.modules`.
-    """
+    """The module that an import gives now: while it loads, transformers 5 replaces itself in `sys.modules`."""
     return importlib.import_module("transformers")
 
 
@@ -69,14 +64,6 @@ def test_removed_huggingface_hub_classes_can_be_imported_and_say_why_they_fail(m
     assert not hasattr(huggingface_hub, "HfFolder")
 
 
-def test_huggingface_hub_that_has_the_classes_is_left_alone(monkeypatch) -> None:
-    monkeypatch.setattr(huggingface_hub, "HfFolder", object(), raising=False)
-    monkeypatch.setattr(huggingface_hub, "Repository", object(), raising=False)
-    module = run_patched("huggingface_hub_repository", "import huggingface_hub as hub")
-    assert module.state == NOT_NEEDED
-    assert module.hub is huggingface_hub
-
-
 TORCHVISION_IMPORTS = "import torchvision\nimport torchvision.ops.boxes as box_ops"
 
 
@@ -92,23 +79,9 @@ def test_absent_torchvision_fails_only_when_it_is_used(monkeypatch) -> None:
         module.torchvision.io.read_image("picture.png")
     with pytest.raises(ModuleNotFoundError, match="torchvision.ops.boxes.nms: "):
         module.box_ops.nms()
-    assert sys.modules["torchvision"] is None  # Nobody else sees the stand-in.
+    assert sys.modules["torchvision"] is None  # Other modules do not see the stand-in.
     with pytest.raises(ImportError):
         importlib.import_module("torchvision")
-
-
-def test_torchvision_that_works_is_left_alone(monkeypatch) -> None:
-    torchvision, ops, boxes = (ModuleType(name) for name in ("torchvision", "torchvision.ops", "boxes"))
-    torchvision.ops, ops.boxes = ops, boxes  # type: ignore[attr-defined]
-    for name, module in [
-        ("torchvision", torchvision),
-        ("torchvision.ops", ops),
-        ("torchvision.ops.boxes", boxes),
-    ]:
-        monkeypatch.setitem(sys.modules, name, module)
-    module = run_patched("torchvision_absent", TORCHVISION_IMPORTS)
-    assert module.state == NOT_NEEDED
-    assert module.torchvision is torchvision and module.box_ops is boxes
 
 
 ADAMW = "import transformers\nclass Optimizer(transformers.AdamW):\n    pass"
@@ -139,13 +112,6 @@ def test_huggingface_adamw_is_the_one_of_torch(transformers) -> None:
         module.Optimizer([make_parameter()], correct_bias=False)
 
 
-def test_transformers_that_has_adamw_is_left_alone(transformers, monkeypatch) -> None:
-    monkeypatch.setattr(transformers, "AdamW", torch.optim.SGD, raising=False)
-    module = run_patched("transformers_adamw", ADAMW)
-    assert module.state == NOT_NEEDED
-    assert issubclass(module.Optimizer, torch.optim.SGD)
-
-
 def test_reduce_on_plateau_takes_verbose() -> None:
     module = run_patched("reduce_on_plateau_verbose", "import torch")
     if module.state == NOT_NEEDED:
@@ -163,17 +129,6 @@ def test_reduce_on_plateau_takes_verbose() -> None:
     # The rest of the module's view of torch is torch.
     assert module.torch.optim.lr_scheduler.StepLR is torch.optim.lr_scheduler.StepLR
     assert module.torch.optim.SGD is torch.optim.SGD and module.torch.ones is torch.ones
-
-
-def test_reduce_on_plateau_with_verbose_is_left_alone(monkeypatch) -> None:
-    class WithVerbose:
-        def __init__(self, optimizer, verbose: bool = False) -> None:
-            pass
-
-    monkeypatch.setattr(torch.optim.lr_scheduler, "ReduceLROnPlateau", WithVerbose)
-    module = run_patched("reduce_on_plateau_verbose", "import torch")
-    assert module.state == NOT_NEEDED
-    assert module.torch is torch
 
 
 def test_tokenizers_take_the_old_keyword_and_have_the_old_method(transformers, monkeypatch) -> None:
@@ -202,20 +157,6 @@ def test_tokenizers_take_the_old_keyword_and_have_the_old_method(transformers, m
             transformers.PreTrainedTokenizerBase(add_special_tokens=False)
     assert tokenizer.encode_plus("word", add_special_tokens=False) == ("word", {"add_special_tokens": False})
     assert module.transformers.AutoConfig is transformers.AutoConfig
-
-
-def test_tokenizers_of_old_transformers_are_left_alone(transformers, monkeypatch) -> None:
-    class OldBase:
-        def __init__(self, **options) -> None:
-            pass
-
-        def encode_plus(self) -> None:
-            pass
-
-    monkeypatch.setattr(transformers, "PreTrainedTokenizerBase", OldBase)
-    module = run_patched("auto_tokenizer", "import transformers")
-    assert module.state == NOT_NEEDED
-    assert module.transformers is transformers
 
 
 CHECKPOINT_NUMBERS = [
@@ -265,13 +206,6 @@ def test_checkpointer_refuses_everything_else(value, tmp_path, monkeypatch) -> N
     assert not os.listdir(tmp_path)
 
 
-def test_checkpointer_of_a_torch_that_reads_numpy_numbers_is_left_alone(monkeypatch) -> None:
-    monkeypatch.setattr(torch, "load", lambda file: pickle.Unpickler)
-    module = run_patched("checkpoint_numpy_numbers", "import torch")
-    assert module.state == NOT_NEEDED
-    assert module.torch is torch
-
-
 def test_tensor_cache_reads_what_it_wrote(tmp_path) -> None:
     from allennlp.common.file_utils import TensorCache
 
@@ -281,14 +215,7 @@ def test_tensor_cache_reads_what_it_wrote(tmp_path) -> None:
     assert torch.equal(cache["image"], torch.arange(6.0).reshape(2, 3))
 
 
-def test_tensor_cache_of_a_torch_that_reads_recent_pickles_is_left_alone(monkeypatch) -> None:
-    monkeypatch.setattr(torch, "load", lambda file: None)
-    module = run_patched("tensor_cache_protocol", "import pickle")
-    assert module.state == NOT_NEEDED
-    assert module.pickle is pickle
-
-
-def test_the_process_group_is_given_up_at_the_end(tmp_path) -> None:
+def test_the_process_group_is_destroyed_at_the_end(tmp_path) -> None:
     code = """
 import torch.distributed as dist
 def _train_worker(store):
@@ -316,36 +243,86 @@ def _train_worker(store):
     assert finished.stdout.split("\n")[-3:] == ["during: True", "left: False", ""]
 
 
-def test_an_allennlp_that_gives_up_its_process_group_is_left_alone() -> None:
-    module = run_patched(
-        "process_group_left",
-        "import torch.distributed as dist\ndef _train_worker():\n    dist.destroy_process_group()",
-    )
-    assert module.state == "not needed"
-
-
-def test_plugin_is_added_to_the_default_plugins_once() -> None:
+def test_plugin_is_added_to_the_default_plugins() -> None:
     module = run_patched("default_plugin", "DEFAULT_PLUGINS = ('allennlp_models',)")
     assert module.DEFAULT_PLUGINS == ("allennlp_models", "allennlp_graphmask")
-    module = run_patched("default_plugin", "DEFAULT_PLUGINS = ('allennlp_graphmask',)")
-    assert module.DEFAULT_PLUGINS == ("allennlp_graphmask",)
+
+
+class WithVerbose:
+    def __init__(self, optimizer, verbose: bool = False) -> None:
+        pass
+
+
+class OldTokenizer:
+    def __init__(self, **options) -> None:
+        pass
+
+    def encode_plus(self) -> None:
+        pass
+
+
+def working_torchvision() -> dict[str, ModuleType]:
+    names = ["torchvision", "torchvision.ops", "torchvision.ops.boxes"]
+    modules = {name: ModuleType(name) for name in names}
+    modules[names[0]].ops, modules[names[1]].boxes = modules[names[1]], modules[names[2]]  # type: ignore[attr-defined]
+    return modules
+
+
+#: By patch: releases that do not need it (owner, name, value), and a module to be left alone.
+NOT_IN_NEED = {
+    "huggingface_hub_repository": (
+        [("huggingface_hub", "HfFolder", object()), ("huggingface_hub", "Repository", object())],
+        "import huggingface_hub",
+    ),
+    "torchvision_absent": ([], TORCHVISION_IMPORTS),
+    "transformers_adamw": ([("transformers", "AdamW", torch.optim.SGD)], ADAMW),
+    "reduce_on_plateau_verbose": (
+        [("torch.optim.lr_scheduler", "ReduceLROnPlateau", WithVerbose)],
+        "import torch",
+    ),
+    "auto_tokenizer": ([("transformers", "PreTrainedTokenizerBase", OldTokenizer)], "import transformers"),
+    "checkpoint_numpy_numbers": ([("torch", "load", lambda file: None)], "import torch"),
+    "tensor_cache_protocol": ([("torch", "load", lambda file: None)], "import pickle"),
+    "process_group_left": (
+        [],
+        "import torch.distributed as dist\ndef _train_worker():\n    dist.destroy_process_group()",
+    ),
+    "default_plugin": ([], "DEFAULT_PLUGINS = ('allennlp_graphmask',)"),
+}
+
+
+@pytest.mark.parametrize("patch_name", [patch.name for patch in patches.PATCHES])
+def test_a_module_that_needs_no_patch_is_left_alone(patch_name: str, monkeypatch) -> None:
+    changes, code = NOT_IN_NEED[patch_name]
+    for name, module in working_torchvision().items() if patch_name == "torchvision_absent" else ():
+        monkeypatch.setitem(sys.modules, name, module)
+    for owner, name, value in changes:
+        monkeypatch.setattr(importlib.import_module(owner), name, value, raising=False)
+    module = run_patched(patch_name, code)
     assert module.state == NOT_NEEDED
+    expected = ModuleType("not_patched")
+    exec(code, vars(expected))
+    for name, value in vars(expected).items():
+        if isinstance(value, (ModuleType, tuple)):
+            assert getattr(module, name) == value  # for modules: the same one
 
 
-def test_a_patch_that_fails_leaves_the_module_as_it_is_and_says_so() -> None:
-    def fail() -> dict:
-        raise LookupError("the library has changed again")
+def fail(module: ModuleType) -> dict:
+    raise LookupError("the library has changed again")
 
-    patch = Patch("example", ("example",), "", imports=fail)
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_patch_that_fails_leaves_the_module_as_it_is_and_reports_it(before: bool) -> None:
+    patch = Patch("example", ("example",), "", fail, before=before)
     module = ModuleType("example")
     patch.execute(module, lambda module: vars(module).update(ran=True))
     assert module.ran
-    assert patch.report(installed=True).state == "failed: LookupError: the library has changed again"
+    assert patch.state == "failed: LookupError: the library has changed again"
 
 
 def test_stand_ins_reach_one_module_only_and_leave_its_builtins_as_they_were() -> None:
     stand_in = ModuleType("json")
-    patch = Patch("example", ("example",), "", imports=lambda: {"json": stand_in})
+    patch = Patch("example", ("example",), "", lambda module: {"json": stand_in}, before=True)
     module = ModuleType("example")
     code = "import json, os\nfrom os import path\ndef later():\n    import json\n    return json"
 

@@ -1,6 +1,4 @@
-"""
-`allennlp train --recover`, for real, after a training that was interrupted.
-"""
+"""A real `allennlp train --recover` after a training that was interrupted."""
 
 import json
 import signal
@@ -40,15 +38,13 @@ def prepare_interrupted_training(folder: Path, scheduler: dict[str, Any]) -> Non
 
 
 def train_interrupt_and_recover(folder: Path) -> dict[str, Any]:
-    """
-    Trains until the plugin interrupts, recovers, and gives the training state that was recovered from.
-    """
+    """Train until the plugin interrupts, recover, and return the training state that was recovered from."""
     interrupted = run_allennlp(
         "train", "config.json", "-s", "run", folder=folder, expected_status=-signal.SIGINT, INTERRUPT="1"
     )
     assert "KeyboardInterrupt" in interrupted
     checkpoint = max((folder / "run").glob("training_state_e*.th"), key=lambda path: path.stat().st_mtime)
-    # Ours to trust: it was written a moment ago.
+    # It was written a moment ago, so it can be trusted.
     state = torch.load(checkpoint, weights_only=False)
     assert not (folder / "run" / "metrics.json").exists()
     first_epochs = [folder / "run" / f"metrics_epoch_{epoch}.json" for epoch in range(INTERRUPTED_EPOCH)]

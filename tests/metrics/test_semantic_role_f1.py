@@ -5,7 +5,6 @@ import pytest
 import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
-from allennlp.training.metrics import Metric
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -97,7 +96,7 @@ def f1(right: int, predicted: int, gold: int):
 
 
 @given(st.lists(batches(), min_size=1, max_size=3))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 def test_the_metric_equals_a_comparison_of_sets(epoch):
     metric = SemanticRoleF1(vocabulary())
     predicted, gold = set(), set()
@@ -135,9 +134,5 @@ def test_the_null_label_may_have_another_name_and_place():
 @pytest.mark.parametrize("known", [None, "O"])
 def test_a_vocabulary_without_the_null_label_is_refused(known: Optional[str]):
     lacking = Vocabulary() if known is None else vocabulary(null_label=known)
-    with pytest.raises(ConfigurationError, match="'role_labels' lacks '_'.*made from data with roles"):
+    with pytest.raises(ConfigurationError, match="'role_labels' lacks '_'"):
         SemanticRoleF1(lacking)
-
-
-def test_registered_name():
-    assert Metric.by_name("propbank_role_f1") is SemanticRoleF1

@@ -1,23 +1,19 @@
 import json
-import re
 from typing import Any, Dict, List
 
 import pytest
 import torch
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
-from allennlp.common.testing import ModelTestCase
 from allennlp.data import DatasetReader, Instance, TextFieldTensors, Vocabulary
-from allennlp.data.batch import Batch
-from allennlp.models import Model
 from allennlp.modules.text_field_embedders import BasicTextFieldEmbedder
 from allennlp.modules.token_embedders import Embedding
 from torch import nn
 
-from allennlp_graphmask.data.dataset_readers import Conll2009SrlReader
 from allennlp_graphmask.models import GcnSemanticRoleLabeler
 from allennlp_graphmask.models.gcn_srl import RoleScorer
 from tests.data.dataset_readers.propbank_srl.conll_text import SHE_PLANS_TO_WIN, row, text
+from tests.models.building import TRAINING, StockModelChecks, build_model, make_batch
 
 LONG = "\n".join(
     [
@@ -42,6 +38,7 @@ def lemma_embedder() -> Dict[str, Any]:
 def config(with_lstm: bool = True) -> Dict[str, Any]:
     words = {"type": "embedding", "embedding_dim": 6}
     parts = {"type": "embedding", "vocab_namespace": "parts_of_speech", "embedding_dim": 3}
+    lstm = {"type": "lstm", "input_size": 14, "hidden_size": 5, "bidirectional": True}
     return {
         "dataset_reader": {
             "type": "conll2009_srl",
@@ -63,58 +60,23 @@ def config(with_lstm: bool = True) -> Dict[str, Any]:
             "scorer_lemma_embedder": lemma_embedder(),
             "role_dim": 5,
             "graph_encoder": {"type": "syntactic_gcn", "input_dim": 10, "hidden_dim": 8, "num_layers": 2},
-            **(
-                {
-                    "seq2seq_encoder": {
-                        "type": "lstm",
-                        "input_size": 14,
-                        "hidden_size": 5,
-                        "bidirectional": True,
-                    }
-                }
-                if with_lstm
-                else {}
-            ),
+            **({"seq2seq_encoder": lstm} if with_lstm else {}),
         },
-        "data_loader": {"batch_size": 3},
-        "trainer": {"num_epochs": 1, "optimizer": "adam", "cuda_device": -1},
+        **TRAINING,
     }
 
 
-class ModelTests(ModelTestCase):
-    """The checks that AllenNLP has for all models."""
-
-    with_lstm: bool
-
-    def setup_method(self):
-        super().setup_method()
-        data = self.TEST_DIR / "data.conll09"
-        data.write_text(DATA)
-        settings = config(self.with_lstm)
-        settings |= {"train_data_path": str(data), "validation_data_path": str(data)}
-        path = self.TEST_DIR / "config.json"
-        path.write_text(json.dumps(settings))
-        self.set_up_model(path, data, seed=1)
-
-
-class TestWithLstm(ModelTests):
+class TestWithLstm(StockModelChecks):
     with_lstm = True
 
-    def test_train_save_and_load(self):
-        self.ensure_model_can_train_save_and_load(self.param_file)
+    def prepare(self):
+        data = self.TEST_DIR / "data.conll09"
+        data.write_text(DATA)
+        return config(self.with_lstm), data
 
-    def test_batch_predictions_are_consistent(self):
-        self.ensure_batch_predictions_are_consistent()
 
-
-class TestWithoutLstm(ModelTests):
+class TestWithoutLstm(TestWithLstm):
     with_lstm = False
-
-    def test_train_save_and_load(self):
-        self.ensure_model_can_train_save_and_load(self.param_file)
-
-    def test_batch_predictions_are_consistent(self):
-        self.ensure_batch_predictions_are_consistent()
 
 
 @pytest.fixture
@@ -129,22 +91,13 @@ def vocabulary(instances) -> Vocabulary:
     return Vocabulary.from_instances(instances)
 
 
-def model_of(vocabulary: Vocabulary, with_lstm: bool = True, **settings: Any) -> GcnSemanticRoleLabeler:
-    torch.manual_seed(0)
-    model = Model.from_params(Params({**config(with_lstm)["model"], **settings}), vocab=vocabulary)
-    assert isinstance(model, GcnSemanticRoleLabeler)
-    return model.eval()
-
-
-def batch_of(instances: List[Instance], vocabulary: Vocabulary) -> Dict[str, Any]:
-    batch = Batch(instances)
-    batch.index_instances(vocabulary)
-    return batch.as_tensor_dict()
+def build(vocabulary: Vocabulary, with_lstm: bool = True, **settings: Any) -> GcnSemanticRoleLabeler:
+    return build_model({**config(with_lstm)["model"], **settings}, vocabulary)
 
 
 @pytest.fixture
 def batch(instances, vocabulary) -> Dict[str, Any]:
-    return batch_of(instances, vocabulary)
+    return make_batch(instances, vocabulary)
 
 
 def lemmas(indices: List[int]) -> TextFieldTensors:
@@ -179,10 +132,10 @@ def test_role_scores_equal_the_formula(dtype: torch.dtype, tolerance: float):
 @pytest.mark.parametrize("with_lstm", [True, False])
 def test_logits_equal_a_model_written_out(vocabulary, instances, with_lstm: bool):
     """One instance at a time, without padding, from the embeddings to the logits."""
-    model = model_of(vocabulary, with_lstm).double()
-    logits = model(**batch_of(instances, vocabulary))["logits"]
+    model = build(vocabulary, with_lstm).double()
+    logits = model(**make_batch(instances, vocabulary))["logits"]
     for number, instance in enumerate(instances):
-        batch = batch_of([instance], vocabulary)
+        batch = make_batch([instance], vocabulary)
         words = model.text_field_embedder(batch["tokens"])[0]  # Shape: (num_tokens, 9)
         predicate = instance["metadata"]["predicate_index"]
         lemma = model.predicate_lemma_embedder(batch["predicate_lemma"])[0, 0]
@@ -208,7 +161,7 @@ def test_logits_equal_a_model_written_out(vocabulary, instances, with_lstm: bool
 
 
 def test_without_a_sequence_encoder_there_are_a_linear_layer_normalisation_and_relu(vocabulary, batch):
-    model = model_of(vocabulary, with_lstm=False)
+    model = build(vocabulary, with_lstm=False)
     linear, norm, relu = model.projection
     assert isinstance(linear, nn.Linear) and isinstance(norm, nn.LayerNorm) and isinstance(relu, nn.ReLU)
     assert (linear.in_features, linear.out_features) == (9 + 4 + 1, 10)
@@ -220,7 +173,7 @@ def test_without_a_sequence_encoder_there_are_a_linear_layer_normalisation_and_r
 
 @torch.no_grad()
 def test_the_loss_ignores_padding_and_unseen_roles(vocabulary, instances, batch):
-    model = model_of(vocabulary)
+    model = build(vocabulary)
     roles, mask = batch["roles"].clone(), batch["tokens"]["tokens"]["tokens"] != 0
     output = model(**batch)
     log_probabilities = output["logits"].log_softmax(-1)
@@ -247,14 +200,14 @@ def test_the_loss_ignores_padding_and_unseen_roles(vocabulary, instances, batch)
 
 
 def test_without_roles_there_is_no_loss_and_nothing_is_scored(vocabulary, batch):
-    model = model_of(vocabulary)
+    model = build(vocabulary)
     del batch["roles"]
     assert "loss" not in model(**batch)
     assert model.get_metrics() == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
 
 
 def test_metrics_are_those_of_the_predicted_labels(vocabulary, batch):
-    model = model_of(vocabulary)
+    model = build(vocabulary)
     output = model(**batch)
     mask, roles = output["mask"], batch["roles"]
     best = output["logits"].argmax(-1)
@@ -270,7 +223,7 @@ def test_metrics_are_those_of_the_predicted_labels(vocabulary, batch):
 @pytest.mark.parametrize("training", [False, True])
 def test_node_states_computed_before_give_the_same_output(vocabulary, batch, with_lstm: bool, training: bool):
     dropout = {"dropout": 0.4, "word_dropout": {"alpha": 1.0}}
-    model = model_of(vocabulary, with_lstm, **dropout).train(training)
+    model = build(vocabulary, with_lstm, **dropout).train(training)
     torch.manual_seed(3)
     whole = model(**batch)
     torch.manual_seed(3)
@@ -281,8 +234,8 @@ def test_node_states_computed_before_give_the_same_output(vocabulary, batch, wit
 
 
 def test_words_are_dropped_in_training_only(vocabulary, batch):
-    with_dropout = model_of(vocabulary, word_dropout={"alpha": 1e9})
-    without = model_of(vocabulary)
+    with_dropout = build(vocabulary, word_dropout={"alpha": 1e9})
+    without = build(vocabulary)
     without.load_state_dict(with_dropout.state_dict(), strict=False)
     assert torch.equal(with_dropout(**batch)["logits"], without(**batch)["logits"])
     # With such an alpha all words are dropped.
@@ -294,44 +247,31 @@ def test_words_are_dropped_in_training_only(vocabulary, batch):
     assert not torch.equal(dropped, without(**batch)["logits"])
 
 
-def test_sizes_that_do_not_fit_are_named(vocabulary):
-    def lstm(input_size: int, hidden_size: int) -> Dict[str, Any]:
-        return {"type": "lstm", "input_size": input_size, "hidden_size": hidden_size, "bidirectional": True}
-
-    message = "seq2seq_encoder.input_size is 13, but its input has size 14: 9 of text_field_embedder, 4 of predicate_lemma"
-    with pytest.raises(ConfigurationError, match=re.escape(message)):
-        model_of(vocabulary, seq2seq_encoder=lstm(13, 5))
-    with pytest.raises(
-        ConfigurationError, match="graph_encoder.input_dim is 10, but the sequence encoder gives .* size 12"
-    ):
-        model_of(vocabulary, seq2seq_encoder=lstm(14, 6))
-
-
 def test_a_vocabulary_without_roles_is_refused(instances):
     for instance in instances:
         instance.fields.pop("roles")
     with pytest.raises(ConfigurationError, match="'role_labels' lacks '_'"):
-        model_of(Vocabulary.from_instances(instances))
+        build(Vocabulary.from_instances(instances))
 
 
 def test_trees_of_another_scheme_are_refused_by_name(vocabulary, batch):
-    model = model_of(vocabulary)
+    model = build(vocabulary)
     batch["metadata"][2]["dependency_scheme"] = "clearnlp"
     with pytest.raises(ConfigurationError) as caught:
         model(**batch)
     assert "'universal_dependencies', but sentence '2' is parsed in 'clearnlp'" in str(caught.value)
-    # Nothing is known, nothing is asked for, nothing is given.
+    # The sentence has no scheme, the model has none, there are no metadata.
     batch["metadata"][2]["dependency_scheme"] = None
     model(**batch)
     batch["metadata"][2]["dependency_scheme"] = "clearnlp"
-    model_of(vocabulary, dependency_scheme=None)(**batch)
+    build(vocabulary, dependency_scheme=None)(**batch)
     model(**{**batch, "metadata": None})
 
 
 def test_predictions_in_words(vocabulary, instances, batch):
-    model = model_of(vocabulary)
+    model = build(vocabulary)
     output = model(**batch)
-    # Predict the gold roles, of which the scores are certain.
+    # Predict the gold roles with certainty.
     certain = nn.functional.one_hot(batch["roles"], output["logits"].size(-1)) * 50.0
     readable = model.make_output_human_readable({**output, "logits": certain})
     assert readable["role_tags"] == [instance["roles"].labels for instance in instances]
@@ -359,7 +299,7 @@ def test_predictions_in_words(vocabulary, instances, batch):
 
 @torch.no_grad()
 def test_probabilities_are_those_of_the_predicted_roles(vocabulary, batch):
-    model = model_of(vocabulary)
+    model = build(vocabulary)
     output = model(**batch)
     probabilities = output["logits"].softmax(-1)
     for number, prediction in enumerate(model.make_output_human_readable(output)["prediction"]):
@@ -372,15 +312,15 @@ def test_probabilities_are_those_of_the_predicted_roles(vocabulary, batch):
 
 def test_predictions_without_metadata(vocabulary, batch):
     del batch["metadata"]
-    model = model_of(vocabulary)
+    model = build(vocabulary)
     readable = model.make_output_human_readable(model(**batch))
     assert "prediction" not in readable
     assert [len(tags) for tags in readable["role_tags"]] == [4, 4, 7, 1]
 
 
 def test_overfitting_a_few_sentences(vocabulary, batch):
-    """The graph, the flag and the lemma suffice to tell the two predicates of a sentence apart."""
-    model = model_of(vocabulary).train()
+    """The graph, the marked predicate and the lemma are enough to distinguish the two predicates of a sentence."""
+    model = build(vocabulary).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(120):
         optimizer.zero_grad()
@@ -389,9 +329,3 @@ def test_overfitting_a_few_sentences(vocabulary, batch):
     model.get_metrics(reset=True)
     model.eval()(**batch)
     assert model.get_metrics(reset=True) == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
-
-
-def test_registered_names():
-    assert Model.by_name("gcn_srl") is GcnSemanticRoleLabeler
-    assert DatasetReader.by_name("conll2009_srl") is Conll2009SrlReader
-    assert GcnSemanticRoleLabeler.default_predictor == "graph_srl"

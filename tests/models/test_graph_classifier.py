@@ -1,15 +1,11 @@
 import copy
-import json
 from typing import Any, Dict, List
 
 import pytest
 import torch
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
-from allennlp.common.testing import ModelTestCase
 from allennlp.data import DatasetReader, Instance, Vocabulary
-from allennlp.data.batch import Batch
-from allennlp.models import Model
 
 from allennlp_graphmask.graph import Graph, num_relations
 from allennlp_graphmask.interpret.graphmask import GraphMask
@@ -17,6 +13,7 @@ from allennlp_graphmask.models import GraphClassifier
 from allennlp_graphmask.models.graph_classifier import pool_nodes
 from allennlp_graphmask.testing import assert_no_side_effects
 from tests.data.dataset_readers.graph_jsonl.graphs import DAN, EVE, FINN, NOBODY, written
+from tests.models.building import TRAINING, StockModelChecks, build_model, make_batch
 
 EMPTY_TEXT = {"nodes": [{"text": ""}, {"text": "Finn"}], "edges": [], "label": "sour"}
 GRAPHS = [DAN, {**FINN, "label": "sweet"}, NOBODY, EMPTY_TEXT]
@@ -39,80 +36,44 @@ def config(classify: str = "graph", **settings: Any) -> Dict[str, Any]:
             "text_field_embedder": {"token_embedders": {"tokens": {"type": "embedding", "embedding_dim": 6}}},
             **copy.deepcopy(settings),
         },
-        "data_loader": {"batch_size": 3},
-        "trainer": {"num_epochs": 1, "optimizer": "adam", "cuda_device": -1},
+        **TRAINING,
     }
 
 
-class ModelTests(ModelTestCase):
-    """The checks that AllenNLP has for all models."""
-
-    classify: str
-    graphs: List[Dict[str, Any]]
-    settings: Dict[str, Any]
-
-    def setup_method(self):
-        super().setup_method()
-        data = self.TEST_DIR / "graphs.jsonl"
-        written(data, *self.graphs)
-        settings = config(self.classify, **self.settings)
-        settings |= {"train_data_path": str(data), "validation_data_path": str(data)}
-        path = self.TEST_DIR / "config.json"
-        path.write_text(json.dumps(settings))
-        self.set_up_model(path, data, seed=1)
+class TestGraphs(StockModelChecks):
+    def prepare(self):
+        return config("graph", graph_encoder=RGCN), written(self.TEST_DIR / "graphs.jsonl", *GRAPHS)
 
 
-class TestGraphs(ModelTests):
-    classify, graphs, settings = "graph", GRAPHS, {"graph_encoder": RGCN}
+class TestNodes(StockModelChecks):
+    keys_to_ignore = ("logits", "mask")
 
-    def test_train_save_and_load(self):
-        self.ensure_model_can_train_save_and_load(self.param_file)
-
-    def test_batch_predictions_are_consistent(self):
-        self.ensure_batch_predictions_are_consistent()
-
-
-class TestNodes(ModelTests):
-    classify = "nodes"
-    # A text of two tokens in the first batch: the LSTM would get no gradient from its last state.
-    graphs = [NODES[0], NODES[3], NODES[2], NODES[1]]
-    settings = {
-        "graph_encoder": {**GCN, "input_dim": 4},
-        "text_encoder": {"type": "lstm", "input_size": 6, "hidden_size": 3},
-        "node_encoder": {"input_dim": 3, "num_layers": 1, "hidden_dims": 4, "activations": "relu"},
-    }
-
-    def test_train_save_and_load(self):
-        self.ensure_model_can_train_save_and_load(self.param_file)
-
-    def test_batch_predictions_are_consistent(self):
-        self.ensure_batch_predictions_are_consistent(keys_to_ignore=["logits", "mask"])
+    def prepare(self):
+        settings = config(
+            "nodes",
+            graph_encoder={**GCN, "input_dim": 4},
+            text_encoder={"type": "lstm", "input_size": 6, "hidden_size": 3},
+            node_encoder={"input_dim": 3, "num_layers": 1, "hidden_dims": 4, "activations": "relu"},
+        )
+        # A text of two tokens in the first batch: the LSTM would get no gradient from its last state.
+        graphs = [NODES[0], NODES[3], NODES[2], NODES[1]]
+        return settings, written(self.TEST_DIR / "graphs.jsonl", *graphs)
 
 
-def instances_of(tmp_path, graphs: List[Dict[str, Any]], classify: str = "graph") -> List[Instance]:
+def read(tmp_path, graphs: List[Dict[str, Any]], classify: str = "graph") -> List[Instance]:
     path = written(tmp_path / "graphs.jsonl", *graphs)
     reader = DatasetReader.from_params(Params(config(classify)["dataset_reader"]))
     return list(reader.read(path))
 
 
-def batch_of(instances: List[Instance], vocabulary: Vocabulary) -> Dict[str, Any]:
-    batch = Batch(instances)
-    batch.index_instances(vocabulary)
-    return batch.as_tensor_dict()
-
-
-def model_of(vocabulary: Vocabulary, classify: str = "graph", **settings: Any) -> GraphClassifier:
-    torch.manual_seed(0)
-    params = Params(config(classify, **settings)["model"])
-    model = Model.from_params(params, vocab=vocabulary)
-    assert isinstance(model, GraphClassifier)
-    return model.eval()
+def build(vocabulary: Vocabulary, classify: str = "graph", **settings: Any) -> GraphClassifier:
+    return build_model(config(classify, **settings)["model"], vocabulary)
 
 
 def expected_logits(model: GraphClassifier, batch: Dict[str, Any], pooling: str) -> List[torch.Tensor]:
     """
-    Graph by graph and node by node, with one rgcn layer written out as a sum over edges. For each graph its logits, or
-    with no pooling those of each of its nodes.
+    Compute the logits of each graph, or without pooling those of its nodes, node by node, with one rgcn layer written out as a sum
+    over edges.
     """
     weight = model.text_field_embedder.token_embedder_tokens.weight
     graph = batch["graph"]
@@ -155,7 +116,7 @@ def expected_logits(model: GraphClassifier, batch: Dict[str, Any], pooling: str)
 
 @pytest.fixture
 def graphs(tmp_path) -> List[Instance]:
-    return instances_of(tmp_path, GRAPHS)
+    return read(tmp_path, GRAPHS)
 
 
 @pytest.fixture
@@ -167,8 +128,8 @@ def vocabulary(graphs) -> Vocabulary:
 @pytest.mark.parametrize("with_graph", [True, False])
 def test_logits_of_graphs_by_hand(graphs, vocabulary, pooling, with_graph) -> None:
     encoder = {"graph_encoder": {**RGCN, "num_layers": 1}} if with_graph else {}
-    model = model_of(vocabulary, pooling=pooling, **encoder)
-    batch = batch_of(graphs, vocabulary)
+    model = build(vocabulary, pooling=pooling, **encoder)
+    batch = make_batch(graphs, vocabulary)
     output = model(**batch)
     assert output["mask"].tolist() == [True] * 4
     expected = torch.stack(expected_logits(model, batch, pooling))
@@ -184,10 +145,10 @@ def test_logits_of_graphs_by_hand(graphs, vocabulary, pooling, with_graph) -> No
 
 
 def test_logits_of_nodes_by_hand(tmp_path) -> None:
-    instances = instances_of(tmp_path, NODES, "nodes")
+    instances = read(tmp_path, NODES, "nodes")
     vocabulary = Vocabulary.from_instances(instances)
-    model = model_of(vocabulary, "nodes", graph_encoder={**RGCN, "num_layers": 1})
-    batch = batch_of(instances, vocabulary)
+    model = build(vocabulary, "nodes", graph_encoder={**RGCN, "num_layers": 1})
+    batch = make_batch(instances, vocabulary)
     output = model(**batch)
     assert output["logits"].shape == (4, 3, 2)
     assert output["mask"].tolist() == [[True] * 3, [True, False, False], [False] * 3, [True, False, False]]
@@ -204,12 +165,12 @@ def test_logits_of_nodes_by_hand(tmp_path) -> None:
 @pytest.mark.parametrize("classify, graphs", [("graph", GRAPHS), ("nodes", NODES)])
 @pytest.mark.parametrize("encoder", [RGCN, GCN, None])
 def test_a_batch_gives_what_its_graphs_give_alone(tmp_path, classify, graphs, encoder) -> None:
-    instances = instances_of(tmp_path, graphs, classify)
+    instances = read(tmp_path, graphs, classify)
     vocabulary = Vocabulary.from_instances(instances)
-    model = model_of(vocabulary, classify, **({"graph_encoder": encoder} if encoder else {}))
-    together = model(**batch_of(instances, vocabulary))
+    model = build(vocabulary, classify, **({"graph_encoder": encoder} if encoder else {}))
+    together = model(**make_batch(instances, vocabulary))
     for row, instance in enumerate(instances):
-        alone = model(**batch_of([instance], vocabulary))
+        alone = model(**make_batch([instance], vocabulary))
         num_nodes = alone["mask"].sum() if classify == "nodes" else None
         assert torch.allclose(together["logits"][row][:num_nodes], alone["logits"][0][:num_nodes], atol=1e-6)
 
@@ -221,17 +182,17 @@ def test_a_batch_gives_what_its_graphs_give_alone(tmp_path, classify, graphs, en
 )
 def test_batches_of_nothing(tmp_path, classify, text_encoder) -> None:
     graphs = [{"nodes": [], "edges": []}, {"nodes": [], "edges": []}]
-    instances = instances_of(tmp_path, graphs, classify)
+    instances = read(tmp_path, graphs, classify)
     vocabulary = Vocabulary(counter={"labels": {"a": 2, "b": 1}, "tokens": {"jam": 1}})
-    model = model_of(vocabulary, classify, graph_encoder=RGCN, text_encoder=text_encoder).train()
-    output = model(**batch_of(instances, vocabulary))
+    model = build(vocabulary, classify, graph_encoder=RGCN, text_encoder=text_encoder).train()
+    output = model(**make_batch(instances, vocabulary))
     # No label is known: nothing to learn, but a way for gradients.
     assert output["loss"].item() == 0
     output["loss"].backward()
     assert not output["mask"].any() or classify == "graph"
     assert model.get_metrics(reset=True) == {"accuracy": 0.0, "f1": 0.0}
-    empty_texts = instances_of(tmp_path, [{"nodes": [{"text": ""}] * 2, "edges": []}], classify)
-    assert bool(model(**batch_of(empty_texts, vocabulary))["logits"].isfinite().all())
+    empty_texts = read(tmp_path, [{"nodes": [{"text": ""}] * 2, "edges": []}], classify)
+    assert bool(model(**make_batch(empty_texts, vocabulary))["logits"].isfinite().all())
 
 
 def test_pooling_and_its_gradients() -> None:
@@ -252,7 +213,7 @@ def test_pooling_and_its_gradients() -> None:
 
 
 def test_metrics(tmp_path) -> None:
-    instances = instances_of(
+    instances = read(
         tmp_path,
         [
             {**FINN, "label": "a"},
@@ -263,12 +224,12 @@ def test_metrics(tmp_path) -> None:
         ],
     )
     vocabulary = Vocabulary(counter={"labels": {"a": 2, "b": 1}, "tokens": {"finn": 1}})
-    model = model_of(vocabulary)
+    model = build(vocabulary)
     with torch.no_grad():
         model.classifier.weight.zero_()
         model.classifier.bias.copy_(torch.tensor([1.0, -1.0]))  # always the label a
     assert model.get_metrics() == {"accuracy": 0.0, "f1": 0.0}
-    output = model(**batch_of(instances, vocabulary))
+    output = model(**make_batch(instances, vocabulary))
     # Two of the four that have a label. F1 of a: precision 2/3, recall 1; F1 of b: 0.
     metrics = model.get_metrics(reset=True)
     assert metrics == {"accuracy": pytest.approx(0.5), "f1": pytest.approx(0.4)}
@@ -276,14 +237,14 @@ def test_metrics(tmp_path) -> None:
     expected = torch.nn.functional.cross_entropy(output["logits"][:3], torch.tensor([0, 0, 1]))
     assert torch.allclose(output["loss"], expected)
     # The loss of what has no known label, alone.
-    assert model(**batch_of(instances[3:], vocabulary))["loss"].item() == 0
+    assert model(**make_batch(instances[3:], vocabulary))["loss"].item() == 0
     assert model.get_metrics() == {"accuracy": 0.0, "f1": 0.0}
 
 
 def test_predictions_of_graphs(graphs, vocabulary) -> None:
-    model = model_of(vocabulary, graph_encoder=RGCN)
+    model = build(vocabulary, graph_encoder=RGCN)
     for output, logits in zip(
-        model.forward_on_instances(graphs), model(**batch_of(graphs, vocabulary))["logits"]
+        model.forward_on_instances(graphs), model(**make_batch(graphs, vocabulary))["logits"]
     ):
         prediction = output["prediction"]
         probabilities = logits.softmax(-1).tolist()
@@ -294,9 +255,9 @@ def test_predictions_of_graphs(graphs, vocabulary) -> None:
 
 
 def test_predictions_of_nodes(tmp_path) -> None:
-    instances = instances_of(tmp_path, NODES, "nodes")
+    instances = read(tmp_path, NODES, "nodes")
     vocabulary = Vocabulary.from_instances(instances)
-    model = model_of(vocabulary, "nodes", graph_encoder=RGCN)
+    model = build(vocabulary, "nodes", graph_encoder=RGCN)
     predictions = [output["prediction"]["nodes"] for output in model.forward_on_instances(instances)]
     assert [len(nodes) for nodes in predictions] == [3, 1, 0, 1]
     assert [node["text"] for node in predictions[0]] == ["Eve", "jam", ""]
@@ -304,7 +265,7 @@ def test_predictions_of_nodes(tmp_path) -> None:
         assert set(node) == {"text", "label", "probability", "probabilities"}
         assert node["probability"] == max(node["probabilities"].values()) >= 0.5
         assert sum(node["probabilities"].values()) == pytest.approx(1)
-    batch = batch_of(instances, vocabulary)
+    batch = make_batch(instances, vocabulary)
     del batch["metadata"]
     output = model.make_output_human_readable(model(**batch))
     assert set(output["prediction"][0]["nodes"][0]) == {"label", "probability", "probabilities"}
@@ -312,10 +273,10 @@ def test_predictions_of_nodes(tmp_path) -> None:
 
 @pytest.mark.parametrize("classify, data", [("graph", GRAPHS), ("nodes", NODES)])
 def test_graphmask_explains_it(tmp_path, classify, data) -> None:
-    instances = instances_of(tmp_path, data, classify)
+    instances = read(tmp_path, data, classify)
     vocabulary = Vocabulary.from_instances(instances)
-    target = model_of(vocabulary, classify, graph_encoder=RGCN)
-    batch = batch_of(instances, vocabulary)
+    target = build(vocabulary, classify, graph_encoder=RGCN)
+    batch = make_batch(instances, vocabulary)
     unmasked = target(**batch)
     shared = target(**batch, node_states=target.encode_nodes(**batch))
     assert torch.equal(unmasked["logits"], shared["logits"])
@@ -332,37 +293,12 @@ def test_graphmask_explains_it(tmp_path, classify, data) -> None:
         assert_no_side_effects(model.target, explain, predict=lambda: model.target(**batch)["logits"])
 
 
-@pytest.mark.parametrize(
-    "settings, message",
-    [
-        ({"classify": "edges"}, "classify must be 'graph' or 'nodes', got 'edges'"),
-        ({"pooling": "min"}, "pooling must be one of max, mean, sum, got 'min'"),
-        ({"label_namespace": "taste_labels"}, "no label in the namespace 'taste_labels'"),
-        (
-            {"graph_encoder": {**RGCN, "input_dim": 7}},
-            "graph_encoder reads vectors of size 7, but nodes have size 6",
-        ),
-        (
-            {"text_encoder": {"type": "bag_of_embeddings", "embedding_dim": 3}},
-            "text_encoder reads vectors of size 3, but embeddings have size 6",
-        ),
-        (
-            {"node_encoder": {"input_dim": 2, "num_layers": 1, "hidden_dims": 4, "activations": "relu"}},
-            "node_encoder reads vectors of size 2, but encoded texts have size 6",
-        ),
-    ],
-)
-def test_wrong_settings(vocabulary, settings, message) -> None:
-    with pytest.raises(ConfigurationError, match=message):
-        model_of(vocabulary, **settings)
-
-
 @pytest.mark.parametrize("reader, model", [("graph", "nodes"), ("nodes", "graph")])
 def test_reader_and_model_must_agree(tmp_path, reader, model) -> None:
-    instances = instances_of(tmp_path, [FINN], reader)
+    instances = read(tmp_path, [FINN], reader)
     vocabulary = Vocabulary(counter={"labels": {"a": 2}, "tokens": {"finn": 1}})
-    with pytest.raises(ConfigurationError, match=f"This model is to classify '{model}'"):
-        model_of(vocabulary, model)(**batch_of(instances, vocabulary))
+    with pytest.raises(ConfigurationError, match=f'"classify" is {model!r}'):
+        build(vocabulary, model)(**make_batch(instances, vocabulary))
 
 
 def test_relations_of_the_vocabulary(vocabulary) -> None:

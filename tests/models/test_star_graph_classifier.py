@@ -1,19 +1,14 @@
-import copy
-import json
 from typing import Any, Dict
 
 import pytest
 import torch
 from allennlp.common import Params
-from allennlp.common.checks import ConfigurationError
-from allennlp.common.testing import ModelTestCase
 from allennlp.data import DatasetReader, Instance, Vocabulary
-from allennlp.data.batch import Batch
-from allennlp.models import Model
 
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.models import StarGraphClassifier
 from allennlp_graphmask.testing import assert_no_side_effects
+from tests.models.building import TRAINING, StockModelChecks, build_model, make_batch
 
 
 def config(variant: str) -> Dict[str, Any]:
@@ -29,50 +24,26 @@ def config(variant: str) -> Dict[str, Any]:
                 "normalise": False,
             },
         },
+        **TRAINING,
         "train_data_path": "train",
-        "validation_data_path": "dev",
-        "data_loader": {"batch_size": 4},
-        "trainer": {"num_epochs": 1, "optimizer": "adam", "cuda_device": -1},
     }
 
 
-class ModelTests(ModelTestCase):
-    """The checks that AllenNLP has for all models."""
-
-    variant: str
-
-    def setup_method(self):
-        super().setup_method()
-        path = self.TEST_DIR / "config.json"
-        path.write_text(json.dumps(config(self.variant)))
-        self.set_up_model(path, "dev", seed=1)
-
-    def test_train_save_and_load(self):
-        # A unit that is zero for all graphs of a batch has no gradient.
-        self.ensure_model_can_train_save_and_load(self.param_file)
-
-    def test_batch_predictions_are_consistent(self):
-        self.ensure_batch_predictions_are_consistent()
+class TestSingleLayer(StockModelChecks):
+    def prepare(self):
+        return config("single_layer"), "dev"
 
 
-class TestSingleLayer(ModelTests):
-    variant = "single_layer"
-
-
-class TestTwoLayer(ModelTests):
-    variant = "two_layer"
+class TestTwoLayer(StockModelChecks):
+    def prepare(self):
+        return config("two_layer"), "dev"
 
 
 def model_and_batch(variant: str) -> tuple[StarGraphClassifier, Dict[str, Any], list[Instance]]:
-    settings = Params(copy.deepcopy(config(variant)))
-    instances = list(DatasetReader.from_params(settings["dataset_reader"]).read("train"))
+    settings = config(variant)
+    instances = list(DatasetReader.from_params(Params(settings["dataset_reader"])).read("train"))
     vocabulary = Vocabulary.from_instances(instances)
-    torch.manual_seed(0)
-    model = Model.from_params(settings["model"], vocab=vocabulary)
-    assert isinstance(model, StarGraphClassifier)
-    batch = Batch(instances)
-    batch.index_instances(vocabulary)
-    return model.eval(), batch.as_tensor_dict(), instances
+    return build_model(settings["model"], vocabulary), make_batch(instances, vocabulary), instances
 
 
 def test_a_model_that_counts_is_right() -> None:
@@ -124,7 +95,7 @@ def test_only_the_centre_is_read() -> None:
 
 
 @pytest.mark.parametrize("variant", ["single_layer", "two_layer"])
-def test_graphmask_explains_it_and_leaves_nothing_behind(variant: str) -> None:
+def test_graphmask_explains_it_without_side_effects(variant: str) -> None:
     model, batch, _ = model_and_batch(variant)
     explainer = GraphMask(model.vocab, model).eval()
     assert_no_side_effects(
@@ -134,8 +105,3 @@ def test_graphmask_explains_it_and_leaves_nothing_behind(variant: str) -> None:
     assert output["attribution"].num_layers == model.graph_encoder.num_layers
     states = model.encode_nodes(**batch)
     assert torch.equal(model(**batch, node_states=states)["logits"], model(**batch)["logits"])
-
-
-def test_a_vocabulary_without_labels_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="no label in the namespace 'labels'"):
-        Model.from_params(Params(config("single_layer")["model"]), vocab=Vocabulary())

@@ -1,4 +1,7 @@
+import contextvars
+import gc
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -24,12 +27,8 @@ def states() -> torch.Tensor:
     return torch.randn(GRAPH.num_nodes, 4, generator=torch.Generator().manual_seed(4))
 
 
-def closing(messages: Messages) -> Gate:
+def drop_all(messages: Messages) -> Gate:
     return Gate(torch.zeros(messages.graph.num_edges))
-
-
-def looking(messages: Messages) -> None:
-    return None
 
 
 class TestIntervening:
@@ -49,12 +48,12 @@ class TestIntervening:
 
     def test_none_leaves_the_messages_alone(self, encoder, states) -> None:
         expected = encoder(states, GRAPH)
-        with intervening(encoder, looking):
+        with intervening(encoder, lambda messages: None):
             assert torch.equal(encoder(states, GRAPH), expected)
 
     def test_it_ends_with_its_context(self, encoder, states) -> None:
         expected = encoder(states, GRAPH)
-        with intervening(encoder, closing):
+        with intervening(encoder, drop_all):
             assert not torch.equal(encoder(states, GRAPH), expected)
         assert torch.equal(encoder(states, GRAPH), expected)
 
@@ -65,15 +64,15 @@ class TestIntervening:
         def failing(messages: Messages) -> Gate:
             if messages.layer == 1:
                 raise failure()
-            return closing(messages)
+            return drop_all(messages)
 
         with pytest.raises(failure), intervening(encoder, failing):
             encoder(states, GRAPH)
         assert torch.equal(encoder(states, GRAPH), expected)
 
-    def test_nothing_is_left_behind(self, encoder, states) -> None:
+    def test_it_has_no_side_effects(self, encoder, states) -> None:
         def run() -> None:
-            with intervening(encoder, closing):
+            with intervening(encoder, drop_all):
                 encoder(states, GRAPH)
 
         assert_no_side_effects(encoder, run, predict=lambda: encoder(states, GRAPH))
@@ -82,7 +81,7 @@ class TestIntervening:
         torch.manual_seed(9)
         other = SoundEncoder().eval()
         expected = other(states, GRAPH)
-        with intervening(encoder, closing):
+        with intervening(encoder, drop_all):
             assert torch.equal(other(states, GRAPH), expected)
             # Also where two encoders hold the same numbers: they are told apart by identity.
             other.load_state_dict(encoder.state_dict())
@@ -99,9 +98,9 @@ class TestIntervening:
     def test_recorders_nest_with_one_that_answers(self, encoder, states) -> None:
         outer: list = []
         inner: list = []
-        with intervening(encoder, closing):
+        with intervening(encoder, drop_all):
             expected = encoder(states, GRAPH)
-        for order in ([outer.append, closing, inner.append], [closing, outer.append, inner.append]):
+        for order in ([outer.append, drop_all, inner.append], [drop_all, outer.append, inner.append]):
             with (
                 intervening(encoder, order[0]),
                 intervening(encoder, order[1]),
@@ -125,17 +124,17 @@ class TestIntervening:
     def test_two_answers_are_refused(self, encoder, states) -> None:
         expected = encoder(states, GRAPH)
         with pytest.raises(RuntimeError, match="Two interventions answered for layer 0"):
-            with intervening(encoder, closing), intervening(encoder, closing):
+            with intervening(encoder, drop_all), intervening(encoder, drop_all):
                 encoder(states, GRAPH)
         assert torch.equal(encoder(states, GRAPH), expected)
 
     def test_two_may_answer_for_different_layers(self, encoder, states) -> None:
-        def closing_layer(layer: int):
-            return lambda messages: closing(messages) if messages.layer == layer else None
+        def drop_layer(layer: int):
+            return lambda messages: drop_all(messages) if messages.layer == layer else None
 
-        with intervening(encoder, closing):
+        with intervening(encoder, drop_all):
             expected = encoder(states, GRAPH)
-        with intervening(encoder, closing_layer(0)), intervening(encoder, closing_layer(1)):
+        with intervening(encoder, drop_layer(0)), intervening(encoder, drop_layer(1)):
             assert torch.equal(encoder(states, GRAPH), expected)
 
     @pytest.mark.parametrize("shape", [(), (1,), (GRAPH.num_edges + 1,), (GRAPH.num_edges, 1), (0,)])
@@ -169,11 +168,11 @@ class TestIntervening:
 class TestThreads:
     def test_another_thread_is_unaffected(self, encoder, states) -> None:
         expected = encoder(states, GRAPH)
-        with intervening(encoder, closing), ThreadPoolExecutor(1) as pool:
+        with intervening(encoder, drop_all), ThreadPoolExecutor(1) as pool:
             assert torch.equal(pool.submit(encoder, states, GRAPH).result(), expected)
 
     def test_interventions_of_many_threads_at_once(self, encoder, states) -> None:
-        """Each closes its own share of the edges, all inside their contexts at the same time."""
+        """Each has gates of its own, all inside their contexts at the same time."""
         number_of_threads = 6
         barrier = threading.Barrier(number_of_threads, timeout=30)
 
@@ -193,9 +192,7 @@ class TestThreads:
 
     def test_a_thread_may_take_the_interventions_along(self, encoder, states) -> None:
         """A copied context is the way to intervene in a worker thread on purpose."""
-        import contextvars
-
-        with intervening(encoder, closing):
+        with intervening(encoder, drop_all):
             expected = encoder(states, GRAPH)
             context = contextvars.copy_context()
         with ThreadPoolExecutor(1) as pool:
@@ -232,6 +229,19 @@ class TestMessages:
         assert not computed  # it stays lazy
         assert later.values is recorded.values and len(computed) == 1
 
+    def test_messages_that_reuse_values_are_freed_with_their_pass(self, states) -> None:
+        """A cycle of references would keep their tensors until the garbage collector runs."""
+        recorded = Messages(0, states, GRAPH, lambda: states)
+        later = Messages(0, states, GRAPH, lambda: states)
+        later.reuse(recorded)
+        reference = weakref.ref(later)
+        gc.disable()
+        try:
+            del later
+            assert reference() is None
+        finally:
+            gc.enable()
+
 
 class TestApplyGate:
     values = torch.randn(GRAPH.num_edges, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
@@ -264,11 +274,10 @@ class TestApplyGate:
             )
 
     def test_as_many_relations_as_edges_are_no_ambiguity(self) -> None:
-        """A replacement of shape (n, d) says itself whether its rows are relations or edges."""
         replacement = torch.randn(GRAPH.num_edges, 3, dtype=torch.float64)
-        closed = torch.zeros(GRAPH.num_edges, dtype=torch.bool)
-        by_edge = apply_gate(self.values, Gate(closed, replacement), GRAPH)
-        by_relation = apply_gate(self.values, Gate(closed, replacement, per_relation=True), GRAPH)
+        scale = torch.zeros(GRAPH.num_edges, dtype=torch.bool)
+        by_edge = apply_gate(self.values, Gate(scale, replacement), GRAPH)
+        by_relation = apply_gate(self.values, Gate(scale, replacement, per_relation=True), GRAPH)
         assert torch.equal(by_edge, replacement)
         assert torch.equal(by_relation, replacement[GRAPH.edge_type])
 

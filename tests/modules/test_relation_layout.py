@@ -26,7 +26,7 @@ def cells_by_loops(graph: Graph) -> list:
     return cells
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(
     sizes=st.lists(st.integers(0, 4), min_size=1, max_size=4),
     num_edges=st.integers(0, 8),

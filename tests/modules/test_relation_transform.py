@@ -53,6 +53,6 @@ def test_decompositions_have_fewer_parameters() -> None:
 def test_added_relations_start_at_zero_and_change_nothing(transform) -> None:
     states = torch.randn(3, 4, dtype=torch.float64)
     before = transform.of_all(states, torch.arange(6))
-    transform.extend_relations(8)
+    transform.extend_relations(["r"] * 8)
     assert torch.equal(transform.of_all(states, torch.arange(6)), before)
     assert not transform.of_all(states, torch.tensor([6, 7])).any()

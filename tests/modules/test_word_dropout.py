@@ -63,7 +63,7 @@ def test_counts_survive_a_vocabulary_read_from_files(vocabulary: Vocabulary, tmp
     loaded = WordDropout(Vocabulary.from_files(str(tmp_path / "vocabulary")))
     assert not loaded.counts.any()
     loaded.train()
-    with pytest.raises(ConfigurationError, match="needs the counts of the words in namespace 'tokens'"):
+    with pytest.raises(ConfigurationError, match="namespace 'tokens'"):
         loaded(text(torch.tensor([[2]])))
     loaded.load_state_dict(dropout.state_dict())
     assert torch.equal(loaded.counts, dropout.counts)
@@ -76,12 +76,10 @@ def test_words_added_to_the_vocabulary_later_are_left_alone(vocabulary: Vocabula
 
 
 def test_wrong_configurations_are_named(vocabulary: Vocabulary) -> None:
-    with pytest.raises(ConfigurationError, match="alpha must not be negative, got -1"):
+    with pytest.raises(ConfigurationError, match="alpha .* -1"):
         WordDropout(vocabulary, alpha=-1)
     dropout = WordDropout(vocabulary, indexer="words").train()
-    with pytest.raises(
-        ConfigurationError, match=r"indexer is 'words', but .* only .*'part_of_speech', 'tokens'"
-    ):
+    with pytest.raises(ConfigurationError, match=r"'words', but .* \['part_of_speech', 'tokens'\]"):
         dropout(text(torch.tensor([[2]])))
 
 

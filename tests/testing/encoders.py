@@ -106,7 +106,7 @@ class SoundFactorisedEncoder(SoundEncoder):
                 aggregated = adjacency.sum(0) @ self.weights[layer](states)
                 aggregated = aggregated + adjacency.sum(2).t() @ self.relations[layer].weight
                 if gate is not None and gate.replacement is not None:
-                    closed = self.adjacency(1 - scale, graph).sum(2).t()  # Shape: (num_nodes, num_relations)
-                    aggregated = aggregated + closed @ gate.replacement.expand(NUM_RELATIONS, -1)
+                    dropped = self.adjacency(1 - scale, graph).sum(2).t()  # Shape: (num_nodes, num_relations)
+                    aggregated = aggregated + dropped @ gate.replacement.expand(NUM_RELATIONS, -1)
             node_states = self.update(layer, node_states, aggregated)
         return node_states

@@ -3,7 +3,7 @@
 import logging
 import weakref
 from collections import Counter
-from typing import Dict
+from typing import Dict, Tuple
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
@@ -38,9 +38,9 @@ class UnseenLabelCounts:
     def __init__(self, message: str) -> None:
         self._message = message
         # By the vocabulary's id: vocabularies cannot be hashed, and so cannot be the keys of a `WeakKeyDictionary`.
-        self._counts: Dict[int, Counter] = {}
+        self._counts: Dict[int, Counter[Tuple[str, str]]] = {}
 
-    def get_counts(self, vocab: Vocabulary) -> Counter:
+    def get_counts(self, vocab: Vocabulary) -> Counter[Tuple[str, str]]:
         """Return how often each (namespace, label) that is not in the vocabulary was seen."""
         if id(vocab) not in self._counts:
             self._counts[id(vocab)] = Counter()

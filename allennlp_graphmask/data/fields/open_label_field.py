@@ -1,4 +1,4 @@
-from typing import Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -39,7 +39,10 @@ class OpenSequenceLabelField(SequenceLabelField):
     __slots__: List[str] = []
 
     def __init__(
-        self, labels: Sequence[Optional[str]], sequence_field: SequenceField, label_namespace: str = "labels"
+        self,
+        labels: Sequence[Optional[str]],
+        sequence_field: SequenceField[Any],
+        label_namespace: str = "labels",
     ) -> None:
         check_namespace(label_namespace)
         # AllenNLP's own constructor refuses `None`.

@@ -50,7 +50,7 @@ class NodeClassifier(Model):
         """The features as they are. Shape: `(num_nodes, num_features)`."""
         return graph.flatten_nodes(features)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         features: torch.Tensor,
         graph: Graph,
@@ -197,4 +197,4 @@ def ranks_accepted_first(attribution: EdgeAttribution, batch: Dict[str, Any]) ->
 
 def kept_messages(attribution: EdgeAttribution) -> MessageSet:
     """Return the messages that an attribution of a single graph keeps."""
-    return frozenset(map(tuple, torch.stack(attribution.kept).nonzero().tolist()))  # type: ignore[arg-type]
+    return frozenset(map(tuple, torch.stack(attribution.kept).nonzero().tolist()))

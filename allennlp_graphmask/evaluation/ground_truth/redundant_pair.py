@@ -59,4 +59,4 @@ class RedundantPair(GroundTruth):
         edges = [TruthEdge(1, 0, "a", "a"), TruthEdge(2, 0, "b", "b")]
         edges += [TruthEdge(3 + number, 0, "c") for number in range(len(others))]
         accepted = [[(0, "a")], [(0, "b")]] if answer < NUM_VALUES else [[]]
-        return TruthGraph(features, edges, answer, accepted)  # type: ignore[arg-type]
+        return TruthGraph(features, edges, answer, accepted)

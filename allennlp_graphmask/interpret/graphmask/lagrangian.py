@@ -1,4 +1,4 @@
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -9,11 +9,11 @@ from allennlp_graphmask.checks import check_at_least
 
 class _ReverseGradient(torch.autograd.Function):
     @staticmethod
-    def forward(context, value):  # type: ignore[override]
+    def forward(context: Any, value: torch.Tensor) -> torch.Tensor:
         return value.view_as(value)
 
     @staticmethod
-    def backward(context, gradient):  # type: ignore[override]
+    def backward(context: Any, gradient: torch.Tensor) -> torch.Tensor:
         return -gradient
 
 
@@ -99,7 +99,8 @@ class Lagrangian(torch.nn.Module):
                 self.multiplier.clamp_(*self.bounds)
         excess = self._excess(violation)
         measured_excess = excess if measured_violation is None else self._excess(measured_violation)
-        multiplier = functional.softplus(_ReverseGradient.apply(self.multiplier))
+        ascending: torch.Tensor = _ReverseGradient.apply(self.multiplier)  # type: ignore[no-untyped-call]
+        multiplier = functional.softplus(ascending)
         # The second term has the value zero and the multiplier's whole gradient.
         return (
             objective

@@ -65,8 +65,8 @@ class ModelAroundTarget(ModelWithRenamedParameters):
     def _load(
         cls,
         config: Params,
-        serialization_dir: Union[str, os.PathLike],
-        weights_file: Optional[Union[str, os.PathLike]] = None,
+        serialization_dir: Union[str, os.PathLike[str]],
+        weights_file: Optional[Union[str, os.PathLike[str]]] = None,
         cuda_device: int = -1,
     ) -> "ModelAroundTarget":
         weights_file = weights_file or os.path.join(serialization_dir, "best.th")

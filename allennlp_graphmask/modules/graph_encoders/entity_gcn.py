@@ -1,7 +1,6 @@
 from typing import Iterable, List, Optional
 
 import torch
-from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 from torch import nn
 
@@ -38,7 +37,7 @@ class EntityGcnLayer(nn.Module):
         # Parameters
 
         node_states : `torch.Tensor`
-            What the layer was given; what it keeps of each node is taken from these.
+            What the layer reads, and keeps a part of.
         states : `torch.Tensor`
             The same after dropout.
         aggregated : `torch.Tensor`
@@ -68,8 +67,8 @@ class EntityGcn(RelationalGraphEncoder):
     `h'_v = a_v * tanh(u_v) + (1 - a_v) * h_v`
 
     where N_v^r are the edges of type r into v, each counted, and f_s, f_a and the f_r are affine. Masking messages changes
-    none of the counts. The node's own `f_s(h_v)` is no edge and is never masked. A relation that training never saw has
-    `f_r = 0`: its edges are there to be explained, and say nothing.
+    none of the counts. The node's own `f_s(h_v)` is not an edge and is never masked. A relation that training never saw has
+    `f_r = 0`: its messages are zero.
 
     The layers aggregate edge by edge or as a matrix product, see `RelationalGraphEncoder`.
 
@@ -78,16 +77,16 @@ class EntityGcn(RelationalGraphEncoder):
     # Parameters
 
     vocab : `Vocabulary`
-        Given by AllenNLP. Tells the relations.
+        Given by AllenNLP. Holds the relations.
     input_dim : `int`
     hidden_dim : `int`, optional (default = `None`)
-        The size of all states and messages; `input_dim` if not given. If it is another one, an affine map goes before the
-        first layer, because a gated layer gives states of the size that it is given.
+        The size of all states and messages, by default `input_dim`. If it differs, an affine map goes before the first layer,
+        because a gated layer gives states of the size that it reads.
     num_layers : `int`, optional (default = `3`)
     share_weights : `bool`, optional (default = `True`)
         Whether all layers have the same weights, as in the paper.
     dropout : `float`, optional (default = `0.0`)
-        Probability of dropping an element of the states that a layer computes from; what it keeps of `h_v` stays whole.
+        Probability of dropping an element of the states that a layer computes from; the `h_v` that it keeps is not dropped from.
     aggregation : `str`, optional (default = `"auto"`)
         `"dense"`, `"edge_list"`, or `"auto"`: what is estimated to be cheaper.
     edge_label_namespace : `str`, optional (default = `"edge_labels"`)
@@ -105,23 +104,23 @@ class EntityGcn(RelationalGraphEncoder):
         aggregation: str = "auto",
         edge_label_namespace: str = "edge_labels",
     ) -> None:
-        super().__init__(vocab, aggregation=aggregation, edge_label_namespace=edge_label_namespace)
-        if num_layers < 1:
-            raise ConfigurationError(
-                f"An entity_gcn needs at least one layer, got num_layers = {num_layers}."
-            )
-        self.num_layers = num_layers
-        self._input_dim = input_dim
-        self._hidden_dim = hidden_dim or input_dim
+        super().__init__(
+            vocab,
+            input_dim,
+            hidden_dim or input_dim,
+            num_layers=num_layers,
+            dropout=dropout,
+            aggregation=aggregation,
+            edge_label_namespace=edge_label_namespace,
+        )
         self.input_projection: Optional[nn.Linear] = None
         if self._hidden_dim != input_dim:
             self.input_projection = nn.Linear(input_dim, self._hidden_dim)
-        # A ModuleList does not tell type checkers what it holds.
+        # Type checkers do not know what a ModuleList holds.
         self.layers: Iterable[EntityGcnLayer] = nn.ModuleList(  # type: ignore[assignment]
-            EntityGcnLayer(self._hidden_dim, self._num_relations)
+            EntityGcnLayer(self._hidden_dim, len(self._relation_names))
             for _ in range(1 if share_weights else num_layers)
         )
-        self.dropout = nn.Dropout(dropout)
 
     def get_node_dims(self) -> List[int]:
         # The first layer, too, reads what `input_projection` gives.

@@ -1,5 +1,5 @@
 from functools import partial
-from typing import Any, Iterable, Optional
+from typing import Iterable, Optional
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -7,12 +7,13 @@ from allennlp.data import Vocabulary
 from allennlp.nn import Activation
 from torch import nn
 
-from allennlp_graphmask.graph import Graph, num_relations
+from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.modules.graph_encoders.graph_encoder import GraphEncoder
 from allennlp_graphmask.modules.graph_encoders.stacked_graph_encoder import StackedGraphEncoder
+from allennlp_graphmask.modules.relation_transform import RelationModule
 
 
-class GraphAttentionLayer(nn.Module):
+class GraphAttentionLayer(RelationModule):
     """
     One layer of `GraphAttention`.
 
@@ -30,6 +31,8 @@ class GraphAttentionLayer(nn.Module):
     negative_slope : `float`
     attention_dropout : `float`
     """
+
+    relation_parameters = ("relation_attention", "relation_bias")
 
     def __init__(
         self,
@@ -50,7 +53,7 @@ class GraphAttentionLayer(nn.Module):
         self.projection = nn.Linear(input_dim, num_heads * head_dim, bias=False)
         self.source_attention = nn.Parameter(torch.empty(num_heads, head_dim))
         self.target_attention = nn.Parameter(torch.empty(num_heads, head_dim))
-        # A relation that training never saw keeps these zeros: it is treated as an edge without a label.
+        # A relation that training never saw keeps these zeros: its edges are treated as edges without a label.
         self.relation_attention = nn.Parameter(torch.zeros(num_relations, num_heads))
         self.relation_bias: Optional[nn.Parameter] = None
         if relation_messages:
@@ -68,27 +71,18 @@ class GraphAttentionLayer(nn.Module):
     def message_dim(self) -> int:
         return self.head_dim if self.averages_heads else self.num_heads * self.head_dim
 
-    def extend_relations(self, num_relations: int) -> None:
-        """Makes room for relations that were added behind those known so far; they start like an unseen relation."""
-        for name in ("relation_attention", "relation_bias"):
-            parameter = getattr(self, name)
-            if parameter is not None:
-                added = parameter.new_zeros(num_relations - parameter.size(0), parameter.size(1))
-                extended = torch.cat([parameter.detach(), added])
-                setattr(self, name, nn.Parameter(extended, requires_grad=parameter.requires_grad))
-
     def attention_weights(self, states: torch.Tensor, graph: Graph) -> torch.Tensor:
         """
-        The attention of each edge's target to it, before dropout: for each head the weights of the edges that enter one node
-        sum to one. Shape: `(num_edges, num_heads)`.
+        Return the attention of each edge's target to it, before dropout: for each head the weights of the edges that enter one
+        node sum to one. Shape: `(num_edges, num_heads)`.
         """
-        return self._weights_of(self._projected(states), graph)
+        return self._compute_weights(self._project(states), graph)
 
     def edge_messages(self, states: torch.Tensor, graph: Graph) -> torch.Tensor:
-        """What each edge adds to its target, its attention included. Shape: `(num_edges, message_dim)`."""
-        projected = self._projected(states)
+        """Return what each edge adds to its target, its attention included. Shape: `(num_edges, message_dim)`."""
+        projected = self._project(states)
         # Shape: (num_edges, num_heads, 1)
-        weights = self.attention_dropout(self._weights_of(projected, graph)).unsqueeze(-1)
+        weights = self.attention_dropout(self._compute_weights(projected, graph)).unsqueeze(-1)
         content = projected.index_select(0, graph.sources)  # Shape: (num_edges, num_heads, head_dim)
         if self.relation_bias is not None:
             bias = self.relation_bias.view(-1, self.num_heads, self.head_dim)
@@ -96,11 +90,11 @@ class GraphAttentionLayer(nn.Module):
         weighted = weights * content
         return weighted.mean(1) if self.averages_heads else weighted.flatten(1)
 
-    def _projected(self, states: torch.Tensor) -> torch.Tensor:
+    def _project(self, states: torch.Tensor) -> torch.Tensor:
         """Shape: `(num_nodes, num_heads, head_dim)`."""
         return self.projection(states).view(-1, self.num_heads, self.head_dim)
 
-    def _weights_of(self, projected: torch.Tensor, graph: Graph) -> torch.Tensor:
+    def _compute_weights(self, projected: torch.Tensor, graph: Graph) -> torch.Tensor:
         of_sources = (projected * self.source_attention).sum(-1)  # Shape: (num_nodes, num_heads)
         of_targets = (projected * self.target_attention).sum(-1)  # Shape: (num_nodes, num_heads)
         energies = self.leaky_relu(
@@ -123,17 +117,17 @@ class GraphAttention(StackedGraphEncoder):
 
     where heads are combined by concatenation, or averaged in the last layer. Two things differ from the paper. c_kr and b_kr,
     zero at first, are for the edge's relation r. And a node does not attend to itself: its own `W_0 h_v` is a term beside
-    attention, is no edge and is never masked; an edge of the graph from a node to itself is one like any other.
+    attention, is not an edge and is never masked; an edge of the graph from a node to itself is an ordinary edge.
 
-    The message of an edge is `alpha_uv (W_k h_u + b_kr)` of all its heads. Masking therefore takes messages away after attention
-    has weighted them: what the other edges get stays what it was. The weights are in `Messages.weights`.
+    The message of an edge is `alpha_uv (W_k h_u + b_kr)` of all its heads. Masking therefore drops messages after attention has
+    weighted them: the attention of the other edges does not change. The weights are in `Messages.weights`.
 
     Registered as a `GraphEncoder` with name "graph_attention".
 
     # Parameters
 
     vocab : `Vocabulary`
-        Given by AllenNLP. Tells the relations.
+        Given by AllenNLP. Holds the relations.
     input_dim : `int`
     hidden_dim : `int`
         The size of messages and of the states that every layer gives.
@@ -156,7 +150,7 @@ class GraphAttention(StackedGraphEncoder):
 
     # Raises
 
-    `ConfigurationError` if there is no layer or no head, or if `hidden_dim` cannot be shared by the heads.
+    `ConfigurationError` if there is no layer or no head, or if the number of heads does not divide `hidden_dim`.
     """
 
     def __init__(
@@ -175,27 +169,28 @@ class GraphAttention(StackedGraphEncoder):
         attention_dropout: float = 0.0,
         edge_label_namespace: str = "edge_labels",
     ) -> None:
-        super().__init__()
-        for name, value in (("num_layers", num_layers), ("num_heads", num_heads)):
-            if value < 1:
-                raise ConfigurationError(f"A graph_attention needs {name} of at least 1, got {value}.")
-        concatenates = num_layers > 1 or not average_last_layer
-        if concatenates and hidden_dim % num_heads:
+        super().__init__(
+            vocab,
+            input_dim,
+            hidden_dim,
+            num_layers=num_layers,
+            dropout=dropout,
+            edge_label_namespace=edge_label_namespace,
+        )
+        if num_heads < 1:
+            raise ConfigurationError(f"num_heads must be at least 1, got {num_heads}.")
+        if (num_layers > 1 or not average_last_layer) and hidden_dim % num_heads:
             raise ConfigurationError(
-                f"The heads of a layer share its hidden_dim: {hidden_dim} is no multiple of num_heads = {num_heads}. Change one "
-                "of them."
+                f"The heads of a layer share its hidden_dim: {hidden_dim} is not a multiple of num_heads = {num_heads}. Change "
+                "one of them."
             )
-        self.num_layers = num_layers
-        self._input_dim = input_dim
-        self._hidden_dim = hidden_dim
-        self._edge_label_namespace = edge_label_namespace
-        # A ModuleList does not tell type checkers what it holds.
+        # Type checkers do not know what a ModuleList holds.
         self.layers: Iterable[GraphAttentionLayer] = nn.ModuleList(  # type: ignore[assignment]
             GraphAttentionLayer(
                 node_dim,
                 hidden_dim if averages else hidden_dim // num_heads,
                 num_heads,
-                num_relations(vocab, edge_label_namespace),
+                len(self._relation_names),
                 averages_heads=averages,
                 relation_messages=relation_messages,
                 negative_slope=negative_slope,
@@ -206,15 +201,6 @@ class GraphAttention(StackedGraphEncoder):
             )
         )
         self.activation = activation or nn.ELU()
-        self.dropout = nn.Dropout(dropout)
-
-    def extend_vocab(self, extended_vocab: Vocabulary, **_: Any) -> None:
-        """
-        Makes room for the relations of a vocabulary that has grown since. AllenNLP calls this when a trained model is to be
-        fine-tuned on other data (`Model.extend_embedder_vocab`).
-        """
-        for layer in self.layers:
-            layer.extend_relations(num_relations(extended_vocab, self._edge_label_namespace))
 
     def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
         for number, layer in enumerate(self.layers):
@@ -233,7 +219,7 @@ class GraphAttention(StackedGraphEncoder):
 
 def softmax_over_targets(energies: torch.Tensor, graph: Graph) -> torch.Tensor:
     """
-    The softmax over the edges that enter the same node.
+    Compute the softmax over the edges that enter the same node.
 
     # Parameters
 
@@ -247,9 +233,9 @@ def softmax_over_targets(energies: torch.Tensor, graph: Graph) -> torch.Tensor:
         Shape: `(num_edges, num_heads)`.
     """
     targets = graph.targets.unsqueeze(-1).expand_as(energies)
-    none = energies.new_zeros(graph.num_nodes, energies.size(-1))
-    # The softmax does not depend on what is subtracted, so that no gradient need pass through it.
-    highest = none.scatter_reduce(0, targets, energies.detach(), "amax", include_self=False)
+    zeros = energies.new_zeros(graph.num_nodes, energies.size(-1))
+    # The softmax does not depend on what is subtracted, so no gradient has to pass through it.
+    highest = zeros.scatter_reduce(0, targets, energies.detach(), "amax", include_self=False)
     exponentials = (energies - highest.index_select(0, graph.targets)).exp()
-    totals = none.index_add(0, graph.targets, exponentials)
+    totals = zeros.index_add(0, graph.targets, exponentials)
     return exponentials / totals.index_select(0, graph.targets)

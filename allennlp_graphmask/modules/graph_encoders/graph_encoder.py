@@ -24,22 +24,22 @@ class GraphEncoder(torch.nn.Module, Registrable):
     num_layers: int
 
     def get_input_dim(self) -> int:
-        """The size of the vectors that `forward` takes."""
+        """Return the size of the vectors that `forward` takes."""
         raise NotImplementedError
 
     def get_output_dim(self) -> int:
-        """The size of the vectors that `forward` gives."""
+        """Return the size of the vectors that `forward` returns."""
         raise NotImplementedError
 
     def get_node_dims(self) -> List[int]:
         """
-        For each layer the size of the node states that its messages are computed from (`Messages.node_states`). Known
+        Return for each layer the size of the node states that its messages are computed from (`Messages.node_states`). Known
         before any forward pass, because maskers are built from it.
         """
         raise NotImplementedError
 
     def get_message_dims(self) -> List[int]:
-        """For each layer the size of its messages (`Messages.values`)."""
+        """Return for each layer the size of its messages (`Messages.values`)."""
         raise NotImplementedError
 
     def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
@@ -59,8 +59,8 @@ class GraphEncoder(torch.nn.Module, Registrable):
 
     def intervene(self, messages: Messages) -> Optional[Gate]:
         """
-        Shows the messages of a layer to the active interventions. A layer that aggregates without writing its messages
-        out calls this, and has to aggregate what the gate leaves of them.
+        Show the messages of a layer to the active interventions. A layer that aggregates without writing its messages out calls
+        this, and has to aggregate what the gate leaves of them.
         """
         return consult_interventions(self, messages)
 
@@ -73,7 +73,7 @@ class GraphEncoder(torch.nn.Module, Registrable):
         compute_weights: Optional[Callable[[], torch.Tensor]] = None,
     ) -> torch.Tensor:
         """
-        The messages that a layer has to aggregate, for layers that compute them edge by edge.
+        Return the messages that a layer has to aggregate, for layers that compute them edge by edge.
 
         # Parameters
 

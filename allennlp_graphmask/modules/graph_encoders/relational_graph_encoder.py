@@ -1,11 +1,10 @@
 from functools import partial
-from typing import Any, Optional
+from typing import Optional
 
 import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 
-from allennlp_graphmask.graph import num_relations
 from allennlp_graphmask.modules.graph_encoders.stacked_graph_encoder import StackedGraphEncoder
 from allennlp_graphmask.modules.intervention import Gate, Messages, apply_gate
 from allennlp_graphmask.modules.relation_layout import RelationLayout
@@ -16,47 +15,52 @@ _AGGREGATIONS = ("auto", "dense", "edge_list")
 
 class RelationalGraphEncoder(StackedGraphEncoder):
     """
-    What encoders share whose messages depend on an edge's source u and relation r only, `f_r(h_u)`, and that add up messages
-    with fixed weights: one by one, or as a matrix product that never writes out a vector for each edge. Both give the same
-    numbers, and the same gradients.
+    The base class of encoders whose messages depend on an edge's source u and relation r only, `f_r(h_u)`, and that add up
+    messages with fixed weights: one by one, or as a matrix product that never writes out a vector for each edge. Both give the
+    same numbers, and the same gradients.
 
     For the matrix product, the weights of a graph's edges are the cells of an adjacency matrix with a row for each target and
     a column for each pair of source and relation (see `RelationLayout`). It is multiplied by the matrix of all `f_r(h_u)`. A
     gate's scale multiplies the weight of its edge, and what it takes away from the weights of a target's edges is the
     coefficient of the replacement there. Only a replacement for each edge needs the edges one by one.
 
-    A message that is not finite reaches nobody but the targets of the edges that carry it, and none through a closed boolean
-    gate. In the matrix product it makes what it reaches NaN.
+    A message that is not finite reaches only the targets of the edges that carry it, and none through a boolean gate that drops
+    it. The matrix product sets all components of what it reaches to NaN.
 
     # Parameters
 
     vocab : `Vocabulary`
-    aggregation : `str`, optional (default = `"auto"`)
+    input_dim, hidden_dim, num_layers : `int`
+    dropout : `float`
+    aggregation : `str`
         `"dense"` (the matrix product), `"edge_list"`, or `"auto"`: for each batch and layer what is estimated to be cheaper.
-    edge_label_namespace : `str`, optional (default = `"edge_labels"`)
+    edge_label_namespace : `str`
     """
 
     def __init__(
-        self, vocab: Vocabulary, *, aggregation: str = "auto", edge_label_namespace: str = "edge_labels"
+        self,
+        vocab: Vocabulary,
+        input_dim: int,
+        hidden_dim: int,
+        *,
+        num_layers: int,
+        dropout: float,
+        aggregation: str,
+        edge_label_namespace: str,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            vocab,
+            input_dim,
+            hidden_dim,
+            num_layers=num_layers,
+            dropout=dropout,
+            edge_label_namespace=edge_label_namespace,
+        )
         if aggregation not in _AGGREGATIONS:
             raise ConfigurationError(
                 f"aggregation must be one of {', '.join(map(repr, _AGGREGATIONS))}, got {aggregation!r}."
             )
         self.aggregation = aggregation
-        self._edge_label_namespace = edge_label_namespace
-        self._num_relations = num_relations(vocab, edge_label_namespace)
-
-    def extend_vocab(self, extended_vocab: Vocabulary, **_: Any) -> None:
-        """
-        Makes room for the relations of a vocabulary that has grown since. AllenNLP calls this when a trained model is to be
-        fine-tuned on other data (`Model.extend_embedder_vocab`).
-        """
-        self._num_relations = num_relations(extended_vocab, self._edge_label_namespace)
-        for module in self.modules():
-            if isinstance(module, RelationTransform):
-                module.extend_relations(self._num_relations)
 
     def aggregated_messages(
         self,
@@ -67,7 +71,7 @@ class RelationalGraphEncoder(StackedGraphEncoder):
         edge_weights: torch.Tensor,
     ) -> torch.Tensor:
         """
-        For each node the weighted sum of what interventions leave of the messages that reach it.
+        Return for each node the weighted sum of what interventions leave of the messages that reach it.
 
         # Parameters
 
@@ -123,17 +127,16 @@ def _messages_of_rows(rows: torch.Tensor, layout: RelationLayout) -> torch.Tenso
 
 
 def _add_up_edges(messages: Messages, gate: Optional[Gate], edge_weights: torch.Tensor) -> torch.Tensor:
-    """Edge by edge. Shape: `(num_nodes, message_dim)`."""
+    """Aggregate edge by edge. Shape: `(num_nodes, message_dim)`."""
     weighted = edge_weights.unsqueeze(-1) * apply_gate(messages.values, gate, messages.graph)
-    total = weighted.new_zeros(messages.graph.num_nodes, weighted.size(-1))
-    return total.index_add(0, messages.graph.targets, weighted)
+    return _sum_into(messages.graph.num_nodes, messages.graph.targets, weighted)
 
 
 def _add_up_cells(
     rows: torch.Tensor, gate: Optional[Gate], layout: RelationLayout, edge_weights: torch.Tensor
 ) -> torch.Tensor:
     """
-    As one matrix product for each graph.
+    Aggregate by one matrix product for each graph.
 
     # Parameters
 
@@ -150,41 +153,42 @@ def _add_up_cells(
     `torch.Tensor`
         Shape: `(num_nodes, message_dim)`.
     """
-    open_weights = edge_weights
+    kept_weights = edge_weights
     if gate is not None:
         scale = gate.scale.to(edge_weights.dtype)
-        open_weights = edge_weights * scale
-    # The sum is finite if all its summands are, unless they are huge: then the careful way gives the same numbers.
-    finite = bool(torch.isfinite(rows.detach().sum()))
-    total = _times_cells(open_weights, rows if finite else rows.where(rows.isfinite(), 0), layout)
-    if not finite:
-        carries = gate.scale if gate is not None and gate.scale.dtype == torch.bool else edge_weights != 0
-        reached = _times_cells(carries.to(rows.dtype), (~rows.isfinite()).to(rows.dtype), layout) > 0
-        total = total.masked_fill(reached, float("nan"))
+        kept_weights = edge_weights * scale
+    # A matrix product would spread what is not finite over the whole graph (0 times infinity): such rows become zero there, and
+    # what they reach becomes NaN. No decision is made in Python, for which every layer would have to wait for the GPU.
+    # 0, or NaN for a row that is not finite. Shape: (num_nodes * num_present,)
+    poison = (rows.detach() * 0).sum(-1)
+    finite_rows = rows * (poison == 0).to(rows.dtype).unsqueeze(-1)
+    with torch.no_grad():
+        finite_rows.nan_to_num_(0.0, 0.0, 0.0)
+    reaching = poison.index_select(0, layout.source_rows)  # Shape: (num_edges,)
+    if gate is not None and gate.scale.dtype == torch.bool:
+        reaching = reaching.where(gate.scale, 0)
+    reached = _sum_into(layout.graph.num_nodes, layout.graph.targets, reaching)
+    total = _times_cells(kept_weights, finite_rows, layout) + reached.unsqueeze(-1)
     if gate is None or gate.replacement is None:
         return total
-    closed_weights = edge_weights * (1 - scale)
+    dropped_weights = edge_weights * (1 - scale)
     graph = layout.graph
     if gate.per_relation:
-        closed = closed_weights.new_zeros(graph.num_nodes * layout.num_present)
-        closed = closed.index_add(0, layout.target_rows, closed_weights).view(graph.num_nodes, -1)
-        return total + closed @ gate.replacement.index_select(0, layout.relations)
-    closed = closed_weights.new_zeros(graph.num_nodes).index_add(0, graph.targets, closed_weights)
+        dropped = _sum_into(graph.num_nodes * layout.num_present, layout.target_rows, dropped_weights)
+        return total + dropped.view(graph.num_nodes, -1) @ gate.replacement.index_select(0, layout.relations)
+    dropped = _sum_into(graph.num_nodes, graph.targets, dropped_weights)
     replacement = gate.replacement
     if gate.per_graph:
-        numbers = torch.arange(graph.num_graphs, device=replacement.device)
-        owner = numbers.repeat_interleave(graph.nodes_per_graph, output_size=graph.num_nodes)
-        replacement = replacement.index_select(0, owner)  # Shape: (num_nodes, message_dim)
-    return total + closed.unsqueeze(-1) * replacement
+        replacement = graph.repeat_for_nodes(replacement)  # Shape: (num_nodes, message_dim)
+    return total + dropped.unsqueeze(-1) * replacement
 
 
 def _times_cells(edge_values: torch.Tensor, rows: torch.Tensor, layout: RelationLayout) -> torch.Tensor:
     """
-    The matrix product of each graph's cells, filled with numbers of its edges, and its rows. Shape:
-    `(num_nodes, message_dim)`.
+    Multiply the matrix of each graph's cells, filled with numbers of its edges, by its rows. Shape: `(num_nodes, message_dim)`.
     """
     # Edges that share a cell add up in it.
-    cells = edge_values.new_zeros(layout.num_cells).index_add(0, layout.cells, edge_values)
+    cells = _sum_into(layout.num_cells, layout.cells, edge_values)
     return torch.cat(
         [
             own_cells.view(num_nodes, own_rows.size(0)) @ own_rows
@@ -195,3 +199,8 @@ def _times_cells(edge_values: torch.Tensor, rows: torch.Tensor, layout: Relation
             )
         ]
     )
+
+
+def _sum_into(size: int, places: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Sum the values of each place, 0 where there is none. Shape: `(size, ...)`."""
+    return values.new_zeros(size, *values.shape[1:]).index_add_(0, places, values)

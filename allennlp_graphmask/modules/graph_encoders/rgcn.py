@@ -1,7 +1,6 @@
 from typing import Iterable, Optional
 
 import torch
-from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 from allennlp.nn import Activation
 from torch import nn
@@ -50,8 +49,7 @@ class Rgcn(RelationalGraphEncoder):
     `h'_v = ReLU(sum_r 1/|N_v^r| sum_{u in N_v^r} W_r h_u + W_0 h_v + b)`
 
     where N_v^r are the edges of type r into v, each counted. Masking messages changes none of the counts. The node's own
-    `W_0 h_v` is no edge and is never masked. A relation that training never saw has `W_r = 0`: its edges are there to be
-    explained, and say nothing.
+    `W_0 h_v` is not an edge and is never masked. A relation that training never saw has `W_r = 0`: its messages are zero.
 
     The layers aggregate edge by edge or as a matrix product, see `RelationalGraphEncoder`.
 
@@ -60,7 +58,7 @@ class Rgcn(RelationalGraphEncoder):
     # Parameters
 
     vocab : `Vocabulary`
-        Given by AllenNLP. Tells the relations.
+        Given by AllenNLP. Holds the relations.
     input_dim : `int`
     hidden_dim : `int`
         The size of messages and of the states that every layer gives.
@@ -94,20 +92,22 @@ class Rgcn(RelationalGraphEncoder):
         aggregation: str = "auto",
         edge_label_namespace: str = "edge_labels",
     ) -> None:
-        super().__init__(vocab, aggregation=aggregation, edge_label_namespace=edge_label_namespace)
-        if num_layers < 1:
-            raise ConfigurationError(f"An rgcn needs at least one layer, got num_layers = {num_layers}.")
-        self.num_layers = num_layers
-        self._input_dim = input_dim
-        self._hidden_dim = hidden_dim
+        super().__init__(
+            vocab,
+            input_dim,
+            hidden_dim,
+            num_layers=num_layers,
+            dropout=dropout,
+            aggregation=aggregation,
+            edge_label_namespace=edge_label_namespace,
+        )
         self._normalise = normalise
-        # A ModuleList does not tell type checkers what it holds.
+        # Type checkers do not know what a ModuleList holds.
         self.layers: Iterable[RgcnLayer] = nn.ModuleList(  # type: ignore[assignment]
-            RgcnLayer(node_dim, hidden_dim, self._num_relations, num_bases, num_blocks)
+            RgcnLayer(node_dim, hidden_dim, len(self._relation_names), num_bases, num_blocks)
             for node_dim in self.get_node_dims()
         )
         self.activation = activation or nn.ReLU()
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
         layout = RelationLayout(graph)

@@ -1,16 +1,51 @@
-from typing import List
+from typing import Any, List
 
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import Vocabulary
+from torch import nn
+
+from allennlp_graphmask.graph import relation_names
 from allennlp_graphmask.modules.graph_encoders.graph_encoder import GraphEncoder
+from allennlp_graphmask.modules.relation_transform import RelationModule
 
 
 class StackedGraphEncoder(GraphEncoder):
     """
-    A `GraphEncoder` whose layers all give messages and states of size `hidden_dim`; the first reads vectors of size `input_dim`.
-    Constructors set `num_layers`, `_input_dim` and `_hidden_dim`.
+    The base class of encoders in which all layers give messages and states of size `hidden_dim`, and the first one reads
+    vectors of size `input_dim`. Their parameters for relations are in `RelationModule`s.
+
+    # Parameters
+
+    vocab : `Vocabulary`
+    input_dim, hidden_dim, num_layers : `int`
+    dropout : `float`
+        Probability of dropping an element of the states that a layer reads.
+    edge_label_namespace : `str`
+
+    # Raises
+
+    `ConfigurationError` if there is no layer.
     """
 
-    _input_dim: int
-    _hidden_dim: int
+    def __init__(
+        self,
+        vocab: Vocabulary,
+        input_dim: int,
+        hidden_dim: int,
+        *,
+        num_layers: int,
+        dropout: float,
+        edge_label_namespace: str,
+    ) -> None:
+        super().__init__()
+        if num_layers < 1:
+            raise ConfigurationError(f"num_layers must be at least 1, got {num_layers}.")
+        self.num_layers = num_layers
+        self.dropout = nn.Dropout(dropout)
+        self._input_dim = input_dim
+        self._hidden_dim = hidden_dim
+        self._edge_label_namespace = edge_label_namespace
+        self._relation_names = relation_names(vocab, edge_label_namespace)
 
     def get_input_dim(self) -> int:
         return self._input_dim
@@ -23,3 +58,13 @@ class StackedGraphEncoder(GraphEncoder):
 
     def get_message_dims(self) -> List[int]:
         return [self._hidden_dim] * self.num_layers
+
+    def extend_vocab(self, extended_vocab: Vocabulary, **_: Any) -> None:
+        """
+        Make room for the relations of a vocabulary that has grown. AllenNLP calls this when a trained model is fine-tuned on
+        other data (`Model.extend_embedder_vocab`).
+        """
+        self._relation_names = relation_names(extended_vocab, self._edge_label_namespace)
+        for module in self.modules():
+            if isinstance(module, RelationModule):
+                module.extend_relations(self._relation_names)

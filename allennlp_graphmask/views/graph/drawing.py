@@ -2,9 +2,9 @@
 
 import math
 from collections import Counter
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
-from allennlp_graphmask.explanation.explanation import ExplainedEdge, Explanation
+from allennlp_graphmask.explanation import ExplainedEdge, Explanation
 from allennlp_graphmask.views.text_layout import shorten
 from allennlp_graphmask.views.text_widths import text_width
 
@@ -34,7 +34,7 @@ def draw_graph(nodes: Sequence[int], edges: Sequence[ExplainedEdge], names: Sequ
     centres, width, height = _place_nodes(
         nodes, _find_hub(nodes, edges), max(widths.values(), default=0.0), max(label_widths, default=0.0)
     )
-    occurrences: Counter = Counter()
+    occurrences: Counter[FrozenSet[int]] = Counter()
     drawn = []
     for edge, label, label_width in zip(edges, labels, label_widths):
         pair = frozenset((edge.source, edge.target))

@@ -16,7 +16,7 @@ class GraphView(View):
     """
     The view of any graph. The page draws its nodes on a circle, around the one that all edges meet at if there is such a hub.
 
-    Registered as a "View" with name "graph". Explanations of a kind without a view of its own are shown by it, too.
+    Registered as a `View` with name "graph". Explanations of a kind without a view of its own are shown by it, too.
     """
 
     template = Path(__file__).with_name("graph.html")

@@ -1,0 +1,3 @@
+from allennlp_graphmask.views.question.question_view import QuestionView
+
+__all__ = ["QuestionView"]

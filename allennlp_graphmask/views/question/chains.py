@@ -2,7 +2,7 @@
 
 from typing import Collection, Dict, List, NamedTuple, Sequence, Tuple
 
-from allennlp_graphmask.explanation.explanation import ExplainedEdge, Explanation
+from allennlp_graphmask.explanation import ExplainedEdge, Explanation
 from allennlp_graphmask.views.relation_styles import WEAK_RELATION
 
 

@@ -35,7 +35,7 @@ class QuestionView(View):
     node where their support has the same words several times, or where they overlap. The page draws the links between the
     mentions, and lists the chains from the subject to the answer.
 
-    Registered as a "View" with name "question".
+    Registered as a `View` with name "question".
     """
 
     template = Path(__file__).with_name("question.html")

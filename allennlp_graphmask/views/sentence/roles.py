@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from allennlp_graphmask.explanation.schema import Integer, Number, String
+from allennlp_graphmask.validation import Integer, Number, String
 
 _CONFIG = ConfigDict(extra="ignore")
 

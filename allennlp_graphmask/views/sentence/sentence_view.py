@@ -19,7 +19,7 @@ class SentenceView(View):
     The view of a graph with a node for each token, in their order: the page draws the sentence with its arcs. For semantic
     roles predicate and arguments are marked.
 
-    Registered as a "View" with name "sentence".
+    Registered as a `View` with name "sentence".
     """
 
     template = Path(__file__).with_name("sentence.html")
@@ -42,7 +42,7 @@ class SentenceView(View):
         """The token that the metadata mark as predicate."""
         index = self.explanation.metadata.get("predicate_index")
         is_token = type(index) is int and 0 <= index < len(self.explanation.tokens)
-        return index if is_token else None  # type: ignore[return-value]
+        return index if is_token else None
 
     @property
     def predicate(self) -> Optional[Predicate]:

@@ -3,7 +3,6 @@ import math
 import pytest
 import torch
 from allennlp.common import Params
-from allennlp.common.checks import ConfigurationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -200,11 +199,6 @@ class TestMarginHinge:
             [0, 0.5]
         )
 
-    @pytest.mark.parametrize("margin", [0.0, -1.0])
-    def test_a_margin_must_be_positive(self, margin) -> None:
-        with pytest.raises(ConfigurationError, match="margin must be positive"):
-            MarginHinge(margin)
-
 
 class TestChangedPredictions:
     @pytest.mark.parametrize("seed", range(5))
@@ -246,14 +240,6 @@ class TestChangedPredictions:
         ]
 
 
-def test_they_are_registered() -> None:
-    names = {
-        "kl": Kl,
-        "saturating_kl": SaturatingKl,
-        "prediction_nll": PredictionNll,
-        "margin_hinge": MarginHinge,
-    }
-    for name, kind in names.items():
-        divergence = Divergence.from_params(Params({"type": name}))
-        assert type(divergence) is kind and divergence.name == name
-    assert isinstance(Divergence.from_params(Params({})), SaturatingKl)
+@pytest.mark.parametrize("name", ["kl", "saturating_kl", "prediction_nll", "margin_hinge"])
+def test_they_know_their_names(name) -> None:
+    assert Divergence.from_params(Params({"type": name})).name == name

@@ -235,22 +235,6 @@ class EncodesTwice(type(toy_target("classifier", toy_vocabulary()))):  # type: i
 
 
 class TestErrors:
-    @pytest.mark.parametrize(
-        "settings, message",
-        [
-            ({"gates": "hard"}, "gates is 'hard'"),
-            ({"multiplier_follows": "score"}, "multiplier_follows is 'score'"),
-            ({"epochs_per_layer": 0}, "epochs_per_layer is 0"),
-            ({"constraint": "kept"}, "constraint is"),
-            ({"allowance": -0.1}, "allowance is"),
-            ({"initial_multiplier": 40.0}, "outside of multiplier_bounds"),
-            ({"encoder": "gcn"}, r"'gcn'.*\['graph_encoder'\]"),
-        ],
-    )
-    def test_wrong_settings(self, vocab, settings, message) -> None:
-        with pytest.raises(ConfigurationError, match=message):
-            toy_graphmask("tagger", vocab, **settings)
-
     def test_a_distribution_that_is_not_in_the_output(self, vocab, batches) -> None:
         model = toy_graphmask("classifier", vocab, distribution="role_logits")
         with pytest.raises(

@@ -2,7 +2,6 @@ from typing import Callable, List
 
 import pytest
 import torch
-from allennlp.common.checks import ConfigurationError
 from torch.nn import functional
 
 from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
@@ -181,14 +180,3 @@ class TestTheLoss:
     def test_the_value_reported_is_lambda(self) -> None:
         assert float(lagrangian(start=0.55).value()) == pytest.approx(1.00549, abs=1e-4)
         assert not lagrangian().value().requires_grad
-
-
-class TestErrors:
-    @pytest.mark.parametrize("start", [-2.1, 30.1])
-    def test_a_start_outside_of_the_bounds(self, start) -> None:
-        with pytest.raises(ConfigurationError, match="initial_multiplier is .* outside of multiplier_bounds"):
-            lagrangian(start=start)
-
-    def test_a_negative_allowance(self) -> None:
-        with pytest.raises(ConfigurationError, match="allowance is -0.1"):
-            lagrangian(-0.1)

@@ -80,15 +80,6 @@ class TestKinds:
 
 
 class TestErrors:
-    def test_an_unknown_kind(self) -> None:
-        with pytest.raises(ConfigurationError, match="constraint is 'flips'"):
-            SelectionCriterion("flips", 0.1)
-
-    @pytest.mark.parametrize("kind, metric", [("score", None), ("changed", "f1")])
-    def test_a_score_metric_where_there_is_a_score_only(self, kind, metric) -> None:
-        with pytest.raises(ConfigurationError, match='The constraint "score" needs "score_metric"'):
-            SelectionCriterion(kind, 0.1, metric)
-
     def test_an_unknown_score_metric_names_the_known_ones(self) -> None:
         with pytest.raises(ConfigurationError, match=r"no metric 'accuracy'; it has \['f1'\]"):
             SelectionCriterion("score", 0.1, "accuracy").evaluate(TestKinds.METRICS, comparable=True)

@@ -147,11 +147,6 @@ class TestErrors:
         with pytest.raises(ConfigurationError, match='for a model of type "graphmask", got a ToyTagger'):
             GraphMaskCallback("folder").on_start(trainer_of(toy_target("tagger", vocab)))
 
-    @pytest.mark.parametrize("share", [-0.1, 5.0])
-    def test_a_bound_that_is_not_a_share(self, share) -> None:
-        with pytest.raises(ConfigurationError, match=f"max_changed is {share}"):
-            GraphMaskCallback("folder", max_changed=share)
-
     @pytest.mark.parametrize(
         "settings, message",
         [

@@ -65,10 +65,3 @@ def test_an_encoder_without_attention_is_refused(vocab):
     masked_model = MaskedModel(toy_target("tagger", vocab))
     with pytest.raises(ConfigurationError, match="layer 0 of SyntacticGcn shows none"):
         AttentionInterpreter().interpret(masked_model, toy_batch(vocab))
-
-
-def test_settings_that_make_no_sense():
-    with pytest.raises(ConfigurationError, match="heads is 'sum'"):
-        AttentionInterpreter(heads="sum")
-    with pytest.raises(ConfigurationError, match="min_attention_ratio is -1"):
-        AttentionInterpreter(min_attention_ratio=-1)

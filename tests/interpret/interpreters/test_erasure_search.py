@@ -129,12 +129,3 @@ def test_a_batch_without_edges(vocab):
     masked_model = MaskedModel(toy_target("tagger", vocab))
     found = ErasureSearch().minimum_sets(masked_model, batch.as_tensor_dict())
     assert [[one.messages for one in sets] for sets in found] == [[frozenset()], [frozenset()]]
-
-
-def test_settings_that_make_no_sense():
-    with pytest.raises(ConfigurationError, match="criterion is 'score'"):
-        ErasureSearch(criterion="score")
-    with pytest.raises(ConfigurationError, match="allowance is -1"):
-        ErasureSearch(allowance=-1)
-    with pytest.raises(ConfigurationError, match="max_messages is -2"):
-        ErasureSearch(max_messages=-2)

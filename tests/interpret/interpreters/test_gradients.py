@@ -6,7 +6,6 @@ from typing import Any, List
 import pytest
 import torch
 from allennlp.common import Params
-from allennlp.common.checks import ConfigurationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -215,9 +214,3 @@ def test_integrated_gradients_agree_with_captum(target, vocab):
             method="gausslegendre",
         )
         torch.testing.assert_close(torch.cat(actual.scores), expected[0], atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("wrong", [{"num_steps": 0}, {"completeness_tolerance": -1.0}])
-def test_settings_that_make_no_sense(wrong):
-    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
-        IntegratedGradients(**wrong)

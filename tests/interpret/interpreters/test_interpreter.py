@@ -124,14 +124,6 @@ def test_everything_is_kept(vocab):
     assert attribution.kept_share() == 1
 
 
-@pytest.mark.parametrize(
-    "settings", [{"threshold": 0.5, "top_fraction": 0.5}, {"top_fraction": 1.2}, {"top_fraction": -0.1}]
-)
-def test_settings_that_make_no_sense(settings):
-    with pytest.raises(ConfigurationError, match="top_fraction"):
-        RandomInterpreter(**settings)
-
-
 @given(st.data())
 def test_highest_share_is_that_of_each_graph(data):
     sizes = data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=4))

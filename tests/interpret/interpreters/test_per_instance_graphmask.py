@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from allennlp.common import Params
-from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.interpret.divergences import PredictionNll, SaturatingKl
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete
@@ -221,22 +220,3 @@ def test_it_is_near_the_best_of_all_choices(vocab):
     assert 0 < best < 0.7 * total
     # A third of the way to keeping everything, at most.
     assert kept - best <= (total - best) / 3
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"num_steps": -1},
-        {"learning_rate": 0.0},
-        {"baseline_learning_rate": -1.0},
-        {"multiplier_learning_rate": -1.0},
-        {"penalty_scaling": -1.0},
-        {"eval_every": 0},
-        {"gates": "hard"},
-        {"allowance": -0.1},
-        {"initial_multiplier": 40.0},
-    ],
-)
-def test_settings_that_make_no_sense(wrong):
-    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
-        PerInstanceGraphMask(**wrong)

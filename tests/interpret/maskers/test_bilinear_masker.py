@@ -2,10 +2,9 @@ from typing import List
 
 import pytest
 import torch
-from allennlp.common import Lazy, Params
 
 from allennlp_graphmask.graph import UNSEEN_INVERSE_RELATION, UNSEEN_RELATION, Graph
-from allennlp_graphmask.interpret.maskers import BilinearMasker, Masker
+from allennlp_graphmask.interpret.maskers import BilinearMasker
 from allennlp_graphmask.modules import Messages
 from allennlp_graphmask.modules.relation_layout import RelationLayout
 from allennlp_graphmask.testing import example_graphs
@@ -199,9 +198,3 @@ class TestParameters:
         assert not torch.equal(masker(shown), masker(shown))
         masker.eval()
         assert torch.equal(masker(shown), masker(shown))
-
-
-def test_it_is_registered() -> None:
-    lazy = Lazy(Masker, params=Params({"type": "bilinear", "hidden_dim": 3}))
-    masker = lazy.construct(node_dims=NODE_DIMS, message_dims=MESSAGE_DIMS, num_relations=NUM_RELATIONS)
-    assert isinstance(masker, BilinearMasker) and masker.gates[0].source_norm.weight.numel() == 3

@@ -1,9 +1,8 @@
 import pytest
 import torch
-from allennlp.common import Lazy, Params
 
 from allennlp_graphmask.graph import Graph
-from allennlp_graphmask.interpret.maskers import EdgewiseMasker, Masker
+from allennlp_graphmask.interpret.maskers import EdgewiseMasker
 from allennlp_graphmask.modules import Messages
 from allennlp_graphmask.testing import example_graphs
 
@@ -132,10 +131,3 @@ class TestParameters:
 def test_layers_must_agree() -> None:
     with pytest.raises(ValueError, match="node dims for 2 layers and message dims for 1"):
         EdgewiseMasker([4, 6], [6])
-
-
-def test_it_is_registered_and_the_default() -> None:
-    for params in ({"type": "edgewise", "hidden_dim": 3}, {"hidden_dim": 3}):
-        lazy = Lazy(Masker, params=Params(params))
-        masker = lazy.construct(node_dims=NODE_DIMS, message_dims=MESSAGE_DIMS)
-        assert isinstance(masker, EdgewiseMasker) and masker.gates[0].hidden_bias.numel() == 3

@@ -1,11 +1,9 @@
 import pytest
 import torch
-from allennlp.common import Params
-from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 
 from allennlp_graphmask.graph import Graph, num_relations
-from allennlp_graphmask.modules import EntityGcn, GraphEncoder
+from allennlp_graphmask.modules import EntityGcn
 from allennlp_graphmask.testing import assert_is_graph_encoder, example_graphs, example_states
 
 VOCABULARY = Vocabulary(counter={"edge_labels": {"DOC": 4, "MATCH": 3, "COREF": 2}})
@@ -61,14 +59,6 @@ def test_it_is_a_graph_encoder(aggregation: str, hidden_dim, share_weights: bool
     )
 
 
-def test_dimensions() -> None:
-    encoder = EntityGcn(VOCABULARY, 5, 7, num_layers=3)
-    assert (encoder.get_input_dim(), encoder.get_output_dim(), encoder.num_layers) == (5, 7, 3)
-    assert encoder.get_node_dims() == encoder.get_message_dims() == [7, 7, 7]
-    same = EntityGcn(VOCABULARY, 5)
-    assert same.input_projection is None and same.get_node_dims() == [5, 5, 5]
-
-
 def test_shared_weights_are_those_of_one_layer() -> None:
     def number(**options) -> int:
         return sum(parameter.numel() for parameter in EntityGcn(VOCABULARY, 5, **options).parameters())
@@ -113,15 +103,3 @@ def test_dropout_leaves_what_is_kept_whole() -> None:
     for layer in encoder.layers:
         torch.nn.init.zeros_(layer.gate.bias)
     assert not torch.equal(encoder(states, graph), encoder(states, graph))
-
-
-def test_from_params() -> None:
-    params = {"type": "entity_gcn", "input_dim": 3, "hidden_dim": 4, "num_layers": 2, "aggregation": "dense"}
-    encoder = GraphEncoder.from_params(Params(params), vocab=VOCABULARY)
-    assert isinstance(encoder, EntityGcn) and encoder.aggregation == "dense"
-    assert next(iter(encoder.layers)).relation_transform.weight.shape == (NUM_RELATIONS, 1, 4, 4)
-
-
-def test_no_layers_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="at least one layer, got num_layers = 0"):
-        EntityGcn(VOCABULARY, 3, num_layers=0)

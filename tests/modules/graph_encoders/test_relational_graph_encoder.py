@@ -1,4 +1,4 @@
-"""The two ways of aggregating are twins: the same numbers and gradients, whatever the graph and the gates."""
+"""Both ways of aggregating give the same numbers and gradients, whatever the graph and the gates."""
 
 import copy
 from typing import List, Optional, Tuple
@@ -30,7 +30,7 @@ MAKERS = {
 }
 
 
-def randomised(name: str, dtype: torch.dtype, **options) -> RelationalGraphEncoder:
+def build(name: str, dtype: torch.dtype, **options) -> RelationalGraphEncoder:
     torch.manual_seed(0)
     encoder = MAKERS[name](**options).eval().to(dtype)
     with torch.no_grad():
@@ -39,8 +39,8 @@ def randomised(name: str, dtype: torch.dtype, **options) -> RelationalGraphEncod
     return encoder
 
 
-def twins(name: str, dtype: torch.dtype) -> List[RelationalGraphEncoder]:
-    return [randomised(name, dtype, aggregation=aggregation) for aggregation in ("dense", "edge_list")]
+def build_both(name: str, dtype: torch.dtype) -> List[RelationalGraphEncoder]:
+    return [build(name, dtype, aggregation=aggregation) for aggregation in ("dense", "edge_list")]
 
 
 @st.composite
@@ -56,7 +56,7 @@ def multigraphs(draw) -> Graph:
     return Graph.disjoint_union(graphs)
 
 
-def gates_of(
+def build_gates(
     form: str, encoder: RelationalGraphEncoder, graph: Graph, dtype: torch.dtype, seed: int
 ) -> Tuple[List[Optional[Gate]], List[torch.Tensor]]:
     """A gate for each layer, and the tensors in them that have gradients."""
@@ -99,7 +99,7 @@ FORMS = ["none"] + [
 ]
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(
     graph=multigraphs(),
     name=st.sampled_from(sorted(MAKERS)),
@@ -109,9 +109,9 @@ FORMS = ["none"] + [
 )
 def test_both_ways_give_the_same_numbers_and_gradients(graph, name, form, dtype, seed) -> None:
     results = []
-    for encoder in twins(name, dtype):
+    for encoder in build_both(name, dtype):
         torch.manual_seed(seed)
-        gates, leaves = gates_of(form, encoder, graph, dtype, seed)
+        gates, leaves = build_gates(form, encoder, graph, dtype, seed)
         states = torch.randn(graph.num_nodes, 4, dtype=torch.float64).to(dtype).requires_grad_()
         with intervening(encoder, lambda messages, gates=gates: gates[messages.layer]):
             output = encoder(states, graph)
@@ -120,43 +120,10 @@ def test_both_ways_give_the_same_numbers_and_gradients(graph, name, form, dtype,
         gradients = torch.autograd.grad((output * weight).sum(), inputs, allow_unused=True)
         results.append([output, *gradients])
     for dense, edge_list in zip(*results):
-        # A parameter that nothing depends on has no gradient or one of zero.
-        present = [tensor for tensor in (dense, edge_list) if tensor is not None]
-        if len(present) == 1:
-            assert not present[0].any()
-        elif present and present[0].numel():
+        assert (dense is None) == (edge_list is None)  # no gradient where nothing depends on a parameter
+        if edge_list is not None and edge_list.numel():
             allowed = TOLERANCES[dtype] * max(1.0, float(edge_list.detach().abs().max()))
             assert torch.allclose(dense, edge_list, rtol=0, atol=allowed)
-
-
-@pytest.mark.parametrize("name", sorted(MAKERS))
-@pytest.mark.parametrize("per_relation", [False, True])
-def test_gradients_of_the_dense_way(name: str, per_relation: bool) -> None:
-    encoder = randomised(name, torch.float64, aggregation="dense")
-    if isinstance(encoder, Rgcn):
-        encoder.activation = torch.nn.Tanh()  # finite differences do not like kinks
-    graph = Graph.disjoint_union(
-        [
-            Graph.from_edges(3, [(0, 1), (1, 0), (0, 1), (2, 2)], [2, 3, 2, 0]),
-            Graph.from_edges(2, [(0, 1)], [4]),
-        ]
-    )
-    dim = encoder.get_message_dims()[0]
-    states = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
-    scale = torch.rand(2, 5, dtype=torch.float64, requires_grad=True)
-    shape = (2, NUM_RELATIONS, dim) if per_relation else (2, dim)
-    replacement = torch.randn(*shape, dtype=torch.float64, requires_grad=True)
-
-    def masked(states, scale, replacement, *parameters):
-        def gates(messages: Messages) -> Gate:
-            return Gate(scale[messages.layer], replacement[messages.layer], per_relation)
-
-        with intervening(encoder, gates):
-            return encoder(states, graph)
-
-    # In random directions: there are hundreds of parameters.
-    inputs = (states, scale, replacement, *encoder.parameters())
-    assert torch.autograd.gradcheck(masked, inputs, fast_mode=True)
 
 
 class LargestTensor(torch.utils._python_dispatch.TorchDispatchMode):
@@ -212,7 +179,7 @@ def test_messages_are_computed_only_when_asked_for(aggregation: str) -> None:
 def test_messages_do_not_depend_on_the_way() -> None:
     for name in MAKERS:
         recorded: List[List[Messages]] = []
-        for encoder in twins(name, torch.float64):
+        for encoder in build_both(name, torch.float64):
             graph = Graph.disjoint_union(example_graphs(NUM_RELATIONS))
             recorded.append([])
             with intervening(encoder, recorded[-1].append):
@@ -246,7 +213,7 @@ def test_the_choice_is_made_by_density_and_not_by_gates() -> None:
 def test_what_is_not_finite_reaches_its_targets_only(name: str, poison: float) -> None:
     """A product of matrices would spread it over the whole graph."""
     graph = Graph.from_edges(5, [(0, 1), (2, 3), (3, 4), (4, 3), (1, 1)], [2, 2, 3, 2, 4])
-    for encoder in twins(name, torch.float64):
+    for encoder in build_both(name, torch.float64):
         one_layer = copy.deepcopy(encoder)
         one_layer.num_layers = 1
         if isinstance(one_layer, Rgcn):
@@ -261,48 +228,35 @@ def test_what_is_not_finite_reaches_its_targets_only(name: str, poison: float) -
             assert torch.allclose(output[2:], expected[2:], rtol=0, atol=1e-12)
             if poison != poison:
                 assert output[1].isnan().all()
-        # Closed, it does not reach them either.
-        closed = Gate(torch.tensor([False, True, True, True, True]), states.new_zeros(()).expand(1))
-        with intervening(one_layer, lambda messages, closed=closed: closed):
+        # Dropped, it does not reach them either.
+        dropping = Gate(torch.tensor([False, True, True, True, True]), states.new_zeros(()).expand(1))
+        with intervening(one_layer, lambda messages, gate=dropping: gate):
             assert one_layer(states, graph)[1:].isfinite().all()
 
 
-class TestUnseenRelations:
-    @pytest.mark.parametrize("name", sorted(MAKERS))
-    def test_they_say_nothing(self, name: str) -> None:
-        torch.manual_seed(0)
-        encoder = MAKERS[name]().eval()
-        states = torch.randn(2, 4)
-        unseen = Graph.from_edges(2, [(0, 1), (1, 0)], [UNSEEN_RELATION, UNSEEN_INVERSE_RELATION])
-        assert torch.equal(encoder(states, unseen), encoder(states, Graph.from_edges(2, [], [])))
-
-    @pytest.mark.parametrize("name", sorted(MAKERS))
-    def test_training_on_known_relations_leaves_them_so(self, name: str) -> None:
-        torch.manual_seed(0)
-        encoder = MAKERS[name]()
-        encoder(torch.randn(30, 4), complete_graph(30)).sum().backward()
-        for layer in encoder.layers:
-            transform = layer.relation_transform
-            by_relation = transform.weight if transform.coefficients is None else transform.coefficients
-            assert not by_relation.grad[:2].any() and by_relation.grad[2:].flatten(1).any(-1).all()
+@pytest.mark.parametrize("aggregation", ["dense", "edge_list"])
+@pytest.mark.parametrize("state, is_finite", [(1e37, True), (1e39, False)])
+def test_messages_that_overflow(aggregation: str, state: float, is_finite: bool) -> None:
+    """The sum of all messages overflows in both cases, a message only in the second."""
+    encoder = Rgcn(VOCABULARY, 64, 64, num_layers=1, aggregation=aggregation)
+    [layer] = encoder.layers
+    with torch.no_grad():
+        layer.self_transform.weight.zero_()
+        layer.relation_transform.weight.copy_(torch.eye(64).expand_as(layer.relation_transform.weight))
+    states = torch.zeros(4, 64)
+    states[:2] = state / 10
+    encoder.layers[0].relation_transform.weight.data.mul_(10)
+    output = encoder(states, Graph.from_edges(4, [(0, 2), (2, 3), (3, 1)], [2, 2, 3]))
+    assert torch.equal(output[[0, 1, 3]], torch.zeros(3, 64))
+    assert bool(output[2].isfinite().all()) == is_finite
+    if is_finite:
+        torch.testing.assert_close(output[2], torch.full((64,), state))
 
 
 @pytest.mark.parametrize("name", sorted(MAKERS))
-def test_relations_of_an_extended_vocabulary(name: str) -> None:
-    """Fine-tuning a trained model on data with other labels, as `Model.from_archive` with a vocabulary does it."""
-    encoder = randomised(name, torch.float64)
-    graph = Graph.disjoint_union(example_graphs(NUM_RELATIONS))
-    states = example_states(encoder, graph)
-    expected = encoder(states, graph)
-    vocabulary = copy.deepcopy(VOCABULARY)
-    vocabulary.extend_from_vocab(Vocabulary(counter={"edge_labels": {"new": 1}}))
-    for parameter in encoder.parameters():
-        parameter.requires_grad_(False)
-    num_parameters = len(list(encoder.parameters()))
-    for _ in range(2):  # twice is once
-        encoder.extend_vocab(vocabulary, extension_pretrained_file=None, model_path="graph_encoder")
-        assert torch.equal(encoder(states, graph), expected)
-    parameters = list(encoder.parameters())
-    assert len(parameters) == num_parameters and not any(p.requires_grad for p in parameters)
-    new = Graph.from_edges(2, [(0, 1)], [NUM_RELATIONS])
-    assert torch.equal(encoder(states[:2], new), encoder(states[:2], Graph.from_edges(2, [], [])))
+def test_messages_of_unseen_relations_are_zero(name: str) -> None:
+    torch.manual_seed(0)
+    encoder = MAKERS[name]().eval()
+    states = torch.randn(2, 4)
+    unseen = Graph.from_edges(2, [(0, 1), (1, 0)], [UNSEEN_RELATION, UNSEEN_INVERSE_RELATION])
+    assert torch.equal(encoder(states, unseen), encoder(states, Graph.from_edges(2, [], [])))

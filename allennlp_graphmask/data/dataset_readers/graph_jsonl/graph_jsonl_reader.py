@@ -92,7 +92,7 @@ class GraphJsonlReader(RecordReader):
         self._edge_label_namespace = edge_label_namespace
 
     def records(self, path: str) -> Iterator[Record]:
-        counts: Counter = Counter()
+        counts: Counter[str] = Counter()
         for line in read_json_lines(path):
             yield Record(f"line {line.number}", partial(self._read_line, line, counts))
         logger.info(
@@ -105,7 +105,7 @@ class GraphJsonlReader(RecordReader):
             counts["edges"],
         )
 
-    def _read_line(self, line: JsonLine, counts: Counter) -> List[Instance]:
+    def _read_line(self, line: JsonLine, counts: Counter[str]) -> List[Instance]:
         content = line.parse()
         with errors_at(line.place):
             graph = TextGraph.from_json(content)
@@ -124,7 +124,7 @@ class GraphJsonlReader(RecordReader):
         counts["edges"] += len(graph.edges)
         return [instance]
 
-    def text_to_instance(self, graph: TextGraph) -> Instance:  # type: ignore[override]
+    def text_to_instance(self, graph: TextGraph) -> Instance:
         """
         # Parameters
 
@@ -148,7 +148,7 @@ class GraphJsonlReader(RecordReader):
             self._check_no_inverse(labels)
             edges += [(target, source) for source, target in edges]
             labels += [inverse_relation(label) for label in labels]
-        fields: Dict[str, Field] = {
+        fields: Dict[str, Field[Any]] = {
             "nodes": nodes,
             "graph": GraphField(len(graph.nodes), edges, labels, self._edge_label_namespace),
         }

@@ -19,7 +19,7 @@ class SelectedCandidates(NamedTuple):
     texts: List[str]
     phrases: List[Phrase]
     answer: int
-    counts: Counter
+    counts: Counter[str]
 
 
 def select_candidates(

@@ -157,7 +157,7 @@ class MultihopQaReader(RecordReader):
         raise NotImplementedError
 
     def records(self, path: str) -> Iterator[Record]:
-        counts: Counter = Counter()
+        counts: Counter[str] = Counter()
         num_objects = 0
         for found in read_json_objects(path):
             num_objects = found.number
@@ -169,13 +169,13 @@ class MultihopQaReader(RecordReader):
         if not num_objects:
             logger.warning("%s: no instance: the list of questions is empty.", path)
 
-    def _read_object(self, content: Dict[str, Any], place: str, counts: Counter) -> List[Instance]:
+    def _read_object(self, content: Dict[str, Any], place: str, counts: Counter[str]) -> List[Instance]:
         with errors_at(place):
             instance, counts_of_question = self._build_instance(self.question_from_json(content))
         counts.update(counts_of_question)
         return [instance]
 
-    def _log(self, path: str, counts: Counter) -> None:
+    def _log(self, path: str, counts: Counter[str]) -> None:
         """Log what was read and what was left out."""
         num_known = counts["answer known"]
         logger.info(
@@ -205,7 +205,7 @@ class MultihopQaReader(RecordReader):
         if parts:
             logger.warning("%s: %s.", path, "; ".join(parts))
 
-    def text_to_instance(self, question: MultihopQuestion) -> Instance:  # type: ignore[override]
+    def text_to_instance(self, question: MultihopQuestion) -> Instance:
         """
         # Parameters
 
@@ -214,7 +214,7 @@ class MultihopQaReader(RecordReader):
         """
         return self._build_instance(question)[0]
 
-    def _build_instance(self, question: MultihopQuestion) -> Tuple[Instance, Counter]:
+    def _build_instance(self, question: MultihopQuestion) -> Tuple[Instance, Counter[str]]:
         """Build a question's instance, and count what the log of its file reports."""
         query = self._tokenize_query(question)
         candidates = select_candidates(
@@ -255,7 +255,7 @@ class MultihopQaReader(RecordReader):
             [(row_of_support[mention.support], *mention[1:3]) for mention in mentions], dtype=np.int64
         ).reshape(-1, 3)
         # `apply_token_indexers` adds the indexers: workers of a data loader must not send them along.
-        fields: Dict[str, Field] = {
+        fields: Dict[str, Field[Any]] = {
             "query": TextField(query[: self._max_query_tokens]),
             "supports": ListField(
                 [TextField(supports[support].tokens) for support in rows] or [TextField([])]

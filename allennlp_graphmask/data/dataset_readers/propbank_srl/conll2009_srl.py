@@ -79,7 +79,7 @@ class Conll2009SrlReader(RecordReader):
 
     def records(self, path: str) -> Iterator[Record]:
         num_predicates = 0
-        counts: Counter = Counter()
+        counts: Counter[str] = Counter()
         for block in read_conll2009(path, self.syntax):
             # Counted before the sentences are shared out: a worker's share of a file may have no predicate.
             if block.sentence is not None:
@@ -99,7 +99,7 @@ class Conll2009SrlReader(RecordReader):
                 " with an argument" if self._only_with_arguments else "",
             )
 
-    def _read_block(self, block: ConllBlock, path: str, counts: Counter) -> List[Instance]:
+    def _read_block(self, block: ConllBlock, path: str, counts: Counter[str]) -> List[Instance]:
         sentence = block.get_sentence()
         check_scheme(
             sentence.dependency_labels, self.dependency_scheme, f"{path}, sentence {sentence.sentence_id}"
@@ -116,9 +116,7 @@ class Conll2009SrlReader(RecordReader):
             if not (self._only_with_arguments and predicate.roles == {})
         ]
 
-    def text_to_instance(  # type: ignore[override]
-        self, sentence: DependencySentence, predicate: Predicate
-    ) -> Instance:
+    def text_to_instance(self, sentence: DependencySentence, predicate: Predicate) -> Instance:
         """
         # Parameters
 
@@ -152,7 +150,7 @@ class Conll2009SrlReader(RecordReader):
             "predicate_sense": predicate.sense,
             "sentence_id": sentence.sentence_id,
         }
-        fields: Dict[str, Field] = {
+        fields: Dict[str, Field[Any]] = {
             "tokens": text,
             "predicate_lemma": TextField([Token(lemma, lemma_=lemma)]),
             "predicate_indicator": SequenceLabelField(

@@ -107,7 +107,7 @@ class StarGraphReader(RecordReader):
         return generate_star_graphs(split, self._sizes.get(split, 0), **self._generation)
 
     def records(self, path: str) -> Iterator[Record]:
-        counts: Counter = Counter()
+        counts: Counter[str] = Counter()
         if path in SPLITS:
             for number, graph in enumerate(self.generate(path), start=1):
                 yield Record(f"graph {number}", partial(self._build_instances, graph, counts))
@@ -121,18 +121,18 @@ class StarGraphReader(RecordReader):
             )
         logger.info("%s: %s.", path, ", ".join(f"{count} {name}" for name, count in counts.items()))
 
-    def _read_line(self, line: JsonLine, counts: Counter) -> List[Instance]:
+    def _read_line(self, line: JsonLine, counts: Counter[str]) -> List[Instance]:
         content = line.parse()
         with errors_at(line.place):
             return self._build_instances(StarGraph.from_json(content), counts)
 
-    def _build_instances(self, graph: StarGraph, counts: Counter) -> List[Instance]:
+    def _build_instances(self, graph: StarGraph, counts: Counter[str]) -> List[Instance]:
         instance = self.text_to_instance(graph)
         counts["graphs"] += 1
         counts[graph.label] += 1
         return [instance]
 
-    def text_to_instance(self, graph: StarGraph) -> Instance:  # type: ignore[override]
+    def text_to_instance(self, graph: StarGraph) -> Instance:
         """
         # Parameters
 

@@ -209,12 +209,6 @@ def test_indexers_of_ones_own(path):
     assert "plans" in vocabulary.get_token_to_index_vocabulary("frames")
 
 
-@pytest.mark.parametrize("name, value", [("syntax", "silver"), ("predicates", "some")])
-def test_wrong_options_are_named(name, value):
-    with refused(f"{name} must be", f"'{value}'"):
-        reader(**{name: value})
-
-
 def test_a_workers_empty_share_is_not_warned_about(path, caplog):
     shares = []
     with caplog.at_level(logging.WARNING):

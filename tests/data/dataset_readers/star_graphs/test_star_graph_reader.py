@@ -144,14 +144,6 @@ def test_what_is_neither_a_split_nor_a_file() -> None:
         list(reader_of().read("valid"))
 
 
-@pytest.mark.parametrize(
-    "settings", [{"num_colours": 1}, {"variant": "other"}, {"min_leaves": 20}, {"num_dev": -1}]
-)
-def test_arguments_are_checked_at_once(settings: Dict[str, Any]) -> None:
-    with refused(str(list(settings.values())[0])):
-        reader_of(**settings)
-
-
 def test_graphs_without_leaves_can_be_read(tmp_path: Path) -> None:
     path = written(tmp_path / "stars.jsonl", StarGraph.from_leaves(("red", "blue"), []).to_json())
     for variant in ("single_layer", "two_layer"):

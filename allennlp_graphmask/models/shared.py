@@ -1,4 +1,4 @@
-"""What the models that give labels to graphs or nodes have in common."""
+"""What the task models have in common."""
 
 from typing import Any, Dict, List
 
@@ -8,7 +8,7 @@ from allennlp.data import Vocabulary
 from torch.nn import functional
 
 
-def num_labels(vocab: Vocabulary, namespace: str) -> int:
+def count_labels(vocab: Vocabulary, namespace: str) -> int:
     """
     # Raises
 
@@ -17,8 +17,8 @@ def num_labels(vocab: Vocabulary, namespace: str) -> int:
     size = vocab.get_vocab_size(namespace)
     if not size:
         raise ConfigurationError(
-            f"The vocabulary has no label in the namespace '{namespace}': the training data have no labels, or their "
-            'reader has another "label_namespace".'
+            f"The vocabulary has no label in the namespace '{namespace}': the training data have no labels, or their reader has "
+            'another "label_namespace".'
         )
     return size
 
@@ -27,15 +27,19 @@ def check_dim(name: str, dim: int, expected: int, what: str) -> None:
     """
     # Raises
 
-    `ConfigurationError` if the module `name` reads vectors of another size than `what` have.
+    `ConfigurationError` if the module `name` reads vectors of size `dim` and not of the size that `what` has.
     """
     if dim != expected:
-        raise ConfigurationError(f"{name} reads vectors of size {dim}, but {what} have size {expected}.")
+        raise ConfigurationError(
+            f"{name} reads vectors of size {dim}, expected {expected}, the size of {what}."
+        )
 
 
-def loss_of_known_labels(logits: torch.Tensor, targets: torch.Tensor, is_known: torch.Tensor) -> torch.Tensor:
+def compute_known_label_loss(
+    logits: torch.Tensor, targets: torch.Tensor, is_known: torch.Tensor
+) -> torch.Tensor:
     """
-    Cross-entropy, the mean over all that have a known label.
+    Compute the mean cross-entropy of the instances with a known label.
 
     # Parameters
 
@@ -52,13 +56,13 @@ def loss_of_known_labels(logits: torch.Tensor, targets: torch.Tensor, is_known: 
         Shape: `()`.
     """
     if not bool(is_known.any()):
-        # Nothing to learn from this batch; the sum keeps the way for gradients (of zero) that training expects.
-        return logits.sum() * 0
+        # Nothing can be learnt from this batch, but training expects gradients (of zero).
+        return (logits * 0).sum()
     return functional.cross_entropy(logits[is_known], targets[is_known])
 
 
-def predicted_label(probabilities: List[float], names: Dict[int, str]) -> Dict[str, Any]:
-    """The most probable `label`, its `probability`, and the `probabilities` of all labels."""
+def build_label_prediction(probabilities: List[float], names: Dict[int, str]) -> Dict[str, Any]:
+    """Return the most probable `label`, its `probability`, and the `probabilities` of all labels."""
     best = max(range(len(probabilities)), key=probabilities.__getitem__)
     return {
         "label": names[best],

@@ -1,7 +1,4 @@
-"""
-The bridge as a whole: how it comes into effect, how it is switched off, what it says of itself, and that it
-costs next to nothing.
-"""
+"""The compatibility layer as a whole: how it comes into effect, how it is switched off, what it reports, and what it costs."""
 
 import importlib.machinery
 import inspect
@@ -21,17 +18,17 @@ from tests.compat.conftest import run_python
 
 STATE_OF_PROCESS = """
 import sys
-bridge = sys.modules.get("allennlp_graphmask_compat")
-print("loaded" if bridge else "absent", "installed" if bridge and bridge.is_installed() else "out")
+layer = sys.modules.get("allennlp_graphmask_compat")
+print("loaded" if layer else "absent", "installed" if layer and layer.is_installed() else "out")
 print(sorted({name.split(".")[0] for name in sys.modules} & {"typing", "dataclasses", "inspect", "torch", "numpy",
       "transformers", "allennlp", "pickle", "contextlib"}))
 """
 
 
-def test_bridge_is_there_when_an_interpreter_starts_and_has_imported_nothing_heavy(tmp_path) -> None:
+def test_it_starts_with_the_interpreter_and_imports_nothing_heavy(tmp_path) -> None:
     state, heavy = run_python("-c", STATE_OF_PROCESS, folder=tmp_path).splitlines()
     assert state == "loaded installed", "the .pth file is not installed: pip install -e ."
-    # What an interpreter without the bridge has loaded, it may have loaded here too.
+    # What an interpreter has loaded without it may be loaded here too.
     without = run_python("-S", "-c", STATE_OF_PROCESS, folder=tmp_path).splitlines()
     assert without[0] == "absent out"
     assert heavy == without[1]
@@ -45,7 +42,7 @@ def test_environment_variable_switches_it_off(tmp_path, value, state) -> None:
     assert output.splitlines()[0] == f"loaded {state}"
 
 
-def test_bridge_is_there_in_spawned_workers(tmp_path) -> None:
+def test_it_starts_in_spawned_workers(tmp_path) -> None:
     script = tmp_path / "spawn.py"
     script.write_text(
         "import multiprocessing, sys\n"
@@ -101,18 +98,17 @@ def test_reports_name_every_patch_and_what_it_did() -> None:
     for name in patches.PATCH_BY_MODULE:
         importlib.import_module(name)
     reports = compat.patches_in_effect()
-    assert [report.name for report in reports] == [patch.name for patch in patches.PATCHES]
     for report in reports:
-        assert report.state in (mechanism.APPLIED, mechanism.NOT_NEEDED), report
+        assert report.state in (mechanism.APPLIED, mechanism.NOT_NEEDED), report.name
         assert report.reason and report.modules
     states = {report.name: report.state for report in reports}
     assert states["default_plugin"] == mechanism.APPLIED
 
 
 @pytest.mark.parametrize("installed, state", [(True, "not reached"), (False, "not installed")])
-def test_report_of_a_patch_whose_modules_were_not_imported(installed, state) -> None:
-    patch = mechanism.Patch("example", ("example",), "why")
-    assert patch.report(installed) == mechanism.PatchReport("example", "why", ("example",), state)
+def test_state_of_a_patch_whose_modules_were_not_imported(installed, state, monkeypatch) -> None:
+    monkeypatch.setattr(compat, "is_installed", lambda: installed)
+    assert mechanism.Patch("example", ("example",), "why", lambda module: {}).state == state
 
 
 def test_documentation_describes_every_patch() -> None:
@@ -124,9 +120,7 @@ def test_documentation_describes_every_patch() -> None:
 
 
 class TouchFile:
-    """
-    What an attacker would put in a checkpoint: unpickled, it runs a function of his choice.
-    """
+    """What an attacker would put in a checkpoint: unpickled, it runs a function."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -148,7 +142,7 @@ def test_allennlps_checkpointer_reads_numbers_and_refuses_code(tmp_path) -> None
     with pytest.raises(pickle.UnpicklingError, match="[Ww]eights"):
         checkpointer.load_checkpoint()
     assert not sign.exists()
-    # The checkpointer's list of harmless types is not everybody's.
+    # Only the checkpointer has this list of harmless types.
     assert not {numpy.dtype, type(numpy.dtype("float64"))} & set(torch.serialization.get_safe_globals())
 
 
