@@ -183,9 +183,7 @@ setup(
     # With this, an editable install adds the folder to the path. Without it setuptools would start a finder of its own with
     # every interpreter, which takes ten times as long as the compatibility layer.
     package_dir={"": "."},
-    packages=find_packages(
-        include=["allennlp_graphmask", "allennlp_graphmask.*", "allennlp_graphmask_compat"]
-    ),
+    packages=find_packages(include=["allennlp_graphmask", "allennlp_graphmask.*", "allennlp_graphmask_compat"]),
     package_data={
         "allennlp_graphmask": [
             "py.typed",

@@ -13,9 +13,7 @@ def check_choice(owner: str, choices: Sequence[Any], **settings: Any) -> None:
     """
     for name, value in settings.items():
         if value not in choices:
-            raise ConfigurationError(
-                f"{owner}: {name} is {value!r}, expected one of {', '.join(map(repr, choices))}."
-            )
+            raise ConfigurationError(f"{owner}: {name} is {value!r}, expected one of {', '.join(map(repr, choices))}.")
 
 
 def check_at_least(owner: str, minimum: float, **settings: float) -> None:

@@ -58,9 +58,7 @@ def relation_name(vocabulary: Vocabulary, index: int, namespace: str = "edge_lab
 
 def relation_names(vocabulary: Vocabulary, namespace: str = "edge_labels") -> List[str]:
     """Return the labels of all edge types, in order."""
-    return [
-        relation_name(vocabulary, index, namespace) for index in range(num_relations(vocabulary, namespace))
-    ]
+    return [relation_name(vocabulary, index, namespace) for index in range(num_relations(vocabulary, namespace))]
 
 
 class Graph(NamedTuple):

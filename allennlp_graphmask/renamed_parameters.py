@@ -29,9 +29,7 @@ class RenamedParameters(FromParams):
     def from_params(cls: Type[T], params: Union[Params, Dict[str, Any], str], **kwargs: Any) -> T:  # type: ignore[override]
         for old, new in _renamed(cls).items():
             if isinstance(params, (Params, dict)) and old in params:
-                raise ConfigurationError(
-                    f"{cls.__name__}: the parameter '{old}' is now called '{new}'. Rename it."
-                )
+                raise ConfigurationError(f"{cls.__name__}: the parameter '{old}' is now called '{new}'. Rename it.")
         return super().from_params(params, **kwargs)  # type: ignore[arg-type]
 
 
@@ -68,6 +66,4 @@ def translate_renamed(config: Dict[str, Any]) -> Dict[str, Any]:
 
 def _renamed(owner: Any) -> Dict[str, str]:
     """What a class renamed and what its base classes did."""
-    return {
-        old: new for base in owner.__mro__ for old, new in vars(base).get("renamed_parameters", {}).items()
-    }
+    return {old: new for base in owner.__mro__ for old, new in vars(base).get("renamed_parameters", {}).items()}

@@ -141,14 +141,10 @@ class Absent(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # Introspection (inspect, copy, doctest) must get the ordinary answer.
             raise AttributeError(name)
-        raise ModuleNotFoundError(
-            f"{self.__name__}.{name}: {self._message}", name=self.__name__.split(".")[0]
-        )
+        raise ModuleNotFoundError(f"{self.__name__}.{name}: {self._message}", name=self.__name__.split(".")[0])
 
 
-def _run_with_stand_ins(
-    module: ModuleType, run: Callable[[ModuleType], None], stand_ins: Mapping[str, Any]
-) -> None:
+def _run_with_stand_ins(module: ModuleType, run: Callable[[ModuleType], None], stand_ins: Mapping[str, Any]) -> None:
     """
     Run the module's code with an `import` statement of its own. The interpreter takes `__import__` from the `__builtins__` of
     the importing module, so that nothing is put into `sys.modules` or into a library, where others would see it.

@@ -44,9 +44,7 @@ def compare(model: GraphMask, batches: List[Dict[str, Any]]) -> Round:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive")
     parser.add_argument("data")
     parser.add_argument("--batch-size", type=int, default=64)

@@ -132,9 +132,7 @@ def measure(situation: str, way: str, num_nodes: int, rounds: int) -> Dict[str, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--situations", nargs="+", default=["masked", "graphmask"])
     parser.add_argument("--ways", nargs="+", default=["dense", "edge_list"])
     parser.add_argument("--nodes", type=int, nargs="+", default=[50, 150, 500])

@@ -170,9 +170,7 @@ def score_graphmask(truth: GroundTruth, graphs: int, *, seed: int) -> Dict[str, 
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--json", help="where to write the results")
     add("--graphs", type=int, default=200, help="of each model")

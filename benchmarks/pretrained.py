@@ -84,9 +84,7 @@ def figures_of(runs: Path) -> Dict[str, Any]:
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, help="the folder of the three runs")
     options = parser.parse_args(arguments)
     import_plugins()

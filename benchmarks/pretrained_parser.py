@@ -69,9 +69,7 @@ def universal_tag(features: str) -> str:
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="the folder with ewt_train.conll09.xz and ewt_dev.conll09.xz")
     parser.add_argument("output", type=Path, help="folder of the training run")
     parser.add_argument("--steps", type=int, default=4000)

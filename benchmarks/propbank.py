@@ -57,15 +57,11 @@ def measure(archive_file: Path, batch_size: int) -> Dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="small", help="the name of a config in training_config/propbank")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--output", type=Path, required=True, help="folder of the archives")
-    parser.add_argument(
-        "--json", type=Path, required=True, help="file that a line for each seed is appended to"
-    )
+    parser.add_argument("--json", type=Path, required=True, help="file that a line for each seed is appended to")
     parser.add_argument("--batch-size", type=int, default=64)
     arguments = parser.parse_args()
     import_plugins()

@@ -62,9 +62,7 @@ def memory_of_reading(path: str) -> Dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", help="questions in WikiHop's format")
     parser.add_argument("--megabytes", type=float, default=20, help="size of the smaller of the two files")
     parser.add_argument("--batch-size", type=int, default=32)

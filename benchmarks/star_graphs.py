@@ -183,9 +183,7 @@ def format_table(lines: Sequence[Dict[str, Any]]) -> str:
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--variant", choices=sorted(MODELS), default="single_layer")
     add("--seeds", type=int, default=10, metavar="K", help="the seeds 1 to K (default: 10)")
@@ -193,9 +191,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     add("--output", type=Path, default=Path("results/stars"), help="folder (default: results/stars)")
     add("--json", type=Path, help="file that a line of JSON is appended to for each seed and method")
     options = parser.parse_args(arguments)
-    possible = [
-        name for name in METHODS if options.variant == "single_layer" or name not in SINGLE_LAYER_ONLY
-    ]
+    possible = [name for name in METHODS if options.variant == "single_layer" or name not in SINGLE_LAYER_ONLY]
     methods = options.methods or [name for name in possible if name not in SLOW]
     for name in methods:
         if name not in possible:

@@ -44,9 +44,7 @@ class CpuSeconds(NamedTuple):
     setup: float
 
 
-def train_here(
-    config: str, folder: Path, seed: int, overrides: Optional[Dict[str, Any]] = None
-) -> CpuSeconds:
+def train_here(config: str, folder: Path, seed: int, overrides: Optional[Dict[str, Any]] = None) -> CpuSeconds:
     """
     Train as `allennlp train` does, in this process, so that the CPU seconds of training are apart from those of starting a
     process. A later run reads them from the folder. Environment variables that the config reads must be set.

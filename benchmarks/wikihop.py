@@ -103,8 +103,7 @@ def measure(
         "questions": len(instances),
         "accuracy": {name: sum(answers) / len(answers) for name, answers in right.items()},
         "training": {
-            key: training[key]
-            for key in ("best_epoch", "training_kept", "training_divergence", "training_changed")
+            key: training[key] for key in ("best_epoch", "training_kept", "training_divergence", "training_changed")
         },
         "allowance": model.lagrangian.allowance,
         "as_trained": {"threshold": float(model.threshold), **evaluate(model, dev, random_draws=5)},
@@ -137,14 +136,10 @@ def paired_bootstrap(first: numpy.ndarray, second: numpy.ndarray, draws: int = 1
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--output", type=Path, required=True, help="folder of the archives")
-    parser.add_argument(
-        "--json", type=Path, required=True, help="file that a line for each seed is appended to"
-    )
+    parser.add_argument("--json", type=Path, required=True, help="file that a line for each seed is appended to")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--promises", type=float, nargs="+", default=[0.05, 0.08, 0.1])
     arguments = parser.parse_args()
@@ -154,9 +149,7 @@ def main() -> None:
     environment = {"WIKIHOP_TRAIN": str(train_file), "WIKIHOP_DEV": str(selection_file)}
     all_right: Dict[str, List[List[bool]]] = defaultdict(list)
     for seed in arguments.seeds:
-        folders = {
-            name: arguments.output / f"small_{name}_{seed}" for name in ("graph", "no_graph", "graphmask")
-        }
+        folders = {name: arguments.output / f"small_{name}_{seed}" for name in ("graph", "no_graph", "graphmask")}
         config = str(CONFIGS / "small.jsonnet")
         seconds = {
             "graph": train(config, folders["graph"], seed, environment),

@@ -15,9 +15,7 @@ CONFIGS = REPOSITORY / "training_config" / "propbank"
 FEWER_EPOCHS = json.dumps({"trainer.num_epochs": 12})
 
 
-def run(
-    arguments: List[str], folder: Path, environment: Optional[Dict[str, str]] = None, fails: bool = False
-) -> str:
+def run(arguments: List[str], folder: Path, environment: Optional[Dict[str, str]] = None, fails: bool = False) -> str:
     """Runs `python -m` with these arguments and gives all that it printed."""
     result = subprocess.run(
         [sys.executable, "-m", *arguments],

@@ -20,9 +20,7 @@ TUTORIAL = ROOT / "docs" / "extending.md"
 
 
 def code_blocks(language: str) -> List[str]:
-    return re.findall(
-        rf"^```{language}\n(.*?)^```$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
+    return re.findall(rf"^```{language}\n(.*?)^```$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def commands_in(number: int) -> List[List[str]]:
@@ -46,15 +44,11 @@ def run(folder: Path, *command: str) -> str:
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
     output = finished.stdout + finished.stderr
-    assert finished.returncode == 0, (
-        f"{' '.join(command)} ended with {finished.returncode}:\n{output[-4000:]}"
-    )
+    assert finished.returncode == 0, f"{' '.join(command)} ended with {finished.returncode}:\n{output[-4000:]}"
     return output
 
 
-@pytest.mark.parametrize(
-    "path", sorted(EXTENSION.glob("my_*.py")) + sorted(EXTENSION.glob("*.jsonnet")), ids=str
-)
+@pytest.mark.parametrize("path", sorted(EXTENSION.glob("my_*.py")) + sorted(EXTENSION.glob("*.jsonnet")), ids=str)
 def test_the_tutorial_prints_every_file(path: Path) -> None:
     code = path.read_text(encoding="utf-8")
     assert code in code_blocks("python" if path.suffix == ".py" else "jsonnet")
@@ -74,9 +68,7 @@ def test_the_test_in_the_tutorial_passes(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def explanations(folder: Path) -> List[Dict]:
     *commands, _ = commands_in(0)
-    assert [command[:2] for command in commands] == [
-        ["allennlp", name] for name in ("train", "train", "predict")
-    ]
+    assert [command[:2] for command in commands] == [["allennlp", name] for name in ("train", "train", "predict")]
     for command in commands:
         run(folder, *command)
     with open(folder / "explanations.jsonl", encoding="utf-8") as file:
@@ -102,9 +94,7 @@ def test_the_commands_of_the_tutorial_explain(explanations: List[Dict]) -> None:
 
 
 def test_some_messages_are_dropped_and_some_are_needed(explanations: List[Dict]) -> None:
-    kept = [
-        decision for explanation in explanations for edge in explanation["edges"] for decision in edge["kept"]
-    ]
+    kept = [decision for explanation in explanations for edge in explanation["edges"] for decision in edge["kept"]]
     assert 0.02 < sum(kept) / len(kept) < 0.9
     changed = [explanation["prediction"]["changed"] for explanation in explanations]
     assert sum(changed) <= 2

@@ -53,9 +53,7 @@ def test_disjoint_union_against_brute_force(parts) -> None:
     expected = []
     first_node = 0
     for number, (num_nodes, edges) in enumerate(parts):
-        expected += [
-            (first_node + source, first_node + target, kind, number) for source, target, kind in edges
-        ]
+        expected += [(first_node + source, first_node + target, kind, number) for source, target, kind in edges]
         first_node += num_nodes
     actual = zip(*union.edge_index.tolist(), union.edge_type.tolist(), union.edge_graph.tolist())
     assert list(actual) == expected
@@ -76,9 +74,7 @@ def test_disjoint_union_against_brute_force(parts) -> None:
 @settings(max_examples=50)
 def test_union_of_unions_is_the_union_of_all(groups) -> None:
     """What a `ListField` of graphs in a batch comes to."""
-    nested = Graph.disjoint_union(
-        [Graph.disjoint_union([as_graph(*part) for part in group]) for group in groups]
-    )
+    nested = Graph.disjoint_union([Graph.disjoint_union([as_graph(*part) for part in group]) for group in groups])
     flat = Graph.disjoint_union([as_graph(*part) for group in groups for part in group])
     assert_same_graph(nested, flat)
 
@@ -96,9 +92,7 @@ def test_flatten_and_pad_are_inverse(parts, spare: int, inner_shape: Tuple[int, 
     for row, (num_nodes, _) in enumerate(parts):
         assert torch.equal(padded[row, :num_nodes], flat[first[row] : first[row] + num_nodes])
         assert not padded[row, num_nodes:].any()
-        assert graph.node_mask(max_nodes)[row].tolist() == [True] * num_nodes + [False] * (
-            max_nodes - num_nodes
-        )
+        assert graph.node_mask(max_nodes)[row].tolist() == [True] * num_nodes + [False] * (max_nodes - num_nodes)
     # And the other way round, but for what the padding held.
     noisy = torch.randn(len(parts), max_nodes, *inner_shape)
     mask = graph.node_mask(max_nodes).reshape(len(parts), max_nodes, *[1] * len(inner_shape))

@@ -72,9 +72,7 @@ def part_of(module: str) -> str:
 def test_a_module_imports_only_parts_below_its_own(module):
     for imported in IMPORTS[module]:
         if (module, imported) not in DEFERRED:
-            assert PARTS.index(part_of(imported)) <= PARTS.index(part_of(module)), (
-                f"{module} imports {imported}"
-            )
+            assert PARTS.index(part_of(imported)) <= PARTS.index(part_of(module)), f"{module} imports {imported}"
 
 
 def test_the_deferred_import_is_there():

@@ -149,9 +149,7 @@ def test_wheel_contains_modules_types_and_what_init_copies(wheel: Path) -> None:
     }
 
 
-def test_wheel_from_an_editable_build_records_the_pth_file(
-    sources: Path, wheel: Path, tmp_path: Path
-) -> None:
+def test_wheel_from_an_editable_build_records_the_pth_file(sources: Path, wheel: Path, tmp_path: Path) -> None:
     command = f"from setuptools import build_meta; build_meta.build_editable({str(tmp_path)!r})"
     run(sys.executable, "-c", command, cwd=sources)
     [editable] = tmp_path.glob("*.whl")
@@ -190,9 +188,7 @@ def test_wheel_works_in_an_environment_and_leaves_it_clean(environment: Environm
 def test_editable_install_starts_the_layer_and_is_uninstalled_without_a_trace(
     environment: Environment, sources: Path
 ) -> None:
-    environment.pip(
-        "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--editable", sources
-    )
+    environment.pip("install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--editable", sources)
     assert PTH_NAME in environment.installed_names()
     assert environment.layer_is_installed()
     origin = environment.run("-c", "import allennlp_graphmask_compat as layer; print(layer.__file__)")

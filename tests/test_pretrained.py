@@ -37,9 +37,7 @@ class TestEveryArchive:
     def test_its_card_has_the_figures_of_its_training(self, name) -> None:
         model = load_archive(pretrained_archive(name)).model
         assert isinstance(model, GraphMask)
-        figures = json.loads(Path(pretrained_archive(name).replace(".tar.gz", ".json")).read_text())[
-            "figures"
-        ]
+        figures = json.loads(Path(pretrained_archive(name).replace(".tar.gz", ".json")).read_text())["figures"]
         chosen = model.training_summary["threshold_choice"]
         assert figures["kept"] == pytest.approx(chosen["kept"], abs=5e-5)
         assert figures["changed"] == pytest.approx(chosen["changed"], abs=5e-5)
@@ -108,10 +106,7 @@ def test_it_explains_parsed_sentences(tmp_path) -> None:
     # Simple sentences: it labels nearly all of their words as they are.
     right = total = 0
     for explanation, instance in zip(explanations, gold):
-        roles = {
-            (argument["head"], argument["role"])
-            for argument in explanation.prediction["original"]["arguments"]
-        }
+        roles = {(argument["head"], argument["role"]) for argument in explanation.prediction["original"]["arguments"]}
         truth = set(instance["metadata"].metadata["roles"].items())
         right += len(roles & truth)
         total += len(roles | truth)

@@ -56,9 +56,7 @@ def test_what_is_kept_is_what_matters(folder: Path, explanations: List[Dict[str,
         query = explanation["metadata"]["graph_metadata"]["query"]
         types = [edge["type"] for edge in explanation["edges"]]
         first, second = map(types.count, query)
-        for edge, metadata in zip(
-            explanation["edges"], explanation["metadata"]["edge_metadata"], strict=True
-        ):
+        for edge, metadata in zip(explanation["edges"], explanation["metadata"]["edge_metadata"], strict=True):
             # By the colours, and not by the reader's word.
             matters = edge["type"] in query
             wins = (edge["type"] == query[0]) == (first > second)

@@ -10,9 +10,7 @@ from benchmarks import star_graphs
 from benchmarks.training import train_here
 
 #: All that are compared by default but one that takes 2000 epochs and differs from others only in its settings.
-METHODS = [
-    name for name in star_graphs.METHODS if name not in (*star_graphs.SLOW, "gnn_explainer_as_compared")
-]
+METHODS = [name for name in star_graphs.METHODS if name not in (*star_graphs.SLOW, "gnn_explainer_as_compared")]
 RANKING = {name for name in METHODS if name in star_graphs.RANKING}
 
 

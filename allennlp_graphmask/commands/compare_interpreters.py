@@ -104,9 +104,7 @@ class CompareInterpreters(Subcommand):
     Registered as a `Subcommand` with name "compare-interpreters".
     """
 
-    def add_subparser(
-        self, parser: "argparse._SubParsersAction[argparse.ArgumentParser]"
-    ) -> argparse.ArgumentParser:
+    def add_subparser(self, parser: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
         description = (
             "Evaluate interpreters of a trained model by several metrics, each beside a random control that keeps as many messages. "
             "Interpreters that were finished in an earlier, interrupted run with equal settings are not evaluated again."
@@ -191,7 +189,5 @@ def compare_from_args(args: argparse.Namespace) -> Dict[str, Any]:
     )
     for line in format_summary(results) + advise(results.get("allowances", ())):
         print(line)
-    print(
-        f"Written to {args.output_dir}: results.json, results.csv, and per interpreter interpreters/NAME.json."
-    )
+    print(f"Written to {args.output_dir}: results.json, results.csv, and per interpreter interpreters/NAME.json.")
     return results

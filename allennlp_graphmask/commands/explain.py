@@ -109,9 +109,7 @@ def build_predictor(args: argparse.Namespace) -> ExplainingPredictor:
     )
 
 
-def get_settings(
-    args: argparse.Namespace, predictor: ExplainingPredictor, source: RecordSource
-) -> Dict[str, Any]:
+def get_settings(args: argparse.Namespace, predictor: ExplainingPredictor, source: RecordSource) -> Dict[str, Any]:
     """Return everything that the explanations of an input depend on."""
     provenance = predictor.provenance
     return {
@@ -162,9 +160,7 @@ class Explain(Subcommand):
     Registered as a `Subcommand` with name "explain".
     """
 
-    def add_subparser(
-        self, parser: "argparse._SubParsersAction[argparse.ArgumentParser]"
-    ) -> argparse.ArgumentParser:
+    def add_subparser(self, parser: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
         description = (
             "Explain the predictions of a trained model: which messages of its graph neural network they rest on. An interrupted run "
             "with -o continues when the same command is given again."
@@ -235,9 +231,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     if args.view == "html":
         # Before anything is explained: an error at the end would cost all the time.
         _make_folder(args.view_dir)
-    printer = (
-        TextPrinter() if args.view == "text" or (args.view is None and args.output_file is None) else None
-    )
+    printer = TextPrinter() if args.view == "text" or (args.view is None and args.output_file is None) else None
     with open_source(predictor, args.input, text=args.text, input_format=args.input_format) as source:
         with _open_lines(args, predictor, source) as lines:
             try:

@@ -71,9 +71,7 @@ def copy_shipped_files(target: Path, *, overwrite: bool = False) -> CopiedFiles:
     `CopiedFiles`
     """
     if target.exists() and not target.is_dir():
-        raise ConfigurationError(
-            f"{target} is not a folder. Name a folder to copy to; it need not exist yet."
-        )
+        raise ConfigurationError(f"{target} is not a folder. Name a folder to copy to; it need not exist yet.")
     root = find_shipped_root()
     written, unchanged, in_the_way = [], [], []
     for relative in find_shipped_files(root):
@@ -144,9 +142,7 @@ def copy_for_arguments(args: argparse.Namespace) -> None:
     copied = copy_shipped_files(args.directory, overwrite=args.force)
     for relative in copied.written:
         print(f"wrote {args.directory / relative}")
-    print(
-        f"{len(copied.written)} files written to {args.directory}, {len(copied.unchanged)} were there already."
-    )
+    print(f"{len(copied.written)} files written to {args.directory}, {len(copied.unchanged)} were there already.")
     print(
         f"The configurations name their data relative to that folder. Next:\n  cd {args.directory}\n"
         "  allennlp train training_config/propbank/demo.jsonnet -s demo_output/model"

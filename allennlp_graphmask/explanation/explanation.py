@@ -136,8 +136,7 @@ class Explanation:
         """All edges as one layer, counted from 0 at the bottom, has them."""
         number = self._checked_layer(number)
         return [
-            LayerEdge(edge.source, edge.target, edge.type, edge.score[number], edge.kept[number])
-            for edge in self.edges
+            LayerEdge(edge.source, edge.target, edge.type, edge.score[number], edge.kept[number]) for edge in self.edges
         ]
 
     def kept_share(self, layer: Optional[int] = None) -> float:
@@ -155,8 +154,7 @@ class Explanation:
         not hold for the new ones: these fields are empty in the copy.
         """
         edges = tuple(
-            dataclasses.replace(edge, kept=tuple(score > threshold for score in edge.score))
-            for edge in self.edges
+            dataclasses.replace(edge, kept=tuple(score > threshold for score in edge.score)) for edge in self.edges
         )
         constraint = self.constraint and {**self.constraint, "met": None, "met_in_training": None}
         return dataclasses.replace(

@@ -54,9 +54,7 @@ def read_explanations(path: PathLike) -> Iterator[Explanation]:
 
 
 def _parse_line(data: Any) -> List[Explanation]:
-    if not (
-        isinstance(data, dict) and set(data) == {"explanations"} and isinstance(data["explanations"], list)
-    ):
+    if not (isinstance(data, dict) and set(data) == {"explanations"} and isinstance(data["explanations"], list)):
         return [Explanation.from_dict(data)]
     explanations = []
     for position, item in enumerate(data["explanations"]):

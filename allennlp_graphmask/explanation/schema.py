@@ -193,7 +193,5 @@ def _kind_of_version_1(fields: Dict[str, Any]) -> str:
 
 def default_kind(spans: Sequence[Tuple[Any, Any]], num_tokens: int) -> str:
     """Return `"sentence"` if the nodes stand for the tokens one by one and in order, else `"graph"`."""
-    one_by_one = 0 < num_tokens == len(spans) and all(
-        span == (number, number + 1) for number, span in enumerate(spans)
-    )
+    one_by_one = 0 < num_tokens == len(spans) and all(span == (number, number + 1) for number, span in enumerate(spans))
     return "sentence" if one_by_one else "graph"

@@ -117,8 +117,7 @@ def _build_nodes(num_nodes: int, tokens: Sequence[str], metadata: Dict[str, Any]
             "them in the metadata: 'nodes', a list of {'text', 'start', 'end'}, one for each node."
         )
     return [
-        {"id": number, "text": text, "start": start, "end": end}
-        for number, (text, start, end) in enumerate(described)
+        {"id": number, "text": text, "start": start, "end": end} for number, (text, start, end) in enumerate(described)
     ]
 
 
@@ -154,8 +153,7 @@ def _plain_metadata(metadata: Dict[str, Any]) -> Dict[str, Any]:
             continue  # they have fields of their own
         if key == "nodes":
             value = [
-                {name: node[name] for name in node if name not in ("id", "text", "start", "end")}
-                for node in value
+                {name: node[name] for name in node if name not in ("id", "text", "start", "end")} for node in value
             ]
             if not any(value):
                 continue
@@ -190,9 +188,7 @@ def build_provenance(model: torch.nn.Module, config: Optional[Dict[str, Any]] = 
         "config_sha256": None if config is None else fingerprint(config),
         "weights_sha256": weights_fingerprint(model),
         # A seed is an integer, or null where the config asks for none.
-        "seeds": {}
-        if config is None
-        else {name: config.get(name, seed) for name, seed in _DEFAULT_SEEDS.items()},
+        "seeds": {} if config is None else {name: config.get(name, seed) for name, seed in _DEFAULT_SEEDS.items()},
     }
 
 

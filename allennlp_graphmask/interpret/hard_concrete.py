@@ -52,9 +52,9 @@ class HardConcrete(FromParams):
     def sample(self, location: torch.Tensor, *, generator: Optional[torch.Generator] = None) -> torch.Tensor:
         """Draw a differentiable sample z of each gate."""
         # The ends are kept away from 0 and 1, whose logit is infinite.
-        uniform = torch.rand(
-            location.shape, generator=generator, device=location.device, dtype=location.dtype
-        ).clamp(1e-6, 1 - 1e-6)
+        uniform = torch.rand(location.shape, generator=generator, device=location.device, dtype=location.dtype).clamp(
+            1e-6, 1 - 1e-6
+        )
         noise = torch.log(uniform) - torch.log1p(-uniform)
         return self.gate(location, noise)
 
@@ -67,9 +67,7 @@ class HardConcrete(FromParams):
         """Return P(z != 0), the expected L0 norm of each gate: `sigmoid(a - beta log(-gamma / zeta))`."""
         return torch.sigmoid(location - self.beta * math.log(-self.gamma / self.zeta))
 
-    def score(
-        self, location: torch.Tensor, threshold: Union[float, torch.Tensor, None] = None
-    ) -> torch.Tensor:
+    def score(self, location: torch.Tensor, threshold: Union[float, torch.Tensor, None] = None) -> torch.Tensor:
         """
         Score gates so that a score is above one half if and only if the location is above the threshold: `sigmoid(a - threshold)`.
         With the default threshold this is P(s' > 0.5).

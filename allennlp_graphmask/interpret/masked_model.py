@@ -157,9 +157,7 @@ class MaskedModel:
         finally:
             lock.release()
 
-    def divergence(
-        self, divergence: Divergence, original: Dict[str, Any], masked: Dict[str, Any]
-    ) -> torch.Tensor:
+    def divergence(self, divergence: Divergence, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
         """
         Measure a divergence from the output of an unmasked pass to that of a masked one. Shape: `(batch_size,)`.
 
@@ -176,9 +174,7 @@ class MaskedModel:
 
     def changed(self, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
         """Return whether any prediction of each instance differs. Shape: `(batch_size,)`, `torch.bool`."""
-        return changed_predictions(
-            original[self._distribution], masked[self._distribution], original.get(self._mask)
-        )
+        return changed_predictions(original[self._distribution], masked[self._distribution], original.get(self._mask))
 
 
 class MessageRecorder:
@@ -301,9 +297,7 @@ class MetricSets:
 
 
 def _holds_metrics(value: Any) -> bool:
-    elements = (
-        value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
-    )
+    elements = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
     return any(isinstance(element, Metric) for element in elements)
 
 

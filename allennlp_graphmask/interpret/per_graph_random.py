@@ -29,8 +29,7 @@ class PerGraphRandom:
 
     def __init__(self, graph: Graph, batch: Dict[str, Any], seed: int) -> None:
         sources, targets, types, owners = (
-            tensor.cpu().numpy()
-            for tensor in (graph.sources, graph.targets, graph.edge_type, graph.edge_graph)
+            tensor.cpu().numpy() for tensor in (graph.sources, graph.targets, graph.edge_type, graph.edge_graph)
         )
         order = numpy.lexsort((types, targets, sources, owners))
         self._counts: List[int] = graph.edges_per_graph().tolist()
@@ -44,8 +43,7 @@ class PerGraphRandom:
             for digest, row in zip(digests, numpy.split(rows, numpy.cumsum(counts)[:-1])):
                 digest.update(row.tobytes())
         self._generators = [
-            torch.Generator().manual_seed(int.from_bytes(digest.digest()[:8], "big") >> 1)
-            for digest in digests
+            torch.Generator().manual_seed(int.from_bytes(digest.digest()[:8], "big") >> 1) for digest in digests
         ]
 
     def normal(self, like: torch.Tensor, size: Tuple[int, ...] = ()) -> torch.Tensor:
@@ -82,10 +80,7 @@ class PerGraphRandom:
     def _draw_for_edges(self, draw: Any, like: torch.Tensor, size: Tuple[int, ...]) -> torch.Tensor:
         if not self._counts:
             return like.new_zeros(0, *size)
-        draws = [
-            draw((count, *size), generator=generator)
-            for count, generator in zip(self._counts, self._generators)
-        ]
+        draws = [draw((count, *size), generator=generator) for count, generator in zip(self._counts, self._generators)]
         return torch.cat(draws).index_select(0, self._positions).to(like)
 
 

@@ -24,9 +24,7 @@ class SemanticRoleF1(Metric):
         The label of tokens that are not arguments.
     """
 
-    def __init__(
-        self, vocab: Vocabulary, label_namespace: str = "role_labels", null_label: str = "_"
-    ) -> None:
+    def __init__(self, vocab: Vocabulary, label_namespace: str = "role_labels", null_label: str = "_") -> None:
         known = vocab.get_token_to_index_vocabulary(label_namespace)
         if null_label not in known:
             raise ConfigurationError(

@@ -33,9 +33,7 @@ class RoleScorer(nn.Module):
         Size of the role embeddings v_role.
     """
 
-    def __init__(
-        self, state_dim: int, num_roles: int, lemma_embedder: TextFieldEmbedder, role_dim: int
-    ) -> None:
+    def __init__(self, state_dim: int, num_roles: int, lemma_embedder: TextFieldEmbedder, role_dim: int) -> None:
         super().__init__()
         self.lemma_embedder = lemma_embedder
         self.role_embedding = nn.Parameter(torch.empty(num_roles, role_dim))
@@ -151,9 +149,7 @@ class GcnSemanticRoleLabeler(Model):
         else:
             what = "text_field_embedder, predicate_lemma_embedder and 1 for the predicate"
             check_dim("seq2seq_encoder", seq2seq_encoder.get_input_dim(), input_dim, what)
-            check_dim(
-                "graph_encoder", graph_dim, seq2seq_encoder.get_output_dim(), "seq2seq_encoder's output"
-            )
+            check_dim("graph_encoder", graph_dim, seq2seq_encoder.get_output_dim(), "seq2seq_encoder's output")
         self.role_scorer = RoleScorer(
             graph_encoder.get_output_dim(),
             vocab.get_vocab_size(role_label_namespace),

@@ -196,9 +196,7 @@ class GraphClassifier(Model):
             for rows, length in zip(probabilities, num_nodes)
         ]
         for nodes, metadata in zip(predictions, output_dict.get("metadata", ())):
-            nodes[:] = [
-                {"text": node["text"], **prediction} for node, prediction in zip(metadata["nodes"], nodes)
-            ]
+            nodes[:] = [{"text": node["text"], **prediction} for node, prediction in zip(metadata["nodes"], nodes)]
         output_dict["prediction"] = [{"nodes": nodes} for nodes in predictions]
         return output_dict
 

@@ -91,17 +91,13 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
         self.dropout = nn.Dropout(dropout)
         self.mention_dropout = nn.Dropout(mention_dropout)
         if context_size < 0:
-            raise ConfigurationError(
-                f"context_size is {context_size}, expected a number of tokens, 0 for none."
-            )
+            raise ConfigurationError(f"context_size is {context_size}, expected a number of tokens, 0 for none.")
         self._context_size = context_size
         self._use_subject_feature = use_subject_feature
 
         embedding_dim = query_token_dim = text_field_embedder.get_output_dim()
         if query_seq2seq_encoder is not None:
-            check_dim(
-                "query_seq2seq_encoder", query_seq2seq_encoder.get_input_dim(), embedding_dim, "embeddings"
-            )
+            check_dim("query_seq2seq_encoder", query_seq2seq_encoder.get_input_dim(), embedding_dim, "embeddings")
             query_token_dim = query_seq2seq_encoder.get_output_dim()
         check_dim("query_encoder", query_encoder.get_input_dim(), query_token_dim, "the question's tokens")
         query_dim = query_encoder.get_output_dim()
@@ -160,9 +156,7 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
             nodes = self.node_encoder(nodes)
         return encoded_query, self.dropout(nodes)
 
-    def _embed_mentions(
-        self, supports: TextFieldTensors, mention_spans: torch.Tensor, graph: Graph
-    ) -> torch.Tensor:
+    def _embed_mentions(self, supports: TextFieldTensors, mention_spans: torch.Tensor, graph: Graph) -> torch.Tensor:
         """Shape: `(num_nodes, embedding_dim)`, or three times that with a context."""
         embedded = self.text_field_embedder(supports, num_wrapping_dims=1)
         mentions = self.mention_dropout(average_spans(embedded, mention_spans, graph))
@@ -231,9 +225,9 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
         logits = mention_scores.new_full((batch_size, num_candidates + 1), lowest).scatter_reduce(
             1, column, mention_scores, "amax", include_self=True
         )[:, :num_candidates]
-        mentioned = torch.zeros(
-            batch_size, num_candidates + 1, dtype=torch.bool, device=column.device
-        ).scatter(1, column, True)[:, :num_candidates]
+        mentioned = torch.zeros(batch_size, num_candidates + 1, dtype=torch.bool, device=column.device).scatter(
+            1, column, True
+        )[:, :num_candidates]
         mask = mentioned & candidate_mask.bool()
         output: Dict[str, Any] = {"logits": logits, "mask": mask, "mention_scores": mention_scores}
         if metadata is not None:

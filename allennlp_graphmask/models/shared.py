@@ -30,14 +30,10 @@ def check_dim(name: str, dim: int, expected: int, what: str) -> None:
     `ConfigurationError` if the module `name` reads vectors of size `dim` and not of the size that `what` has.
     """
     if dim != expected:
-        raise ConfigurationError(
-            f"{name} reads vectors of size {dim}, expected {expected}, the size of {what}."
-        )
+        raise ConfigurationError(f"{name} reads vectors of size {dim}, expected {expected}, the size of {what}.")
 
 
-def compute_known_label_loss(
-    logits: torch.Tensor, targets: torch.Tensor, is_known: torch.Tensor
-) -> torch.Tensor:
+def compute_known_label_loss(logits: torch.Tensor, targets: torch.Tensor, is_known: torch.Tensor) -> torch.Tensor:
     """
     Compute the mean cross-entropy of the instances with a known label.
 

@@ -103,9 +103,7 @@ class RelationLayout:
         number of pairs of each of `relations`; and for each edge its pair, shape `(num_edges,)`.
         """
         num_nodes = max(1, self.graph.num_nodes)
-        keys, pair_of_edge = torch.unique(
-            self.relation_places * num_nodes + self.graph.sources, return_inverse=True
-        )
+        keys, pair_of_edge = torch.unique(self.relation_places * num_nodes + self.graph.sources, return_inverse=True)
         counts = torch.bincount(keys // num_nodes, minlength=self.num_present)
         return keys % num_nodes, counts.tolist(), pair_of_edge
 

@@ -99,9 +99,7 @@ class RelationTransform(RelationModule):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        bound = (
-            6 * self.weight.size(1) / (self.input_dim + self.output_dim)
-        ) ** 0.5  # Glorot's, of one block
+        bound = (6 * self.weight.size(1) / (self.input_dim + self.output_dim)) ** 0.5  # Glorot's, of one block
         nn.init.uniform_(self.weight, -bound, bound)
         by_relation = self.weight
         if self.coefficients is not None:
@@ -169,9 +167,7 @@ class RelationTransform(RelationModule):
             return self.weight.index_select(0, relations), bias
         return torch.tensordot(self.coefficients.index_select(0, relations), self.weight, dims=1), bias
 
-    def _transform(
-        self, states: torch.Tensor, weights: torch.Tensor, bias: Optional[torch.Tensor]
-    ) -> torch.Tensor:
+    def _transform(self, states: torch.Tensor, weights: torch.Tensor, bias: Optional[torch.Tensor]) -> torch.Tensor:
         """Apply each of these maps to every vector. Shape: `(num_nodes, num_present, output_dim)`."""
         num_present, num_blocks, _, block_dim = weights.shape
         if num_blocks == 1:

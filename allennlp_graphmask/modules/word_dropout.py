@@ -77,7 +77,5 @@ class WordDropout(torch.nn.Module, FromParams):
         known = indices < self.counts.numel()
         counts = self.counts[indices.clamp(max=self.counts.numel() - 1)]
         drop = torch.rand(indices.shape, device=indices.device) < self._alpha / (counts + self._alpha)
-        dropped = torch.where(
-            drop & known & (indices != 0), torch.full_like(indices, self._unknown_index), indices
-        )
+        dropped = torch.where(drop & known & (indices != 0), torch.full_like(indices, self._unknown_index), indices)
         return {**tokens, self._indexer: {**tokens[self._indexer], "tokens": dropped}}

@@ -87,9 +87,7 @@ def explain_source(
     if lines is not None and lines.num_records:
         failures = [Failure(*failure) for failure in lines.notes["failures"]]
         done = Outcome(lines.num_records, lines.num_lines, lines.notes["num_failures"], failures)
-        report(
-            f"Continuing after {done.num_records} inputs, which gave {done.num_explanations} explanations."
-        )
+        report(f"Continuing after {done.num_records} inputs, which gave {done.num_explanations} explanations.")
         for failure in failures:
             report(f"Not explained: {failure.message}")
         if show is not None:
@@ -103,9 +101,7 @@ def explain_source(
         strict=strict,
         skip_errors=skip_errors,
     )
-    with Tqdm.tqdm(
-        total=source.num_records, initial=done.num_records, desc="explaining", unit=" inputs"
-    ) as bar:
+    with Tqdm.tqdm(total=source.num_records, initial=done.num_records, desc="explaining", unit=" inputs") as bar:
         for step in steps:
             done = Outcome(
                 done.num_records + step.num_records,

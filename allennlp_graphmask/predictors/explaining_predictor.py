@@ -120,9 +120,7 @@ class ExplainingPredictor(Predictor):
             outputs: Dict[str, Any] = {
                 "attribution": attribution.split(),
                 "changed": model.changed(original, masked).tolist(),
-                "divergence": model.divergence(
-                    self.interpreter.reported_divergence, original, masked
-                ).tolist(),
+                "divergence": model.divergence(self.interpreter.reported_divergence, original, masked).tolist(),
             }
             # Last, because it changes the outputs.
             for name, output in (("original_prediction", original), ("masked_prediction", masked)):

@@ -106,9 +106,7 @@ class GraphQaPredictor(TaskPredictor):
     ) -> None:
         super().__init__(model, dataset_reader, frozen, batch_size=batch_size)
         self._entity_candidates: Optional[EntityCandidates] = (
-            getattr(dataset_reader, "entity_candidates", None)
-            if spacy_model is None
-            else EntityCandidates(spacy_model)
+            getattr(dataset_reader, "entity_candidates", None) if spacy_model is None else EntityCandidates(spacy_model)
         )
 
     def json_to_question(self, inputs: JsonDict) -> MultihopQuestion:
@@ -148,11 +146,7 @@ class GraphQaPredictor(TaskPredictor):
 
     def _find_candidates(self, form: _Question, query: str, paragraphs: List[Paragraph]) -> FoundCandidates:
         """Find the candidates and subjects that are not given."""
-        given = {
-            key: tuple(getattr(form, key))
-            for key in ("candidates", "subjects")
-            if key in form.model_fields_set
-        }
+        given = {key: tuple(getattr(form, key)) for key in ("candidates", "subjects") if key in form.model_fields_set}
         if len(given) == 2 or (self._entity_candidates is None and "candidates" in given):
             return FoundCandidates(given["candidates"], given.get("subjects", ()))
         if self._entity_candidates is None:

@@ -216,17 +216,13 @@ class GraphSrlPredictor(TaskPredictor):
 
     def predict_batch_json(self, inputs: List[JsonDict]) -> List[JsonDict]:
         sentences = [self.json_to_sentences(one_input) for one_input in inputs]
-        outputs = self.run_model(
-            [instance for group in sentences for instance in self._build_instances(group)]
-        )
+        outputs = self.run_model([instance for group in sentences for instance in self._build_instances(group)])
         return [
             {
                 "sentences": [
                     {
                         "tokens": list(requested.sentence.words),
-                        "predicates": [
-                            to_plain_json(next(outputs)["prediction"]) for _ in requested.predicates
-                        ],
+                        "predicates": [to_plain_json(next(outputs)["prediction"]) for _ in requested.predicates],
                     }
                     for requested in group
                 ]
@@ -257,8 +253,6 @@ def _replace_predicates(sentences: List[RequestedSentence], predicates: List[int
     result, first = [], 0
     for requested in sentences:
         after = first + len(requested.sentence)
-        result.append(
-            requested._replace(predicates=[index - first for index in predicates if first <= index < after])
-        )
+        result.append(requested._replace(predicates=[index - first for index in predicates if first <= index < after]))
         first = after
     return result

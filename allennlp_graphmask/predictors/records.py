@@ -95,11 +95,7 @@ class TextSource(RecordSource):
         target_predictor = predictor.target_predictor
         text_to_json = getattr(target_predictor, "text_to_json", None)
         if text_to_json is None:
-            has = (
-                "no predictor"
-                if target_predictor is None
-                else f"the predictor {type(target_predictor).__name__}"
-            )
+            has = "no predictor" if target_predictor is None else f"the predictor {type(target_predictor).__name__}"
             raise ConfigurationError(
                 f"--text: the model to explain has {has}, which takes no raw text. Give it a file for its reader or predictor, or a "
                 "JSON object on standard input: echo '{...}' | allennlp explain ARCHIVE -"

@@ -75,9 +75,7 @@ class ResumableLines:
             return stored if os.path.getsize(self._partial) >= stored["bytes"] else None
         if overwrite:
             return None
-        differing = sorted(
-            key for key in {*before, *self._settings} if before.get(key) != self._settings.get(key)
-        )
+        differing = sorted(key for key in {*before, *self._settings} if before.get(key) != self._settings.get(key))
         raise ConfigurationError(
             f"{self._partial} has lines that were written with other settings ({', '.join(differing) or 'version'}). Give the same "
             "arguments to continue them, name another file, or give --force to discard them."
@@ -152,6 +150,4 @@ def _lock(file: IO[bytes], path: str) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise ConfigurationError(
-            f"Another process is writing '{path}'. Wait for it, or name another file."
-        ) from error
+        raise ConfigurationError(f"Another process is writing '{path}'. Wait for it, or name another file.") from error

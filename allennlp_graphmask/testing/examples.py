@@ -43,9 +43,7 @@ def example_graphs(num_relations: int, seed: int = 0) -> List[Graph]:
     edge_types[1] = edge_types[0]
     edge_types[2] = (edge_types[0] + 1) % num_relations
     # A star through which every relation passes.
-    star_edges = [
-        [1 + relation % 3, 0] if relation % 2 else [0, 1 + relation % 3] for relation in range(num_relations)
-    ]
+    star_edges = [[1 + relation % 3, 0] if relation % 2 else [0, 1 + relation % 3] for relation in range(num_relations)]
     return [
         Graph.from_edges(5, edges, edge_types),
         Graph.from_edges(1, [], []),
@@ -63,9 +61,7 @@ def example_states(encoder: GraphEncoder, graph: Graph, seed: int = 0) -> torch.
     return draw_normal(next(parameters, torch.zeros(0)), *shape, generator=random_generator(seed))
 
 
-def example_batch(
-    encoder: GraphEncoder, num_relations: int, seed: int = 0
-) -> Tuple[Graph, torch.Tensor, torch.Tensor]:
+def example_batch(encoder: GraphEncoder, num_relations: int, seed: int = 0) -> Tuple[Graph, torch.Tensor, torch.Tensor]:
     """Return a batch of all example graphs, states of its nodes, and the encoder's output for them."""
     graph = Graph.disjoint_union(example_graphs(num_relations, seed))
     states = example_states(encoder, graph, seed)
@@ -93,9 +89,7 @@ def run_encoder(encoder: GraphEncoder, states: torch.Tensor, graph: Graph, situa
     assert output.shape == expected_shape, (
         f"{name} gives shape {tuple(output.shape)} instead of (num_nodes, get_output_dim()) = {expected_shape} {situation}."
     )
-    assert output.dtype == states.dtype, (
-        f"{name} gives {output.dtype} for inputs of {states.dtype} {situation}."
-    )
+    assert output.dtype == states.dtype, f"{name} gives {output.dtype} for inputs of {states.dtype} {situation}."
     assert torch.isfinite(output).all(), f"{name} gives numbers that are not finite {situation}."
     return output
 
@@ -119,9 +113,7 @@ def assert_close(actual: torch.Tensor, expected: torch.Tensor, encoder: GraphEnc
     )
 
 
-def assert_bitwise_equal(
-    actual: torch.Tensor, expected: torch.Tensor, encoder: GraphEncoder, what: str
-) -> None:
+def assert_bitwise_equal(actual: torch.Tensor, expected: torch.Tensor, encoder: GraphEncoder, what: str) -> None:
     """Assert that two outputs are the same numbers."""
     assert torch.equal(actual, expected), (
         f"{type(encoder).__name__}: {what}: the outputs differ by up to {largest_difference(actual, expected):.3g}, and should be "

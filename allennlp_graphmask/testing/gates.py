@@ -99,9 +99,7 @@ def assert_messages_are_as_declared(encoder: GraphEncoder, num_relations: int) -
                     )
 
 
-def assert_gates_of_one_change_nothing(
-    encoder: GraphEncoder, num_relations: int, *, factorised: bool = False
-) -> None:
+def assert_gates_of_one_change_nothing(encoder: GraphEncoder, num_relations: int, *, factorised: bool = False) -> None:
     """
     Assert that gates of one give bitwise the same output as no gates, whatever the replacement. The output of a `factorised`
     encoder may differ by rounding if each edge, or each graph, has a replacement of its own.
@@ -109,9 +107,7 @@ def assert_gates_of_one_change_nothing(
     graph, states, expected = example_batch(encoder, num_relations)
     for dtype in (states.dtype, torch.bool):
         scale = torch.ones(graph.num_edges, dtype=dtype)
-        layers = [
-            _build_gates(encoder, layer, graph, num_relations, scale) for layer in range(encoder.num_layers)
-        ]
+        layers = [_build_gates(encoder, layer, graph, num_relations, scale) for layer in range(encoder.num_layers)]
         for form in layers[0]:
             situation = f"with gates of one ({dtype}) and {form}"
             gates = {layer: forms[form] for layer, forms in enumerate(layers)}
@@ -176,9 +172,7 @@ def assert_every_edge_counts(encoder: GraphEncoder, num_relations: int) -> None:
             for seed in range(8):
                 replacement = 3 * draw_normal(states, message_dim, generator=random_generator(seed))
                 situation = f"with one message dropped in layer {layer}"
-                outputs[edge].append(
-                    _run_gated(encoder, states, graph, {layer: Gate(scale, replacement)}, situation)
-                )
+                outputs[edge].append(_run_gated(encoder, states, graph, {layer: Gate(scale, replacement)}, situation))
             difference = max(largest_difference(output, unmasked) for output in outputs[edge])
             assert difference > 10 * tolerance_for(unmasked), (
                 f"{name}, layer {layer}: replacing the message of edge {edge} ({source} -> {target}, type "

@@ -139,9 +139,7 @@ def assert_batch_equals_singles(encoder: GraphEncoder, num_relations: int) -> No
     _, states, together = example_batch(encoder, num_relations)
     graphs = example_graphs(num_relations)
     sizes = [graph.num_nodes for graph in graphs]
-    for number, (graph, own_states, output) in enumerate(
-        zip(graphs, states.split(sizes), together.split(sizes))
-    ):
+    for number, (graph, own_states, output) in enumerate(zip(graphs, states.split(sizes), together.split(sizes))):
         alone = run_encoder(encoder, own_states, graph, f"on graph {number} alone")
         assert_close(alone, output, encoder, f"graph {number} gives another output alone than in a batch")
 
@@ -160,9 +158,7 @@ def assert_padding_does_not_matter(encoder: GraphEncoder, num_relations: int) ->
         padded_output = graph.pad_nodes(output, max_nodes)
         unpadded = graph.flatten_nodes(padded_output)
         assert_bitwise_equal(unpadded, expected, encoder, "padding changes the output")
-        assert not padded_output[~graph.node_mask(max_nodes)].any(), (
-            "Graph.pad_nodes does not pad with zeros."
-        )
+        assert not padded_output[~graph.node_mask(max_nodes)].any(), "Graph.pad_nodes does not pad with zeros."
     first_nodes = graph.first_node_of_graph().tolist()
     for number, (first, count) in enumerate(zip(first_nodes, graph.nodes_per_graph.tolist())):
         own = slice(first, first + count)

@@ -56,7 +56,5 @@ def assert_is_interpreter(
         with torch.no_grad():
             return masked_model.target(**batch)
 
-    assert_no_side_effects(
-        masked_model.target, lambda: make().interpret(masked_model, batch), predict=predict
-    )
+    assert_no_side_effects(masked_model.target, lambda: make().interpret(masked_model, batch), predict=predict)
     return first

@@ -101,9 +101,7 @@ def _intervening_everywhere(
         finally:
             # Here, because leaving our own contexts would also end a forgotten one.
             forgotten = len(_active_interventions.get()) - len(before)
-            assert forgotten == 0, (
-                f"{type(model).__name__}: {forgotten} interventions are still active {after}."
-            )
+            assert forgotten == 0, f"{type(model).__name__}: {forgotten} interventions are still active {after}."
 
 
 class _Snapshot:

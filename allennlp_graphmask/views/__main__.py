@@ -23,9 +23,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         description="Print the explanations of a JSON-lines file as text, or write them as HTML pages.",
     )
     parser.add_argument("file", help="explanations, as `allennlp predict` writes them")
-    parser.add_argument(
-        "-o", "--output", metavar="DIR", help="write a page for each and an index to this folder"
-    )
+    parser.add_argument("-o", "--output", metavar="DIR", help="write a page for each and an index to this folder")
     parser.add_argument("--max", type=int, default=None, metavar="N", help="show the first N only")
     parser.add_argument(
         "--max-edges",

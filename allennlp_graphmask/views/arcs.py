@@ -33,9 +33,7 @@ class Arc(NamedTuple):
     def kept_scores(self, layer: int) -> List[Tuple[str, float]]:
         """The kept messages of a layer, as direction ("down": along the arc, "up": against it) and score."""
         names = {"along": "down", "against": "up"}
-        return [
-            (names[direction], edge.score[layer]) for direction, edge in self.messages if edge.kept[layer]
-        ]
+        return [(names[direction], edge.score[layer]) for direction, edge in self.messages if edge.kept[layer]]
 
 
 def has_directions(edges: Sequence[ExplainedEdge]) -> bool:
@@ -66,9 +64,7 @@ def build_arcs(edges: Sequence[ExplainedEdge]) -> List[Arc]:
     return arcs
 
 
-def format_arcs(
-    arcs: Sequence[Arc], layer: int, names: Sequence[str], width: int, is_directed: bool
-) -> List[str]:
+def format_arcs(arcs: Sequence[Arc], layer: int, names: Sequence[str], width: int, is_directed: bool) -> List[str]:
     """
     Return a line for each arc with a kept message in the layer, in columns where they fit: source, relation, target, and the
     score of each message, if there are inverse relations with its direction.
@@ -79,8 +75,7 @@ def format_arcs(
     widths = [max(map(display_width, column)) for column in zip(*rows)]
     for arc, row in zip(arcs, rows):
         messages = ", ".join(
-            f"{direction if is_directed else ''} {score:.2f}".strip()
-            for direction, score in arc.kept_scores(layer)
+            f"{direction if is_directed else ''} {score:.2f}".strip() for direction, score in arc.kept_scores(layer)
         )
         line = f"  {' '.join(map(pad, row, widths))}  {messages}"
         lines.append(line if display_width(line) <= width else f"  {' '.join(row)}  {messages}")

@@ -21,9 +21,7 @@ INDEX = "index.html"
 
 _TEMPLATES = Path(__file__).with_name("templates")
 # A page may neither load nor send anything; its one style and its one script are allowed by their hashes.
-_POLICY = (
-    "default-src 'none'; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'"
-)
+_POLICY = "default-src 'none'; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'"
 # Characters that change the direction of what follows them, beyond the end of the text that they are in.
 _DIRECTION_CHANGES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -64,9 +62,7 @@ def render_frame(explanation: Explanation) -> str:
     return _environment().get_template("frame.html").render(page=render_html(explanation))
 
 
-def write_html_pages(
-    explanations: Iterable[Explanation], folder: Union[str, Path], *, max_edges: int = 400
-) -> int:
+def write_html_pages(explanations: Iterable[Explanation], folder: Union[str, Path], *, max_edges: int = 400) -> int:
     """
     Write a page for each explanation to a folder, which is created if need be: `0001.html`, `0002.html`, ..., and after them
     `index.html`, which links to them. Every file appears only when it is complete.

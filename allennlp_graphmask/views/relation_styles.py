@@ -31,6 +31,5 @@ def choose_styles(relations: Iterable[str]) -> Dict[str, RelationStyle]:
     names = sorted(set(relations))
     strong = [name for name in names if name != WEAK_RELATION]
     return {
-        name: _WEAK_STYLE if name == WEAK_RELATION else _STYLES[strong.index(name) % len(_STYLES)]
-        for name in names
+        name: _WEAK_STYLE if name == WEAK_RELATION else _STYLES[strong.index(name) % len(_STYLES)] for name in names
     }

@@ -48,9 +48,7 @@ def test_page_is_quiet_and_accessible(show, name):
     is_small = not name.startswith(("large", "long"))
     check(opened, contrast=is_small)
     if is_small:
-        opened.page.evaluate(
-            "for (const details of document.querySelectorAll('details')) details.open = true"
-        )
+        opened.page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
         check(opened)
 
 
@@ -199,9 +197,7 @@ def test_the_policy_stops_what_is_not_ours(show):
 def get_links(page):
     """The descriptions of the links that are drawn."""
     page.wait_for_timeout(60)
-    return page.evaluate(
-        "() => [...document.querySelectorAll('.links .hover')].map((link) => link.dataset.tip)"
-    )
+    return page.evaluate("() => [...document.querySelectorAll('.links .hover')].map((link) => link.dataset.tip)")
 
 
 def test_links_by_layer_choice_and_relation(show):
@@ -223,9 +219,7 @@ def test_links_by_layer_choice_and_relation(show):
     without = get_links(page)
     assert len(without) < len(explanation.kept_edges())
     # Chains are shown whole.
-    matches, chain_matches = (
-        [link for link in links if link.startswith("MATCH")] for links in (without, chains)
-    )
+    matches, chain_matches = ([link for link in links if link.startswith("MATCH")] for links in (without, chains))
     assert matches == chain_matches
     page.get_by_label("into the answer").check()
     answer = explanation.prediction["original"]["ranking"][0]["mentions"]

@@ -34,8 +34,7 @@ def test_from_an_empty_folder(folder) -> None:
     """A process of its own; what it writes and prints."""
     command = ["compare-interpreters", "model.tar.gz", "graphs.jsonl", "-o", "out", *FEW]
     finished = subprocess.run(
-        [sys.executable, "-m", "allennlp", *command]
-        + ["--interpreters", "leave_one_edge_out,random", "--seeds", "2"],
+        [sys.executable, "-m", "allennlp", *command] + ["--interpreters", "leave_one_edge_out,random", "--seeds", "2"],
         cwd=folder,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -66,9 +65,7 @@ def test_from_an_empty_folder(folder) -> None:
     assert agreement["random"]["jaccard_relation_eaten_by^-1"]["relation"] == "eaten_by^-1"
     with open(folder / "out" / "results.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    [row] = [
-        row for row in rows if (row["interpreter"], row["quantity"], row["layer"]) == ("random", "kept", "")
-    ]
+    [row] = [row for row in rows if (row["interpreter"], row["quantity"], row["layer"]) == ("random", "kept", "")]
     expected = results["interpreters"]["random"]["metrics"]["edge_kept"]["kept"]
     assert float(row["value"]) == float(row["control"]) == expected["value"]
     assert [float(row["lower"]), float(row["upper"])] == expected["interval"]
@@ -84,9 +81,7 @@ def test_numbers_are_those_of_the_metrics(folder) -> None:
     [result] = results["interpreters"].values()
     archive = load_archive(folder / "model.tar.gz")
     masked_model = MaskedModel(archive.model)
-    loader = MultiProcessDataLoader(
-        archive.validation_dataset_reader, str(folder / "graphs.jsonl"), batch_size=100
-    )
+    loader = MultiProcessDataLoader(archive.validation_dataset_reader, str(folder / "graphs.jsonl"), batch_size=100)
     loader.index_with(archive.model.vocab)
     [batch] = loader
     attribution = LeaveOneEdgeOut().interpret(masked_model, batch)
@@ -170,9 +165,7 @@ def test_files_of_configurations(folder) -> None:
 
 
 def test_metrics_that_call_the_interpreter_again(folder) -> None:
-    results = compare_in(
-        folder, "--interpreters", "leave_one_edge_out", "--metrics", "order_invariance,randomization"
-    )
+    results = compare_in(folder, "--interpreters", "leave_one_edge_out", "--metrics", "order_invariance,randomization")
     metrics = results["interpreters"]["leave_one_edge_out"]["metrics"]
     same = metrics["edge_order_invariance"]["edge_order_same_decisions"]
     assert same["value"] > 0.95 and same["control"]["value"] < same["value"]
@@ -251,10 +244,7 @@ def test_a_graphmask_archive(tmp_path, graphmask_archive_file, conll_file) -> No
         (["--confidence", "95"], "confidence is 95.0"),
         (["--encoder", "bert"], "'bert'"),
         (["--allowances", "0.1"], "allowances need graphmask_config"),
-        *(
-            (["--allowances", allowances], "--allowances is")
-            for allowances in ("0.1,0.1", "0", "much", "0.1,")
-        ),
+        *((["--allowances", allowances], "--allowances is") for allowances in ("0.1,0.1", "0", "much", "0.1,")),
     ],
 )
 def test_bad_arguments(arguments, message, folder) -> None:
@@ -299,9 +289,7 @@ def test_folders_that_do_not_fit(folder) -> None:
 
 def test_without_matplotlib(folder, monkeypatch, caplog) -> None:
     find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: name != "matplotlib" and find_spec(name) or None
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name != "matplotlib" and find_spec(name) or None)
     compare_in(folder, "--interpreters", "all_edges", "--metrics", "fidelity")
     assert "pip install matplotlib" in caplog.text
     assert (folder / "out" / "results.csv").exists() and not (folder / "out" / "fidelity.png").exists()

@@ -43,9 +43,7 @@ def test_the_file_is_that_of_allennlp_predict(tmp_path, graphmask_archive_file, 
     assert sorted(os.listdir(tmp_path)) == ["out.jsonl", "predicted.jsonl"]
 
 
-def test_text_is_shown_where_no_file_is_asked_for(
-    tmp_path, graphmask_archive_file, conll_file, capsys
-) -> None:
+def test_text_is_shown_where_no_file_is_asked_for(tmp_path, graphmask_archive_file, conll_file, capsys) -> None:
     explain(graphmask_archive_file, conll_file, "-o", tmp_path / "out.jsonl")
     quiet = capsys.readouterr()
     assert quiet.out == "" and "3 explanations of 3 inputs written to" in quiet.err
@@ -104,9 +102,7 @@ def test_html_pages(tmp_path, graphmask_archive_file, conll_file, capsys, with_l
         assert (tmp_path / "pages" / name).read_text() == render_html(explanation)
 
 
-def test_pages_of_an_interrupted_run_are_all_there(
-    tmp_path, graphmask_archive_file, monkeypatch, capsys
-) -> None:
+def test_pages_of_an_interrupted_run_are_all_there(tmp_path, graphmask_archive_file, monkeypatch, capsys) -> None:
     file = repeated(tmp_path / "sentences.conll09", 2)
     options = ["--batch-size", "2", "-o", tmp_path / "out.jsonl"]
     undo = killed_at(monkeypatch, 2, True)

@@ -36,13 +36,9 @@ def test_json_lines_go_to_the_predictor(tmp_path, graphmask_archive_file) -> Non
 
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("content", ["conll", "lines"])
-def test_standard_input(
-    tmp_path, graphmask_archive_file, conll_file, monkeypatch, content, compressed, capsys
-) -> None:
+def test_standard_input(tmp_path, graphmask_archive_file, conll_file, monkeypatch, content, compressed, capsys) -> None:
     raw = Path(conll_file).read_bytes() if content == "conll" else json.dumps({"conll": CONLL}).encode()
-    monkeypatch.setattr(
-        sys, "stdin", argparse.Namespace(buffer=io.BytesIO(gzip.compress(raw) if compressed else raw))
-    )
+    monkeypatch.setattr(sys, "stdin", argparse.Namespace(buffer=io.BytesIO(gzip.compress(raw) if compressed else raw)))
     explain(graphmask_archive_file, "-", "-o", tmp_path / "out.jsonl")
     assert [found.metadata["predicate_index"] for found in explanations_in(tmp_path / "out.jsonl")] == [
         1,
@@ -72,9 +68,7 @@ def test_questions(tmp_path, qa_graphmask_archive_file) -> None:  # noqa: F811
     assert any(found.metadata["answer"] for found in by_reader)
     assert not any(found.metadata["answer"] for found in by_predictor)
     for one, other in zip(by_reader, by_predictor, strict=True):
-        assert one.nodes == other.nodes and [edge.kept for edge in one.edges] == [
-            edge.kept for edge in other.edges
-        ]
+        assert one.nodes == other.nodes and [edge.kept for edge in one.edges] == [edge.kept for edge in other.edges]
 
 
 @DatasetReader.register("lines_of_conll_for_test")
@@ -145,8 +139,7 @@ def test_bad_lines_are_reported_and_do_not_lose_the_others(tmp_path, graphmask_a
         (7, "[1]"),
     ]:
         assert any(
-            text.rpartition("\r")[2].strip().startswith(f"Not explained: {file}, line {line}: ")
-            and reason in text
+            text.rpartition("\r")[2].strip().startswith(f"Not explained: {file}, line {line}: ") and reason in text
             for text in shown.splitlines()
         ), line
     assert f"NOT EXPLAINED: 5 inputs of {file}: line 2, line 3, line 4, line 5, line 7" in shown
@@ -196,9 +189,7 @@ def test_a_bad_question_and_a_file_that_is_cut_off(
     (tmp_path / "questions.json").write_text(text)
     explain_some(qa_graphmask_archive_file, tmp_path / "questions.json", "-o", tmp_path / "out.jsonl")
     found = explanations_in(tmp_path / "out.jsonl")
-    assert [explanation.metadata["id"] for explanation in found] == [
-        QUERIES[number]["id"] for number in (0, 2, 3)
-    ]
+    assert [explanation.metadata["id"] for explanation in found] == [QUERIES[number]["id"] for number in (0, 2, 3)]
     shown = capsys.readouterr().err
     assert f"question '{bad['id']}' (number 2, byte " in shown and "supports" in shown
     (tmp_path / "cut.json").write_text(text[:-20])
@@ -215,9 +206,7 @@ def test_bad_graphs(tmp_path, graph_archive_file, capsys) -> None:
     file = write_lines(tmp_path / "graphs.jsonl", lines)
     for number, input_format in enumerate(("reader", "predictor")):
         out = tmp_path / f"{number}.jsonl"
-        explain_some(
-            graph_archive_file, file, "-o", out, "--interpreter", "all_edges", "--input-format", input_format
-        )
+        explain_some(graph_archive_file, file, "-o", out, "--interpreter", "all_edges", "--input-format", input_format)
         assert "NOT EXPLAINED: 2 inputs" in (shown := capsys.readouterr().err)
         assert f"{file}, line 2: " in shown and f"{file}, line 3: " in shown
     assert (tmp_path / "0.jsonl").read_bytes() == (tmp_path / "1.jsonl").read_bytes()
@@ -237,9 +226,7 @@ def test_an_error_of_the_model_stops_the_run(tmp_path, graphmask_archive_file, m
     out = ["-o", tmp_path / "out.jsonl", "--batch-size", "2"]
     with pytest.raises(RuntimeError, match="no memory") as error:
         explain(graphmask_archive_file, file, *out)
-    assert any(
-        f"{file}, sentence at line" in note and "--skip-errors" in note for note in error.value.__notes__
-    )
+    assert any(f"{file}, sentence at line" in note and "--skip-errors" in note for note in error.value.__notes__)
     assert not (tmp_path / "out.jsonl").exists()
     # It continues with the batch that failed.
     explain_some(graphmask_archive_file, file, *out, "--skip-errors")

@@ -34,9 +34,7 @@ def test_it_starts_with_the_interpreter_and_imports_nothing_heavy(tmp_path) -> N
     assert heavy == without[1]
 
 
-@pytest.mark.parametrize(
-    "value, state", [("0", "out"), ("off", "out"), ("1", "installed"), ("", "installed")]
-)
+@pytest.mark.parametrize("value, state", [("0", "out"), ("off", "out"), ("1", "installed"), ("", "installed")])
 def test_environment_variable_switches_it_off(tmp_path, value, state) -> None:
     output = run_python("-c", STATE_OF_PROCESS, folder=tmp_path, ALLENNLP_GRAPHMASK_COMPAT=value)
     assert output.splitlines()[0] == f"loaded {state}"

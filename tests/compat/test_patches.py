@@ -73,9 +73,7 @@ def test_absent_torchvision_fails_only_when_it_is_used(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)  # What makes `import torchvision` fail.
     module = run_patched("torchvision_absent", TORCHVISION_IMPORTS)
     assert module.state == APPLIED
-    with pytest.raises(
-        ModuleNotFoundError, match="torchvision.io: AllenNLP's vision modules need torchvision"
-    ):
+    with pytest.raises(ModuleNotFoundError, match="torchvision.io: AllenNLP's vision modules need torchvision"):
         module.torchvision.io.read_image("picture.png")
     with pytest.raises(ModuleNotFoundError, match="torchvision.ops.boxes.nms: "):
         module.box_ops.nms()
@@ -145,12 +143,8 @@ def test_tokenizers_take_the_old_keyword_and_have_the_old_method(transformers, m
     monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", from_pretrained)
     module = run_patched("auto_tokenizer", "import transformers")
     if module.state == NOT_NEEDED:
-        pytest.skip(
-            "the tokenizers of this release of transformers still take the keyword and have the method"
-        )
-    tokenizer = module.transformers.AutoTokenizer.from_pretrained(
-        "model", add_special_tokens=False, use_fast=True
-    )
+        pytest.skip("the tokenizers of this release of transformers still take the keyword and have the method")
+    tokenizer = module.transformers.AutoTokenizer.from_pretrained("model", add_special_tokens=False, use_fast=True)
     assert received["model"]["use_fast"] is True
     if "add_special_tokens" not in received["model"]:
         with pytest.raises(AttributeError, match="add_special_tokens"):

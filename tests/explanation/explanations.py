@@ -116,13 +116,9 @@ def entity_explanation() -> Explanation:
         {"text": "York", "start": 4, "end": 5},
         {"text": "query", "start": None, "end": None},
     ]
-    instance = Instance(
-        {"metadata": MetadataField({"tokens": ["New", "York", "is", "not", "York"], "nodes": nodes})}
-    )
+    instance = Instance({"metadata": MetadataField({"tokens": ["New", "York", "is", "not", "York"], "nodes": nodes})})
     output = {
-        "attribution": attribution(
-            3, [(0, 1, "MATCH"), (2, 0, "COMPLEMENT"), (2, 0, "COMPLEMENT")], [[0.9, 0.2, 0.6]]
-        ),
+        "attribution": attribution(3, [(0, 1, "MATCH"), (2, 0, "COMPLEMENT"), (2, 0, "COMPLEMENT")], [[0.9, 0.2, 0.6]]),
         "original_prediction": "New York",
         "masked_prediction": "York",
         "changed": True,

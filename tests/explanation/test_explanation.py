@@ -73,25 +73,19 @@ class TestBuildExplanation:
 
     def test_a_graph_that_is_no_text_has_numbered_nodes(self):
         output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]]), "changed": False}
-        explanation = build_explanation(
-            Instance({}), output, interpreter={"name": "x"}, provenance=PROVENANCE
-        )
+        explanation = build_explanation(Instance({}), output, interpreter={"name": "x"}, provenance=PROVENANCE)
         assert [node.text for node in explanation.nodes] == ["0", "1"]
         assert explanation.tokens == ()
 
     def test_an_interpreter_that_masks_nothing_leaves_the_fields_empty(self):
         output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]])}
-        explanation = build_explanation(
-            Instance({}), output, interpreter={"name": "random"}, provenance=PROVENANCE
-        )
+        explanation = build_explanation(Instance({}), output, interpreter={"name": "random"}, provenance=PROVENANCE)
         assert explanation.prediction == {"original": None, "masked": None, "changed": None}
         assert explanation.divergence is None and explanation.constraint is None
 
     def test_a_graph_without_edges(self):
         output = {"attribution": attribution(1, [], [[], []])}
-        explanation = build_explanation(
-            Instance({}), output, interpreter={"name": "x"}, provenance=PROVENANCE
-        )
+        explanation = build_explanation(Instance({}), output, interpreter={"name": "x"}, provenance=PROVENANCE)
         assert explanation.num_layers == 2
         assert explanation.kept_share() == 1.0
         assert Explanation.from_json_line(explanation.to_json_line()) == explanation
@@ -129,9 +123,7 @@ class TestBuildExplanation:
     def test_refuses_another_number_of_nodes_than_tokens(self):
         instance = Instance({"metadata": MetadataField({"tokens": ["a", "b", "c"]})})
         output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]])}
-        with pytest.raises(
-            ConfigurationError, match="The graph has 2 nodes for 3 tokens.*'nodes', a list of"
-        ):
+        with pytest.raises(ConfigurationError, match="The graph has 2 nodes for 3 tokens.*'nodes', a list of"):
             build_explanation(instance, output, interpreter={"name": "x"}, provenance=PROVENANCE)
 
     def test_refuses_another_number_of_described_nodes(self):
@@ -389,17 +381,13 @@ class TestFiles:
 
     def test_names_file_and_line(self, tmp_path):
         path = tmp_path / "explanations.jsonl"
-        path.write_text(
-            role_explanation().to_json_line() + "\n\n" + json.dumps(_with("num_layers", 0)) + "\n"
-        )
+        path.write_text(role_explanation().to_json_line() + "\n\n" + json.dumps(_with("num_layers", 0)) + "\n")
         with pytest.raises(ExplanationFormatError, match=r"explanations\.jsonl, line 3: num_layers is 0"):
             list(read_explanations(path))
 
     def test_names_the_explanation_within_a_line(self, tmp_path):
         path = tmp_path / "explanations.jsonl"
-        path.write_text(
-            json.dumps({"explanations": [role_explanation().to_dict(), _with("schema_version", 9)]})
-        )
+        path.write_text(json.dumps({"explanations": [role_explanation().to_dict(), _with("schema_version", 9)]}))
         with pytest.raises(ExplanationFormatError, match=r"line 1: explanations\[1\]: schema_version is 9"):
             list(read_explanations(path))
 

@@ -26,10 +26,7 @@ def random_attribution(seed: int, layers: int = LAYERS) -> EdgeAttribution:
         first += size
     source.shuffle(edges)
     graph = Graph(
-        edge_index=torch.tensor([edge[:2] for edge in edges], dtype=torch.long)
-        .reshape(-1, 2)
-        .t()
-        .contiguous(),
+        edge_index=torch.tensor([edge[:2] for edge in edges], dtype=torch.long).reshape(-1, 2).t().contiguous(),
         edge_type=torch.tensor([source.randrange(len(NAMES)) for _ in edges], dtype=torch.long),
         edge_graph=torch.tensor([edge[2] for edge in edges], dtype=torch.long),
         nodes_per_graph=torch.tensor(sizes),
@@ -166,6 +163,4 @@ def test_split_shares_out_replacements_of_graphs(seed) -> None:
 def test_replacements_are_as_many_as_layers() -> None:
     attribution = random_attribution(0)
     with pytest.raises(ValueError, match="2 layers needs as many replacements, or none: got 1"):
-        EdgeAttribution(
-            attribution.graph, attribution.scores, attribution.kept, NAMES, replacements=[torch.zeros(3)]
-        )
+        EdgeAttribution(attribution.graph, attribution.scores, attribution.kept, NAMES, replacements=[torch.zeros(3)])

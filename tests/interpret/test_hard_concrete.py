@@ -136,9 +136,7 @@ class TestStraightThrough:
         assert torch.equal(*gradients) and gradients[0].abs().sum() > 0
 
 
-@pytest.mark.parametrize(
-    "settings", [{"beta": 0.0}, {"beta": -1.0}, {"gamma": 0.0}, {"gamma": 0.1}, {"zeta": 0.9}]
-)
+@pytest.mark.parametrize("settings", [{"beta": 0.0}, {"beta": -1.0}, {"gamma": 0.0}, {"gamma": 0.1}, {"zeta": 0.9}])
 def test_bad_parameters_are_refused(settings) -> None:
     with pytest.raises(ConfigurationError, match="beta > 0, gamma < 0 and zeta >= 1"):
         HardConcrete(**settings)

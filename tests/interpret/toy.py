@@ -49,9 +49,7 @@ class ToyReader(DatasetReader):
             yield self.text_to_instance(num_nodes, edges, labels, number, generator)
 
     def text_to_instance(self, num_nodes, edges, labels, number, generator) -> Instance:  # type: ignore[override]
-        entering = [
-            {label for edge, label in zip(edges, labels) if edge[1] == node} for node in range(num_nodes)
-        ]
+        entering = [{label for edge, label in zip(edges, labels) if edge[1] == node} for node in range(num_nodes)]
         balance = labels.count("a") - labels.count("b")
         features = [[generator.gauss(0, 1) for _ in range(NUM_FEATURES)] for _ in range(num_nodes)]
         return Instance(
@@ -120,9 +118,7 @@ class ToyTaggerInOnePass(ToyModel):
         if metadata is not None:
             output["metadata"] = metadata
         if tags is not None:
-            output["loss"] = nn.functional.cross_entropy(
-                logits.flatten(0, 1), tags.flatten(), ignore_index=-1
-            )
+            output["loss"] = nn.functional.cross_entropy(logits.flatten(0, 1), tags.flatten(), ignore_index=-1)
             self._accuracy(logits, tags.clamp(min=0), output["mask"])
         return output
 
@@ -227,9 +223,7 @@ def in_training(model: GraphMask) -> GraphMask:
     return model.train()
 
 
-def gcn_by_loops(
-    encoder: SyntacticGcn, states: torch.Tensor, graph: Graph, gates=None, baselines=None
-) -> torch.Tensor:
+def gcn_by_loops(encoder: SyntacticGcn, states: torch.Tensor, graph: Graph, gates=None, baselines=None) -> torch.Tensor:
     """
     `SyntacticGcn`, one edge at a time: each message m becomes `z m + (1 - z) b`. `gates` has for each layer a
     list of numbers or `None`.
@@ -244,10 +238,7 @@ def gcn_by_loops(
             direction = 1 if inverse[relation] else 0
             weight = layer.projection.weight[direction * size : (direction + 1) * size]
             content = weight @ states[source] + layer.relation_bias[relation]
-            gate = (
-                layer.gate_projection.weight[direction] @ states[source]
-                + layer.relation_gate_bias[relation, 0]
-            )
+            gate = layer.gate_projection.weight[direction] @ states[source] + layer.relation_gate_bias[relation, 0]
             message = torch.sigmoid(gate) * content
             if gates is not None and gates[number] is not None:
                 z = float(gates[number][edge])

@@ -80,9 +80,7 @@ def test_scores_per_label():
 def batches(draw: st.DrawFn) -> List[List[List[int]]]:
     """(prediction, gold, mask) of each token of each instance of a batch, all instances of a batch equally long."""
     length = draw(st.integers(1, 5))
-    token = st.tuples(
-        st.sampled_from([NULL, A0, A1, TMP]), st.sampled_from([NULL, A0, A1, TMP, UNSEEN]), st.booleans()
-    )
+    token = st.tuples(st.sampled_from([NULL, A0, A1, TMP]), st.sampled_from([NULL, A0, A1, TMP, UNSEEN]), st.booleans())
     return draw(st.lists(st.lists(token, min_size=length, max_size=length), min_size=1, max_size=4))
 
 

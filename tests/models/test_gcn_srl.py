@@ -110,9 +110,7 @@ def test_role_scores_equal_the_formula(dtype: torch.dtype, tolerance: float):
     torch.manual_seed(0)
     batch_size, num_tokens, state_dim, num_roles, lemma_dim, role_dim = 3, 4, 5, 6, 7, 2
     embedding = Embedding(embedding_dim=lemma_dim, num_embeddings=9)
-    scorer = RoleScorer(state_dim, num_roles, BasicTextFieldEmbedder({"lemmas": embedding}), role_dim).to(
-        dtype
-    )
+    scorer = RoleScorer(state_dim, num_roles, BasicTextFieldEmbedder({"lemmas": embedding}), role_dim).to(dtype)
     words = torch.randn(batch_size, num_tokens, state_dim, dtype=dtype)
     predicates = torch.randn(batch_size, state_dim, dtype=dtype)
     indices = [2, 5, 5]
@@ -154,9 +152,7 @@ def test_logits_equal_a_model_written_out(vocabulary, instances, with_lstm: bool
             ).sqrt()
             states = (states * norm.weight + norm.bias).clamp(min=0)
         states = model.graph_encoder(states, batch["graph"])
-        expected = model.role_scorer(
-            states.unsqueeze(0), states[predicate : predicate + 1], batch["predicate_lemma"]
-        )
+        expected = model.role_scorer(states.unsqueeze(0), states[predicate : predicate + 1], batch["predicate_lemma"])
         torch.testing.assert_close(logits[number, : len(words)], expected[0], rtol=1e-10, atol=1e-10)
 
 
@@ -177,10 +173,7 @@ def test_the_loss_ignores_padding_and_unseen_roles(vocabulary, instances, batch)
     roles, mask = batch["roles"].clone(), batch["tokens"]["tokens"]["tokens"] != 0
     output = model(**batch)
     log_probabilities = output["logits"].log_softmax(-1)
-    terms = [
-        -log_probabilities[instance, token, roles[instance, token]]
-        for instance, token in mask.nonzero().tolist()
-    ]
+    terms = [-log_probabilities[instance, token, roles[instance, token]] for instance, token in mask.nonzero().tolist()]
     assert float(output["loss"]) == pytest.approx(float(sum(terms)) / len(terms), rel=1e-5)
     assert torch.equal(output["mask"], mask)
 
@@ -192,9 +185,7 @@ def test_the_loss_ignores_padding_and_unseen_roles(vocabulary, instances, batch)
     unseen = roles.clone()
     unseen[0, 0] = -1
     left = [term for term, place in zip(terms, mask.nonzero().tolist()) if place != [0, 0]]
-    assert float(model(**{**batch, "roles": unseen})["loss"]) == pytest.approx(
-        float(sum(left)) / len(terms), rel=1e-5
-    )
+    assert float(model(**{**batch, "roles": unseen})["loss"]) == pytest.approx(float(sum(left)) / len(terms), rel=1e-5)
     nothing_known = torch.full_like(roles, -1)
     assert float(model(**{**batch, "roles": nothing_known})["loss"]) == 0.0
 

@@ -102,9 +102,7 @@ def expected_logits(model: GraphClassifier, batch: Dict[str, Any], pooling: str)
             nodes = updated
         first += num_nodes
         if pooling == "none":
-            logits.append(
-                torch.stack([model.classifier(node) for node in nodes]) if nodes else torch.zeros(0, 2)
-            )
+            logits.append(torch.stack([model.classifier(node) for node in nodes]) if nodes else torch.zeros(0, 2))
             continue
         pooled = torch.zeros(model.classifier.in_features)
         if nodes:
@@ -243,9 +241,7 @@ def test_metrics(tmp_path) -> None:
 
 def test_predictions_of_graphs(graphs, vocabulary) -> None:
     model = build(vocabulary, graph_encoder=RGCN)
-    for output, logits in zip(
-        model.forward_on_instances(graphs), model(**make_batch(graphs, vocabulary))["logits"]
-    ):
+    for output, logits in zip(model.forward_on_instances(graphs), model(**make_batch(graphs, vocabulary))["logits"]):
         prediction = output["prediction"]
         probabilities = logits.softmax(-1).tolist()
         names = [vocabulary.get_token_from_index(index, "labels") for index in range(3)]

@@ -178,9 +178,7 @@ def test_mention_dropout_leaves_the_context():
 def test_node_states_may_be_given():
     model = _model()
     batch = _batch([0, 1, 2])
-    assert torch.equal(
-        model(**batch)["logits"], model(**batch, node_states=model.encode_nodes(**batch))["logits"]
-    )
+    assert torch.equal(model(**batch)["logits"], model(**batch, node_states=model.encode_nodes(**batch))["logits"])
 
 
 def test_without_a_graph_encoder_no_mention_knows_of_another():
@@ -220,9 +218,7 @@ def test_the_ranking():
     assert mentions == sorted([0, 3], key=lambda node: -scores[node])
     assert second == {
         "answer": None,
-        "ranking": [
-            {"candidate": 0, "text": "candidate 0", "probability": 0.0, "score": None, "mentions": []}
-        ],
+        "ranking": [{"candidate": 0, "text": "candidate 0", "probability": 0.0, "score": None, "mentions": []}],
     }
 
 
@@ -232,6 +228,4 @@ def test_average_spans_gives_gradients_to_the_spans_only():
     means = average_spans(embedded, batch["mention_spans"], batch["graph"])
     torch.testing.assert_close(means[2], embedded[0, 1, 0:3].mean(0))
     torch.testing.assert_close(means[4], embedded[2, 1, 1])
-    assert torch.autograd.gradcheck(
-        lambda e: average_spans(e, batch["mention_spans"], batch["graph"]), embedded
-    )
+    assert torch.autograd.gradcheck(lambda e: average_spans(e, batch["mention_spans"], batch["graph"]), embedded)

@@ -202,9 +202,7 @@ class TestThreads:
 class TestMessages:
     def test_nothing_is_computed_before_it_is_asked_for(self) -> None:
         calls = []
-        messages = Messages(
-            0, torch.zeros(GRAPH.num_nodes, 4), GRAPH, lambda: calls.append(1) or torch.ones(2)
-        )
+        messages = Messages(0, torch.zeros(GRAPH.num_nodes, 4), GRAPH, lambda: calls.append(1) or torch.ones(2))
         assert messages.sources.shape == messages.targets.shape == (GRAPH.num_edges, 4)
         assert not calls
         assert messages.values is messages.values

@@ -27,9 +27,7 @@ def _srl_config() -> Dict[str, Any]:
             "type": "conll2009_srl",
             "dependency_scheme": "universal_dependencies",
             "token_indexers": {"tokens": {"type": "single_id", "lowercase_tokens": True}},
-            "lemma_indexers": {
-                "lemmas": {"type": "single_id", "namespace": "lemmas", "feature_name": "lemma_"}
-            },
+            "lemma_indexers": {"lemmas": {"type": "single_id", "namespace": "lemmas", "feature_name": "lemma_"}},
         },
         "train_data_path": "train.conll09",
         "model": {
@@ -152,9 +150,7 @@ def entity_pipeline(tmp_path_factory) -> str:
     """A spaCy pipeline that knows some names, instead of one that would have to be downloaded."""
     pipeline = spacy.blank("en")
     ruler = pipeline.add_pipe("entity_ruler")
-    ruler.add_patterns(
-        [{"label": "NAME", "pattern": name} for name in ("Ostby", "Norlund", "Tern Lighthouse")]
-    )
+    ruler.add_patterns([{"label": "NAME", "pattern": name} for name in ("Ostby", "Norlund", "Tern Lighthouse")])
     path = tmp_path_factory.mktemp("spacy") / "entities"
     pipeline.to_disk(path)
     return str(path)

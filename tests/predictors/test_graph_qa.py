@@ -31,9 +31,7 @@ def check(output: Dict[str, Any], supports: List[str]) -> None:
         assert text == mention["text"] != ""
     ranking = output["ranking"]
     for entry in ranking:
-        numbers = [
-            n for n, mention in enumerate(output["mentions"]) if mention["candidate"] == entry["candidate"]
-        ]
+        numbers = [n for n, mention in enumerate(output["mentions"]) if mention["candidate"] == entry["candidate"]]
         assert sorted(entry["mentions"]) == numbers
         assert (entry["score"] is None) == (not numbers)
     probabilities = [entry["probability"] for entry in ranking]
@@ -226,9 +224,7 @@ def predict(folder: Path, archive_file: str, input_file: str, *options: str) -> 
 
 def test_allennlp_predict(predictor, qa_archive_file, tmp_path):
     expected = predictor.predict_batch_json(QUERIES)
-    with_reader = predict(
-        tmp_path, qa_archive_file, str(QUESTIONS_FILE), "--use-dataset-reader", "--batch-size", "4"
-    )
+    with_reader = predict(tmp_path, qa_archive_file, str(QUESTIONS_FILE), "--use-dataset-reader", "--batch-size", "4")
     assert_equal_up_to_rounding(with_reader, expected)
     (tmp_path / "questions.jsonl").write_text("".join(json.dumps(query) + "\n" for query in QUERIES))
     assert_equal_up_to_rounding(predict(tmp_path, qa_archive_file, "questions.jsonl"), expected)

@@ -15,8 +15,7 @@ def predictor(srl_archive, universal_pipeline) -> GraphSrlPredictor:
 
 def _predicates(output):
     return [
-        [prediction["predicate"]["index"] for prediction in sentence["predicates"]]
-        for sentence in output["sentences"]
+        [prediction["predicate"]["index"] for prediction in sentence["predicates"]] for sentence in output["sentences"]
     ]
 
 
@@ -37,9 +36,7 @@ class TestRawText:
         }
 
     def test_predicates_by_index_count_through_all_sentences(self, predictor):
-        output = predictor.predict_json(
-            {"sentence": "She sings. Ann has seen the dog.", "predicates": [7, 5, 0]}
-        )
+        output = predictor.predict_json({"sentence": "She sings. Ann has seen the dog.", "predicates": [7, 5, 0]})
         assert _predicates(output) == [[0], [4, 2]]
 
     def test_no_predicates(self, predictor):
@@ -60,9 +57,7 @@ class TestRawText:
 
     def test_another_scheme_is_refused_by_name(self, srl_archive, clearnlp_pipeline):
         predictor = Predictor.from_archive(srl_archive, extra_args={"spacy_model": clearnlp_pipeline})
-        with refused(
-            "'universal_dependencies'", f"'{clearnlp_pipeline}' parses in 'clearnlp'", '"spacy_model"'
-        ):
+        with refused("'universal_dependencies'", f"'{clearnlp_pipeline}' parses in 'clearnlp'", '"spacy_model"'):
             predictor.predict_json({"sentence": "She sings."})
         # Loading the archive and predicting from trees need no pipeline.
         assert _predicates(predictor.predict_json(TOKENS)) == [[3, 5]]

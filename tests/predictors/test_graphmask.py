@@ -65,9 +65,7 @@ def test_original_prediction_is_that_of_the_target(predictor, srl_archive):
     target_predictor = Predictor.from_archive(srl_archive)
     predictions = target_predictor.predict_json(TOKENS)["sentences"][0]["predicates"]
     explanations = predictor.explain_json(TOKENS)
-    assert_equal_up_to_rounding(
-        [explanation.prediction["original"] for explanation in explanations], predictions
-    )
+    assert_equal_up_to_rounding([explanation.prediction["original"] for explanation in explanations], predictions)
 
 
 def test_no_predicates(predictor):
@@ -93,9 +91,7 @@ def test_single_and_batched_instances_give_equal_results(predictor, conll_file):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])
-def test_allennlp_predict_with_the_reader_writes_the_format_itself(
-    predictor, tmp_path, conll_file, batch_size
-):
+def test_allennlp_predict_with_the_reader_writes_the_format_itself(predictor, tmp_path, conll_file, batch_size):
     output_file = tmp_path / "explanations.jsonl"
     _PredictManager(predictor, conll_file, str(output_file), batch_size, False, True).run()
     explanations = list(read_explanations(output_file))
@@ -159,9 +155,7 @@ class TestNothingIsLeftBehind:
         assert [module.training for module in model.modules()] == modes
         assert torch.equal(torch.get_rng_state(), random_state)
         for name, value in model.state_dict().items():
-            assert (
-                torch.equal(value, before[name]) if isinstance(value, torch.Tensor) else value == before[name]
-            )
+            assert torch.equal(value, before[name]) if isinstance(value, torch.Tensor) else value == before[name]
 
     def test_after_an_exception(self, predictor, monkeypatch):
         model = predictor._model.train()
@@ -185,15 +179,11 @@ class TestTargetPredictor:
             predictor.predict_json({"sentence": "She sings."})
 
     def test_unknown_argument(self, graphmask_archive):
-        with pytest.raises(
-            ConfigurationError, match="'graph_srl' of the explained model does not take spacy_modle"
-        ):
+        with pytest.raises(ConfigurationError, match="'graph_srl' of the explained model does not take spacy_modle"):
             Predictor.from_archive(graphmask_archive, extra_args={"spacy_modle": "x"})
 
     def test_can_be_a_predictor_that_makes_one_instance(self, graphmask_archive):
-        predictor = Predictor.from_archive(
-            graphmask_archive, extra_args={"target_predictor": "one_sentence_for_test"}
-        )
+        predictor = Predictor.from_archive(graphmask_archive, extra_args={"target_predictor": "one_sentence_for_test"})
         assert len(predictor.predict_json({"predicate": 3})["explanations"]) == 1
 
     def test_a_target_without_predictor(self, graphmask_archive, conll_file, monkeypatch):
@@ -201,9 +191,7 @@ class TestTargetPredictor:
         predictor = Predictor.from_archive(graphmask_archive)
         [instance, *_] = predictor._dataset_reader.read(conll_file)
         assert predictor.predict_instance(instance)["num_layers"] == 2
-        with pytest.raises(
-            ConfigurationError, match="GcnSemanticRoleLabeler has no predictor .*--use-dataset-reader"
-        ):
+        with pytest.raises(ConfigurationError, match="GcnSemanticRoleLabeler has no predictor .*--use-dataset-reader"):
             predictor.predict_json(TOKENS)
         with pytest.raises(ConfigurationError, match="no predictor of its own that could take spacy_model"):
             Predictor.from_archive(graphmask_archive, extra_args={"spacy_model": "x"})
@@ -219,7 +207,5 @@ class OneSentencePredictor(Predictor):
 
 
 def test_another_model_is_refused(srl_archive):
-    with pytest.raises(
-        ConfigurationError, match="by a trained 'graphmask' model, not by a GcnSemanticRoleLabeler"
-    ):
+    with pytest.raises(ConfigurationError, match="by a trained 'graphmask' model, not by a GcnSemanticRoleLabeler"):
         Predictor.from_archive(srl_archive, "graphmask")

@@ -155,16 +155,13 @@ def test_real_natural_questions(predictor, name):
             inputs = {"question": question["question"], "paragraphs": [], "candidates": ["yes", "no"]}
         else:
             paragraphs = [
-                {"title": title, "text": "".join(sentences).strip()}
-                for title, sentences in question["context"]
+                {"title": title, "text": "".join(sentences).strip()} for title, sentences in question["context"]
             ]
             inputs = {"question": question["question"], "paragraphs": paragraphs}
         [explanation] = with_reader.explain_json(inputs)
         check(explanation)
         assert bool(explanation.nodes) == bool(question["context"])
-        [from_reader] = with_reader.explain_instances(
-            [reader.text_to_instance(reader.question_from_json(question))]
-        )
+        [from_reader] = with_reader.explain_instances([reader.text_to_instance(reader.question_from_json(question))])
         check(from_reader)
         if "".join(question["context"][0][1] if question["context"] else []).startswith(" "):
             assert len(from_reader.nodes) == len(explanation.nodes)

@@ -55,6 +55,4 @@ def test_selected_predicates(arguments, expected):
 )
 def test_wrong_parts_of_speech_are_named(srl_archive, value, expected):
     with refused(*expected):
-        GraphSrlPredictor(
-            srl_archive.model, srl_archive.validation_dataset_reader, predicate_parts_of_speech=value
-        )
+        GraphSrlPredictor(srl_archive.model, srl_archive.validation_dataset_reader, predicate_parts_of_speech=value)

@@ -76,11 +76,7 @@ def test_what_allennlp_predict_does_after_loading_the_archive(case, tmp_path, us
 
 def test_another_reader_is_refused(case) -> None:
     predictor = case.make()
-    wrong = (
-        Conll2009SrlReader("clearnlp")
-        if isinstance(predictor._dataset_reader, WikiHopReader)
-        else WikiHopReader()
-    )
+    wrong = Conll2009SrlReader("clearnlp") if isinstance(predictor._dataset_reader, WikiHopReader) else WikiHopReader()
     predictor._dataset_reader = wrong
     with refused(type(wrong).__name__, "--use-dataset-reader"):
         predictor.predict_json(case.inputs[-1])

@@ -38,9 +38,7 @@ class DependsOnNodeNumbers(SoundEncoder):
 @caught_by(testing.assert_degenerate_graphs_work, "isolated node depends")
 class DependsOnTheBatch(SoundEncoder):
     def update(self, layer, states, aggregated):
-        return super().update(
-            layer, states, aggregated - aggregated.mean(0) if len(aggregated) else aggregated
-        )
+        return super().update(layer, states, aggregated - aggregated.mean(0) if len(aggregated) else aggregated)
 
 
 @caught_by(testing.assert_keeps_nothing_between_calls, "two outputs in evaluation mode")
@@ -61,9 +59,9 @@ class DividesByTheDegree(SoundEncoder):
     """Nodes without edges become 0 / 0."""
 
     def aggregate(self, messages, graph):
-        return super().aggregate(messages, graph) / torch.bincount(
-            graph.targets, minlength=graph.num_nodes
-        ).unsqueeze(-1)
+        return super().aggregate(messages, graph) / torch.bincount(graph.targets, minlength=graph.num_nodes).unsqueeze(
+            -1
+        )
 
 
 @caught_by(testing.assert_degenerate_graphs_work, "fails on a graph without edges")
@@ -93,11 +91,7 @@ class KnowsNoUnseenRelations(SoundEncoder):
 @caught_by(testing.assert_unseen_relations_work, "not finite on relations unseen")
 class DirectionOfUnseenRelationsIsNaN(SoundEncoder):
     def message(self, layer, states, graph):
-        return (
-            super()
-            .message(layer, states, graph)
-            .masked_fill((graph.edge_type == 1).unsqueeze(-1), float("nan"))
-        )
+        return super().message(layer, states, graph).masked_fill((graph.edge_type == 1).unsqueeze(-1), float("nan"))
 
 
 @caught_by(testing.assert_is_graph_encoder, "differs from the reference")
@@ -288,9 +282,7 @@ class MergesEdgesOfTwoNodes(SoundEncoder):
 
     def aggregate(self, messages, graph):
         pairs = (graph.sources * graph.num_nodes + graph.targets).tolist()
-        first = torch.tensor(
-            [pair not in pairs[:position] for position, pair in enumerate(pairs)], dtype=torch.bool
-        )
+        first = torch.tensor([pair not in pairs[:position] for position, pair in enumerate(pairs)], dtype=torch.bool)
         return super().aggregate(messages * first.unsqueeze(-1), graph)
 
 

@@ -24,9 +24,7 @@ def loop_reference(encoder: SoundEncoder, states: torch.Tensor, graph: Graph) ->
         rows = [encoder.self_weights[layer](states[node]) for node in range(graph.num_nodes)]
         for (source, target), relation in zip(graph.edge_index.t().tolist(), graph.edge_type.tolist()):
             rows[target] = (
-                rows[target]
-                + encoder.weights[layer](states[source])
-                + encoder.relations[layer].weight[relation]
+                rows[target] + encoder.weights[layer](states[source]) + encoder.relations[layer].weight[relation]
             )
         states = torch.tanh(torch.stack(rows)) if rows else states.new_zeros(0, 6)
     return states
@@ -85,9 +83,7 @@ def test_all_assertions_together_catch_each_mistake(encoder_class) -> None:
     torch.manual_seed(0)
     factorised = issubclass(encoder_class, SoundFactorisedEncoder)
     with pytest.raises(AssertionError):
-        testing.assert_is_graph_encoder(
-            encoder_class, NUM_RELATIONS, reference=loop_reference, factorised=factorised
-        )
+        testing.assert_is_graph_encoder(encoder_class, NUM_RELATIONS, reference=loop_reference, factorised=factorised)
 
 
 def test_something_else_than_an_encoder_is_refused() -> None:

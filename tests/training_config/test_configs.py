@@ -97,9 +97,7 @@ def test_there_is_a_graphmask_config_for_every_model() -> None:
     names = {str(path.relative_to(CONFIGS).with_suffix("")) for path in CONFIGS.glob("*/*.jsonnet")}
     models = {str(path.relative_to(CONFIGS).with_suffix("")) for path in MODELS}
     assert names - models == {f"{name}_graphmask" for name in models}
-    assert {path.parent.name for path in MODELS if path.stem == "small"} == {
-        path.name for path in CONFIGS.iterdir()
-    }
+    assert {path.parent.name for path in MODELS if path.stem == "small"} == {path.name for path in CONFIGS.iterdir()}
 
 
 @pytest.mark.parametrize("config", MODELS, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -21,9 +21,7 @@ from tests.explanation.explanations import (
 )
 
 #: What must be shown as text: markup, quotes, an emoji of several code points, control and bidirectional characters.
-HOSTILE = (
-    "<script>alert(1)</script> \" onload='x' 👩‍🔬 שלום مرحبا \x00\x1b\u202eabc &amp; {{ 7 * 7 }} </style> ]]>"
-)
+HOSTILE = "<script>alert(1)</script> \" onload='x' 👩‍🔬 שלום مرحبا \x00\x1b\u202eabc &amp; {{ 7 * 7 }} </style> ]]>"
 #: As a page shows it.
 HOSTILE_SHOWN = HOSTILE.replace("\x00", "\ufffd").replace("\x1b", "\ufffd").replace("\u202e", "\ufffd")
 
@@ -97,14 +95,10 @@ def question(num_supports: int, mentions_per_support: int, name: str = "Place") 
     scores = [[generator.random() ** 2 for _ in edges] for _ in range(3)]
     prediction = ranking((f"{name} 1", 0.8), (f"{name} 2", 0.2), ("nowhere", None))
     prediction["ranking"][0]["mentions"] = list(range(1, len(places), mentions_per_support))
-    data = question_explanation(
-        supports, places, edges, scores, original=prediction, answer=f"{name} 1"
-    ).to_dict()
+    data = question_explanation(supports, places, edges, scores, original=prediction, answer=f"{name} 1").to_dict()
     for node, detail in enumerate(data["metadata"]["nodes"]):
         candidate = node % mentions_per_support - 1
-        detail.update(
-            is_subject=candidate < 0, candidate=candidate, kind="subject" if candidate < 0 else "candidate"
-        )
+        detail.update(is_subject=candidate < 0, candidate=candidate, kind="subject" if candidate < 0 else "candidate")
     return Explanation.from_dict(data)
 
 
@@ -113,8 +107,7 @@ def graph(num_nodes: int, num_edges: int, name: str = "node") -> Explanation:
     generator = random.Random(0)
     nodes = [{"text": f"{name} {number}", "start": None, "end": None} for number in range(num_nodes)]
     edges = [
-        (*generator.choices(range(num_nodes), k=2), generator.choice(["red", "green", name]))
-        for _ in range(num_edges)
+        (*generator.choices(range(num_nodes), k=2), generator.choice(["red", "green", name])) for _ in range(num_edges)
     ]
     scores = [[generator.random() for _ in edges] for _ in range(2)]
     prediction = {"label": name, "probability": 0.75}
@@ -125,20 +118,14 @@ ALL: Dict[str, Explanation] = {
     "roles": role_explanation(),
     "changed roles": role_explanation(changed=True, masked=role_prediction([("A1", 1, 0, 4)])),
     "right to left": sentence(HEBREW, 3, [("A0", 0, 0, 3), ("A1", 5, 4, 8)]),
-    "long sentence": sentence(
-        [f"word{number}" for number in range(400)], 7, [("A0", 3, 2, 6), ("A1", 9, 8, 30)]
-    ),
+    "long sentence": sentence([f"word{number}" for number in range(400)], 7, [("A0", 3, 2, 6), ("A1", 9, 8, 30)]),
     "long right to left": sentence(HEBREW * 8, 3, [("A0", 0, 0, 3)]),
-    "hostile sentence": sentence(
-        [HOSTILE, "says", HOSTILE], 1, [(HOSTILE, 0, 0, 1)], [HOSTILE], sentence_id=HOSTILE
-    ),
+    "hostile sentence": sentence([HOSTILE, "says", HOSTILE], 1, [(HOSTILE, 0, 0, 1)], [HOSTILE], sentence_id=HOSTILE),
     "one word": sentence(["Go"]),
     "question": question(3, 3),
     "large question": question(50, 10),
     "hostile question": question(2, 3, HOSTILE),
-    "question without mentions": question_explanation(
-        ["Nothing.", ""], [], original=ranking(("India", None))
-    ),
+    "question without mentions": question_explanation(["Nothing.", ""], [], original=ranking(("India", None))),
     "question without supports": question_explanation([], []),
     "entities": entity_explanation(),
     "graph": graph(8, 20),

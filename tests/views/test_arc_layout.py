@@ -23,9 +23,7 @@ def test_nothing_lies_on_anything_else(sentence):
     layout = lay_out_arcs(sizes, arcs, gap=13)
     words = [(centre - size / 2, centre + size / 2) for centre, size in zip(layout.centres, layout.sizes)]
     assert all(one[1] + 13 <= other[0] + 1e-6 for one, other in itertools.pairwise(words))
-    ends = sorted(
-        end + side * PAIR_GAP / 2 for placed in layout.arcs for end in placed[:2] for side in (-1, 1)
-    )
+    ends = sorted(end + side * PAIR_GAP / 2 for placed in layout.arcs for end in placed[:2] for side in (-1, 1))
     assert all(second - first >= 3.9 for first, second in itertools.pairwise(ends))
     for first, second in itertools.combinations(layout.arcs, 2):
         one, other = sorted(first[:2]), sorted(second[:2])

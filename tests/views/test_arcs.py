@@ -27,9 +27,7 @@ def test_every_edge_is_in_one_arc(edges):
     """Also of multigraphs, with loops and with inverses of relations that are not there."""
     explained = [ExplainedEdge(*edge, (float(number),), (True,)) for number, edge in enumerate(edges)]
     arcs = build_arcs(explained)
-    assert (
-        sorted((edge for arc in arcs for _, edge in arc.messages), key=lambda edge: edge.score) == explained
-    )
+    assert sorted((edge for arc in arcs for _, edge in arc.messages), key=lambda edge: edge.score) == explained
     for source, relation, target, along, against in arcs:
         if along is not None:
             assert (along.source, along.type, along.target) == (source, relation, target)

@@ -10,9 +10,7 @@ from tests.explanation.explanations import question_explanation
 
 def _graph(num_nodes, edges, scores):
     support = " ".join("x" * num_nodes)
-    return question_explanation(
-        [support], [(0, 2 * node, 2 * node + 1) for node in range(num_nodes)], edges, scores
-    )
+    return question_explanation([support], [(0, 2 * node, 2 * node + 1) for node in range(num_nodes)], edges, scores)
 
 
 def _cost(explanation, chain):
@@ -46,9 +44,7 @@ def _all_chains(explanation, source):
 @pytest.mark.parametrize("seed", range(25))
 def test_is_the_best_of_all_chains(seed):
     generator = random.Random(seed)
-    edges = [
-        (*generator.choices(range(6), k=2), generator.choice(["MATCH", WEAK_RELATION])) for _ in range(12)
-    ]
+    edges = [(*generator.choices(range(6), k=2), generator.choice(["MATCH", WEAK_RELATION])) for _ in range(12)]
     scores = [[round(generator.random(), 3) for _ in edges] for _ in range(3)]
     explanation = _graph(6, edges, scores)
     sources, targets = [0, 1], [2, 3, 4, 5]
@@ -72,9 +68,7 @@ def test_is_the_best_of_all_chains(seed):
 
 
 def test_a_chain_of_matches_comes_before_a_shorter_one_over_complement():
-    explanation = _graph(
-        3, [(0, 2, WEAK_RELATION), (0, 1, "MATCH"), (1, 2, "DOC-BASED")], [[0.99, 0.6, 0.6]] * 2
-    )
+    explanation = _graph(3, [(0, 2, WEAK_RELATION), (0, 1, "MATCH"), (1, 2, "DOC-BASED")], [[0.99, 0.6, 0.6]] * 2)
     [chain] = find_chains(explanation, [0], [2]).values()
     assert [(hop.layer, hop.edge.type) for hop in chain] == [(0, "MATCH"), (1, "DOC-BASED")]
 

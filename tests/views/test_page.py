@@ -76,9 +76,7 @@ def test_is_well_formed_and_loads_nothing(page):
 
 
 def test_the_policy_allows_the_style_and_the_script_and_nothing_else(page):
-    [policy] = [
-        item["content"] for item in page.find("meta") if item.get("http-equiv") == "Content-Security-Policy"
-    ]
+    [policy] = [item["content"] for item in page.find("meta") if item.get("http-equiv") == "Content-Security-Policy"]
     allowed = dict(part.strip().split(" ", 1) for part in policy.split(";"))
     assert allowed["default-src"] == "'none'"
     for tag, name in (("style", "style-src"), ("script", "script-src")):
@@ -90,9 +88,7 @@ def test_the_policy_allows_the_style_and_the_script_and_nothing_else(page):
 
 
 def test_no_character_that_html_forbids_or_that_turns_other_text(page):
-    assert not re.search(
-        "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069]", page.text()
-    )
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069]", page.text())
 
 
 @pytest.mark.parametrize("name", ["hostile sentence", "hostile question", "hostile graph"])

@@ -15,9 +15,7 @@ from tests.explanation.explanations import (
 from tests.views.explanations import ALL, explain
 
 
-@pytest.mark.parametrize(
-    "name, explanation", [("sentence", role_explanation()), ("graph", entity_explanation())]
-)
+@pytest.mark.parametrize("name, explanation", [("sentence", role_explanation()), ("graph", entity_explanation())])
 def test_golden(name, explanation):
     golden = Path(__file__).with_name("golden") / f"{name}.txt"
     assert render_text(explanation) + "\n" == golden.read_text()

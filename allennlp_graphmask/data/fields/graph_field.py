@@ -109,9 +109,7 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
             [relation_index(vocab, label, self._namespace) for label in self._label_names], dtype=np.int64
         )
         self._graph = None
-        for label, edge_type, count in zip(
-            self._label_names, self._edge_types.tolist(), self._label_counts().tolist()
-        ):
+        for label, edge_type, count in zip(self._label_names, self._edge_types.tolist(), self._label_counts().tolist()):
             if count and edge_type < NUM_RESERVED_RELATIONS:
                 UNSEEN_EDGE_LABEL_COUNTS.count(vocab, self._namespace, label, count)
 

@@ -46,9 +46,7 @@ class OpenSequenceLabelField(SequenceLabelField):
     ) -> None:
         check_namespace(label_namespace)
         # AllenNLP's own constructor refuses `None`.
-        super().__init__(
-            ["" if label is None else label for label in labels], sequence_field, label_namespace
-        )
+        super().__init__(["" if label is None else label for label in labels], sequence_field, label_namespace)
         self.labels = list(labels)  # type: ignore[assignment]
 
     def count_vocab_items(self, counter: Dict[str, Dict[str, int]]) -> None:
@@ -95,9 +93,7 @@ class OpenLabelField(LabelField):
 
     def as_tensor(self, padding_lengths: Dict[str, int]) -> torch.Tensor:
         if self._label_id is None:
-            raise ConfigurationError(
-                "You must call .index(vocabulary) on an OpenLabelField before .as_tensor()"
-            )
+            raise ConfigurationError("You must call .index(vocabulary) on an OpenLabelField before .as_tensor()")
         return super().as_tensor(padding_lengths)
 
     def empty_field(self) -> "OpenLabelField":

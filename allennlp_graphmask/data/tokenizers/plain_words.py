@@ -21,6 +21,4 @@ class PlainWordsTokenizer(Tokenizer):
     """
 
     def tokenize(self, text: str) -> List[Token]:
-        return [
-            Token(match.group(), idx=match.start(), idx_end=match.end()) for match in _TOKEN.finditer(text)
-        ]
+        return [Token(match.group(), idx=match.start(), idx_end=match.end()) for match in _TOKEN.finditer(text)]

@@ -198,9 +198,7 @@ def compare_interpreters(
         if finished[label] is None:
             fitted = development and [fit_interpreter(one, masked_model, development) for one in built[label]]
             batches = Tqdm.tqdm(loader, desc=label, total=len(loader))
-            result = evaluate_interpreter(
-                built[label], masked_model, batches, lambda: build_metrics(metrics), sampling
-            )
+            result = evaluate_interpreter(built[label], masked_model, batches, lambda: build_metrics(metrics), sampling)
             fitting = {"fitting": fitted[0]} if fitted and fitted[0] else {}
             finished[label] = folder.store(label, config, {**fitting, **result})
     results: Dict[str, Any] = {
@@ -297,9 +295,7 @@ def _write_results(folder: Path, results: Dict[str, Any]) -> None:
     write_atomically(folder / "results.json", to_json(results))
     write_atomically(folder / "results.csv", to_csv(results))
     if importlib.util.find_spec("matplotlib") is None:
-        logger.warning(
-            "No plots: matplotlib is not installed (pip install matplotlib, then run the command again)."
-        )
+        logger.warning("No plots: matplotlib is not installed (pip install matplotlib, then run the command again).")
         return
     for draw, name in ((plot_fidelity, "fidelity.png"), (plot_allowances, "allowances.png")):
         image = io.BytesIO()

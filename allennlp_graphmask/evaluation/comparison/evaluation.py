@@ -126,8 +126,7 @@ def evaluate_interpreter(
         if len(set(seeds)) == len(seeds):
             result["seeds"] = seeds
     result["per_instance"] = {
-        label: {key.name: values for key, values in metric.per_instance().items()}
-        for label, metric in metrics.items()
+        label: {key.name: values for key, values in metric.per_instance().items()} for label, metric in metrics.items()
     }
     return result
 

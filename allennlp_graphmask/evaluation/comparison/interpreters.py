@@ -18,9 +18,7 @@ def build_interpreters(
     (`tuned_threshold`) varies as that one does.
     """
     extras = {} if graphmask is None else {"graphmask": graphmask}
-    return [
-        Interpreter.from_params(Params(copy.deepcopy(one)), **extras) for one in _vary(config, seed, seeds)
-    ]
+    return [Interpreter.from_params(Params(copy.deepcopy(one)), **extras) for one in _vary(config, seed, seeds)]
 
 
 def _vary(config: Dict[str, Any], seed: int, seeds: int) -> List[Dict[str, Any]]:

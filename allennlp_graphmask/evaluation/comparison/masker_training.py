@@ -181,9 +181,7 @@ def group_maskers(maskers: Sequence[TrainedMasker]) -> Dict[str, List[TrainedMas
     return groups
 
 
-def build_allowance_rows(
-    maskers: Sequence[TrainedMasker], interpreters: Dict[str, Any]
-) -> List[Dict[str, Any]]:
+def build_allowance_rows(maskers: Sequence[TrainedMasker], interpreters: Dict[str, Any]) -> List[Dict[str, Any]]:
     """
     Build a row for each allowance: the kept share and the share of changed predictions of the first masker, on the data compared
     on and on the validation data; `constraint_met` of all seeds; and all `maskers`.
@@ -192,9 +190,7 @@ def build_allowance_rows(
     """
     rows = []
     for label, group in group_maskers(maskers).items():
-        numbers = {
-            name: row for metric in interpreters[label]["metrics"].values() for name, row in metric.items()
-        }
+        numbers = {name: row for metric in interpreters[label]["metrics"].values() for name, row in metric.items()}
         rows.append(
             {
                 "allowance": group[0].allowance,

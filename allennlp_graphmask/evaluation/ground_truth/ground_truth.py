@@ -140,9 +140,7 @@ class GroundTruth:
         # The place of an edge must give nothing away.
         generator.shuffle(edges)
         number_of_role = {edge.role: number for number, edge in enumerate(edges) if edge.role is not None}
-        accepted = frozenset(
-            frozenset((layer, number_of_role[role]) for layer, role in one) for one in drawn.accepted
-        )
+        accepted = frozenset(frozenset((layer, number_of_role[role]) for layer, role in one) for one in drawn.accepted)
         return Instance(
             {
                 "features": TensorField(torch.tensor(drawn.features)),

@@ -56,8 +56,7 @@ class Maximum(GroundTruth):
         values = generator.sample(range(1, LARGEST + 1), generator.randint(2, 4))
         largest = values.index(max(values))
         edges = [
-            TruthEdge(1 + number, 0, "a", "largest" if number == largest else None)
-            for number in range(len(values))
+            TruthEdge(1 + number, 0, "a", "largest" if number == largest else None) for number in range(len(values))
         ]
         ignored = [generator.randint(1, LARGEST) for _ in range(generator.randint(1, 4))]
         edges += [TruthEdge(1 + len(values) + number, 0, "b") for number in range(len(ignored))]

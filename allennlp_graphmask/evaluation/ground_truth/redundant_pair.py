@@ -53,9 +53,7 @@ class RedundantPair(GroundTruth):
         answer = generator.randrange(NUM_VALUES + 1)
         others = [generator.randrange(NUM_VALUES) for _ in range(generator.randint(0, 4))]
         features = [[1.0] + [0.0] * NUM_VALUES]
-        features += [
-            [0.0] + [float(value == own) for value in range(NUM_VALUES)] for own in (answer, answer, *others)
-        ]
+        features += [[0.0] + [float(value == own) for value in range(NUM_VALUES)] for own in (answer, answer, *others)]
         edges = [TruthEdge(1, 0, "a", "a"), TruthEdge(2, 0, "b", "b")]
         edges += [TruthEdge(3 + number, 0, "c") for number in range(len(others))]
         accepted = [[(0, "a")], [(0, "b")]] if answer < NUM_VALUES else [[]]

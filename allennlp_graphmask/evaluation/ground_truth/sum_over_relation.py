@@ -36,9 +36,7 @@ class SumOverRelation(GroundTruth):
     labels = ("a", "b")
 
     def build_model(self) -> NodeClassifier:
-        encoder = Rgcn(
-            self.vocab, 2, 3, num_layers=2, normalise=False, activation=Activation.by_name("linear")()
-        )
+        encoder = Rgcn(self.vocab, 2, 3, num_layers=2, normalise=False, activation=Activation.by_name("linear")())
         return NodeClassifier(self.vocab, encoder, 1 + MOST_SUMMANDS * max(VALUES))
 
     def set_weights(self, model: NodeClassifier) -> None:

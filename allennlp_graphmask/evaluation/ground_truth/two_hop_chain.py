@@ -65,9 +65,7 @@ class TwoHopChain(GroundTruth):
         edges = [TruthEdge(2, 1, "next", "first"), TruthEdge(1, 0, "next", "second")]
         # Many or none: a learnt replacement, once for each dropped edge, then cannot stand for any value (docs/ground_truth.md).
         for target in (0, 1):
-            edges += [
-                TruthEdge(generator.choice(holders), target, "other") for _ in range(generator.randint(0, 3))
-            ]
+            edges += [TruthEdge(generator.choice(holders), target, "other") for _ in range(generator.randint(0, 3))]
         features = [[1.0] + [0.0] * NUM_VALUES, [0.0] * (1 + NUM_VALUES)]
         features += [[0.0] + [float(value == own) for value in range(NUM_VALUES)] for own in values]
         return TruthGraph(features, edges, values[0], [[(0, "first"), (1, "second")]])

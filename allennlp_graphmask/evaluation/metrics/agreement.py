@@ -90,8 +90,7 @@ def _compute_ratios(
 
     messages = total(torch.ones_like(keeping))
     overlaps = [
-        _jaccard(total(first & second), total(first | second))
-        for first, second in itertools.combinations(decisions, 2)
+        _jaccard(total(first & second), total(first | second)) for first, second in itertools.combinations(decisions, 2)
     ]
     return {
         MetricKey("agreeing", **part): Ratios(total(agreeing), messages),

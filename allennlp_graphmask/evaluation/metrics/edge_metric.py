@@ -28,9 +28,7 @@ class MetricKey(NamedTuple):
         """The flat name, for example `kept_layer_1`. It is for output only; nothing parses it."""
         fraction = None if self.fraction is None else f"{self.fraction:g}"
         parts = {"layer": self.layer, "relation": self.relation, "at": fraction, "group": self.group}
-        return self.quantity + "".join(
-            f"_{name}_{value}" for name, value in parts.items() if value is not None
-        )
+        return self.quantity + "".join(f"_{name}_{value}" for name, value in parts.items() if value is not None)
 
 
 class Quantity(NamedTuple):
@@ -133,9 +131,7 @@ class EdgeMetric(RenamedParameters, Metric):
     def ratios(self) -> Dict[MetricKey, numpy.ndarray]:
         """Return the numerators and denominators of all instances, in order. Shape of each: `(num_instances, 2)`."""
         keys = dict.fromkeys(key for arrays, _ in self._batches for key in arrays)
-        columns = {
-            key: [arrays.get(key, numpy.zeros((size, 2))) for arrays, size in self._batches] for key in keys
-        }
+        columns = {key: [arrays.get(key, numpy.zeros((size, 2))) for arrays, size in self._batches] for key in keys}
         return {key: numpy.concatenate(parts) for key, parts in columns.items()}
 
     def per_instance(self) -> Dict[MetricKey, List[Optional[float]]]:

@@ -17,9 +17,7 @@ def divide(numerators: numpy.ndarray, denominators: numpy.ndarray) -> numpy.ndar
     return numpy.where(undefined, numpy.nan, numerators / numpy.where(undefined, 1.0, denominators))
 
 
-def bootstrap(
-    ratios: Mapping[Key, numpy.ndarray], *, draws: int = 1000, seed: int = 0
-) -> Dict[Key, numpy.ndarray]:
+def bootstrap(ratios: Mapping[Key, numpy.ndarray], *, draws: int = 1000, seed: int = 0) -> Dict[Key, numpy.ndarray]:
     """
     Compute the aggregates of other samples of the same number of instances, drawn with replacement. The draws depend on the seed
     and the number of instances alone, so that results for the same instances can be subtracted draw by draw.

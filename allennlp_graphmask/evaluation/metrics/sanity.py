@@ -120,9 +120,7 @@ def randomized(model: torch.nn.Module, *, seed: int = 0, parameters: str = "") -
 
 def _invariance_quantities(name: str) -> Dict[str, Quantity]:
     return {
-        f"{name}_same_decisions": Quantity(
-            "higher", 0.0, 1.0, 1.0, "Share of messages with the same decision."
-        ),
+        f"{name}_same_decisions": Quantity("higher", 0.0, 1.0, 1.0, "Share of messages with the same decision."),
         f"{name}_score_difference": Quantity(
             "lower", 0.0, math.inf, 0.0, "Largest difference of an instance's scores; rounding remains."
         ),

@@ -78,9 +78,7 @@ class EdgeSufficiency(EdgeMetric):
     def evaluate(self, explained: AttributionEvaluation) -> Dict[MetricKey, Ratios]:
         masked_model, original = explained.masked_model, explained.unmasked.output
         whole = probability_of_prediction(masked_model, original, original, self.positions)
-        ranks = ranks_with_random_ties(
-            explained.attribution.scores, explained.graph, explained.random(self.seed)
-        )
+        ranks = ranks_with_random_ties(explained.attribution.scores, explained.graph, explained.random(self.seed))
 
         def loss(kept: Sequence[torch.Tensor]) -> torch.Tensor:
             """Shape: `(batch_size,)`."""
@@ -100,9 +98,7 @@ class EdgeSufficiency(EdgeMetric):
         return ratios
 
 
-def ranks_with_random_ties(
-    scores: Sequence[torch.Tensor], graph: Graph, random: PerGraphRandom
-) -> List[torch.Tensor]:
+def ranks_with_random_ties(scores: Sequence[torch.Tensor], graph: Graph, random: PerGraphRandom) -> List[torch.Tensor]:
     """
     Rank scores among those of all layers, 0 for the lowest. Equal scores of a graph come in a random order. Shape of each score and
     rank: `(num_edges,)`; ranks are `torch.double`.

@@ -26,9 +26,7 @@ GROUP_KEY = "edge_group"
 
 def has_truth(metadata: Any) -> bool:
     """Return whether an instance's metadata state which messages matter."""
-    return isinstance(metadata, Mapping) and (
-        metadata.get(TRUTH_KEY) is not None or _is_given(metadata, MATTERS_KEY)
-    )
+    return isinstance(metadata, Mapping) and (metadata.get(TRUTH_KEY) is not None or _is_given(metadata, MATTERS_KEY))
 
 
 def read_truth(batch: Dict[str, Any], graph: Graph, num_layers: int) -> Optional[List[torch.Tensor]]:
@@ -119,9 +117,7 @@ def _is_given(metadata: Mapping[str, Any], key: str) -> bool:
     return any(isinstance(entry, Mapping) and entry.get(key) is not None for entry in entries)
 
 
-def _read_entries(
-    metadata: Mapping[str, Any], num_edges: int, key: str, where: str, default: Any = None
-) -> List[Any]:
+def _read_entries(metadata: Mapping[str, Any], num_edges: int, key: str, where: str, default: Any = None) -> List[Any]:
     """Return for each edge the value of the key in its metadata."""
     entries = metadata[EDGES_KEY]
     if len(entries) not in (num_edges, num_edges / 2):
@@ -133,9 +129,7 @@ def _read_entries(
     return values * (num_edges // len(entries))
 
 
-def _read_rows(
-    metadata: Mapping[str, Any], num_edges: int, num_layers: int, where: str
-) -> List[Sequence[Any]]:
+def _read_rows(metadata: Mapping[str, Any], num_edges: int, num_layers: int, where: str) -> List[Sequence[Any]]:
     """Return for each edge the values of the layers: true, false or null."""
     layers, key = metadata.get(TRUTH_KEY), TRUTH_KEY
     rows: List[Sequence[Any]]

@@ -188,9 +188,7 @@ class GraphMask(ModelAroundTarget):
     def schedule_layers(self, epochs_completed: int) -> None:
         """Set how many layers are enabled when training continues after this number of epochs."""
         if self.epochs_per_layer:
-            self.enabled_layers_next.fill_(
-                min(self.num_layers, 1 + epochs_completed // self.epochs_per_layer)
-            )
+            self.enabled_layers_next.fill_(min(self.num_layers, 1 + epochs_completed // self.epochs_per_layer))
 
     def describe(self) -> Dict[str, Any]:
         """Describe this interpreter for the `interpreter` section of an explanation."""
@@ -274,19 +272,14 @@ class GraphMask(ModelAroundTarget):
         """Sample gates in training, decide in evaluation. Shape of each: `(num_edges,)`."""
         if not self.training:
             return [None if location is None else location > self.threshold for location in locations]
-        gates = [
-            None if location is None else self.gate_distribution.sample(location) for location in locations
-        ]
+        gates = [None if location is None else self.gate_distribution.sample(location) for location in locations]
         if self._straight_through:
             return [None if gate is None else straight_through(gate) for gate in gates]
         return gates
 
     def with_baselines(self, gates: Sequence[Optional[torch.Tensor]]) -> List[Optional[Gate]]:
         """Let the baselines replace the messages that these gates drop. Shape of each: `(num_edges,)`."""
-        return [
-            None if gate is None else Gate(gate, baseline)
-            for gate, baseline in zip(gates, self.masker.baselines)
-        ]
+        return [None if gate is None else Gate(gate, baseline) for gate, baseline in zip(gates, self.masker.baselines)]
 
     def _loss(
         self, locations: List[Optional[torch.Tensor]], divergence: torch.Tensor, changed: torch.Tensor
@@ -326,9 +319,7 @@ class GraphMask(ModelAroundTarget):
             for _ in range(0 if self.training else self.num_random_controls):
                 # A generator of its own leaves the global random state alone.
                 order = [torch.randperm(num_edges, generator=self._control_generator) for _ in gates]
-                shuffled = [
-                    gate if gate is None else gate[o.to(gate.device)] for gate, o in zip(gates, order)
-                ]
+                shuffled = [gate if gate is None else gate[o.to(gate.device)] for gate, o in zip(gates, order)]
                 control = model.masked(unmasked, self.with_baselines(shuffled), "random")
                 self._metrics.count_instances(random_changed=model.changed(original, control))
 

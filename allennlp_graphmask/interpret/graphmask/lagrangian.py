@@ -50,9 +50,7 @@ class Lagrangian(torch.nn.Module):
     ) -> None:
         super().__init__()
         if not bounds[0] <= start <= bounds[1]:
-            raise ConfigurationError(
-                f"initial_multiplier is {start}, outside of multiplier_bounds {tuple(bounds)}."
-            )
+            raise ConfigurationError(f"initial_multiplier is {start}, outside of multiplier_bounds {tuple(bounds)}.")
         check_at_least("graphmask", 0, allowance=allowance)
         self.allowance = allowance
         self.bounds = bounds
@@ -102,11 +100,7 @@ class Lagrangian(torch.nn.Module):
         ascending: torch.Tensor = _ReverseGradient.apply(self.multiplier)  # type: ignore[no-untyped-call]
         multiplier = functional.softplus(ascending)
         # The second term has the value zero and the multiplier's whole gradient.
-        return (
-            objective
-            + multiplier.detach() * excess
-            + (multiplier - multiplier.detach()) * measured_excess.detach()
-        )
+        return objective + multiplier.detach() * excess + (multiplier - multiplier.detach()) * measured_excess.detach()
 
     def _excess(self, violation: torch.Tensor) -> torch.Tensor:
         excess = violation - self.allowance

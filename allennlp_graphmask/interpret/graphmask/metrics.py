@@ -60,9 +60,7 @@ class GraphMaskMetrics:
         """
         edges = torch.bincount(edge_type, minlength=len(self._relation_names)).double()  # Shape: (num_types,)
         kept = [
-            edges
-            if layer is None
-            else torch.zeros_like(edges).index_add(0, edge_type, (layer.detach() != 0).double())
+            edges if layer is None else torch.zeros_like(edges).index_add(0, edge_type, (layer.detach() != 0).double())
             for layer in gates
         ]
         self._add("edges", edges)
@@ -73,11 +71,7 @@ class GraphMaskMetrics:
         Return `kept` (share of all messages), `divergence` and `changed` (means over instances), and with `detailed` the kept
         share of each layer and edge type, the divergence floor and the random control.
         """
-        sums = (
-            {name: dist_reduce_sum(value) for name, value in self._sums.items()}
-            if across_workers
-            else self._sums
-        )
+        sums = {name: dist_reduce_sum(value) for name, value in self._sums.items()} if across_workers else self._sums
         edges, kept = sums["edges"].cpu(), sums["kept"].cpu()
         metrics = {"kept": _share(kept, edges, self._num_layers)}
         for name, metric in self._MEANS.items():

@@ -44,9 +44,7 @@ class SelectionCriterion:
         original_name, masked_name = f"original_{self._score_metric}", f"masked_{self._score_metric}"
         if original_name not in metrics:
             known = sorted(name[len("original_") :] for name in metrics if name.startswith("original_"))
-            raise ConfigurationError(
-                f"The model to explain has no metric '{self._score_metric}'; it has {known}."
-            )
+            raise ConfigurationError(f"The model to explain has no metric '{self._score_metric}'; it has {known}.")
         original, masked = metrics[original_name], metrics[masked_name]
         return (original - masked) / original if original else 0.0
 

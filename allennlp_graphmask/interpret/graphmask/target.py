@@ -94,8 +94,7 @@ def check_same_vocabulary(vocab: Vocabulary, target_vocab: Vocabulary, archive_f
     differing = sorted(
         namespace
         for namespace in namespaces
-        if vocab.get_index_to_token_vocabulary(namespace)
-        != target_vocab.get_index_to_token_vocabulary(namespace)
+        if vocab.get_index_to_token_vocabulary(namespace) != target_vocab.get_index_to_token_vocabulary(namespace)
     )
     if differing:
         raise ConfigurationError(

@@ -49,9 +49,7 @@ def mask_at_thresholds(
     return torch.as_tensor(kept), torch.stack(changed), num_edges * model.num_layers
 
 
-def threshold_curve(
-    model: GraphMask, batches: Iterable[Any], thresholds: Sequence[float]
-) -> List[ThresholdPoint]:
+def threshold_curve(model: GraphMask, batches: Iterable[Any], thresholds: Sequence[float]) -> List[ThresholdPoint]:
     """
     Measure thresholds on a data set.
 
@@ -73,9 +71,7 @@ def threshold_curve(
     changed = torch.zeros(len(thresholds), dtype=torch.float64)
     num_messages = num_instances = 0
     for batch in batches:
-        batch_kept, batch_changed, batch_messages = mask_at_thresholds(
-            model, move_to_device(batch, device), thresholds
-        )
+        batch_kept, batch_changed, batch_messages = mask_at_thresholds(model, move_to_device(batch, device), thresholds)
         kept += batch_kept.double().cpu()
         changed += batch_changed.sum(-1).double().cpu()
         num_messages += batch_messages

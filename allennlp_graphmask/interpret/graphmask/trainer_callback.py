@@ -155,9 +155,7 @@ class GraphMaskCallback(RenamedParameters, TrainerCallback):
         if self._max_changed is not None:
             self._choose_threshold(trainer, model, self._max_changed)
 
-    def _choose_threshold(
-        self, trainer: GradientDescentTrainer, model: GraphMask, max_changed: float
-    ) -> None:
+    def _choose_threshold(self, trainer: GradientDescentTrainer, model: GraphMask, max_changed: float) -> None:
         # The trainer has loaded the best epoch's weights by now.
         model.eval()
         loader = trainer._validation_data_loader

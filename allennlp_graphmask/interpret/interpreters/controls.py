@@ -30,6 +30,4 @@ class AllEdgesInterpreter(Interpreter):
 
     def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
         graph = unmasked.graph
-        return LayerScores(
-            [torch.ones(graph.num_edges, device=graph.edge_index.device)] * len(unmasked.layers)
-        )
+        return LayerScores([torch.ones(graph.num_edges, device=graph.edge_index.device)] * len(unmasked.layers))

@@ -118,12 +118,10 @@ class ErasureSearch(Interpreter):
         num_edges = unmasked.graph.num_edges
         # For each graph its messages in the order of layers and edges, and where these are in the flattened gates.
         messages = [
-            [(layer, edge) for layer in range(num_layers) for edge in range(len(edges))]
-            for edges in edges_of_graphs
+            [(layer, edge) for layer in range(num_layers) for edge in range(len(edges))] for edges in edges_of_graphs
         ]
         places = [
-            [layer * num_edges + edges[edge] for layer, edge in own]
-            for own, edges in zip(messages, edges_of_graphs)
+            [layer * num_edges + edges[edge] for layer, edge in own] for own, edges in zip(messages, edges_of_graphs)
         ]
         found: List[List[MinimumSet]] = [[] for _ in edges_of_graphs]
         for size in range(max(map(len, messages), default=0) + 1):
@@ -131,9 +129,7 @@ class ErasureSearch(Interpreter):
             if not searched:
                 break
             # One pass for the first set of every graph, one for the second, and so on.
-            for chosen in zip_longest(
-                *(combinations(range(len(messages[number])), size) for number in searched)
-            ):
+            for chosen in zip_longest(*(combinations(range(len(messages[number])), size) for number in searched)):
                 tried = [(number, choice) for number, choice in zip(searched, chosen) if choice is not None]
                 kept = torch.ones(num_layers * num_edges, dtype=torch.bool)
                 kept[[place for number, _ in tried for place in places[number]]] = False

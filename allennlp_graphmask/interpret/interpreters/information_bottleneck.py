@@ -52,9 +52,7 @@ def statistics_per_graph(values: torch.Tensor, graph: Graph, min_std: float) -> 
     return MessageStatistics(mean, variance.sqrt().clamp(min=min_std))
 
 
-def capacity(
-    logits: torch.Tensor, values: torch.Tensor, mean: torch.Tensor, std: torch.Tensor
-) -> torch.Tensor:
+def capacity(logits: torch.Tensor, values: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
     """
     Return the KL divergence, in nats, from noise N(mean, std^2) to what is left of a message m, `lambda m + (1 - lambda)
     noise` with `lambda = sigmoid(logits)`, element by element: with `r = (m - mean) / std`
@@ -204,16 +202,10 @@ class InformationBottleneck(Interpreter):
     def statistics(self, unmasked: UnmaskedPass) -> List[MessageStatistics]:
         """Return the distribution of the noise in each layer, for a batch."""
         if self._statistics is None:
-            return [
-                statistics_per_graph(messages.values, messages.graph, self.min_std)
-                for messages in unmasked.layers
-            ]
+            return [statistics_per_graph(messages.values, messages.graph, self.min_std) for messages in unmasked.layers]
         return [
             MessageStatistics(
-                *(
-                    tensor.to(messages.node_states).expand(messages.graph.num_graphs, -1)
-                    for tensor in statistics
-                )
+                *(tensor.to(messages.node_states).expand(messages.graph.num_graphs, -1) for tensor in statistics)
             )
             for statistics, messages in zip(self._statistics, unmasked.layers)
         ]
@@ -226,9 +218,7 @@ class InformationBottleneck(Interpreter):
             # Shape of each: (num_edges, message_dim)
             means = [layer.mean.index_select(0, graph.edge_graph) for layer in statistics]
             deviations = [layer.std.index_select(0, graph.edge_graph) for layer in statistics]
-        logits = [
-            layer.new_full((graph.num_edges,), self.initial_logit, requires_grad=True) for layer in values
-        ]
+        logits = [layer.new_full((graph.num_edges,), self.initial_logit, requires_grad=True) for layer in values]
 
         def capacities() -> List[torch.Tensor]:
             """Shape of each: `(num_edges, message_dim)`."""

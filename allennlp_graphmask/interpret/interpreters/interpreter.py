@@ -147,9 +147,7 @@ class Interpreter(RenamedParameters, Registrable):
         return {"divergence": self.reported_divergence.name}
 
 
-def top_fraction_mask(
-    scores: Sequence[torch.Tensor], top_fraction: float, graph: Graph
-) -> List[torch.Tensor]:
+def top_fraction_mask(scores: Sequence[torch.Tensor], top_fraction: float, graph: Graph) -> List[torch.Tensor]:
     """
     Choose, for each graph of a batch, the fraction of its messages, all layers together, that has the highest scores.
 

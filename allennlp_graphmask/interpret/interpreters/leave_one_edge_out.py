@@ -35,8 +35,7 @@ class LeaveOneEdgeOut(Interpreter):
         order = torch.argsort(edge_graph, stable=True)
         number_in_graph = torch.empty_like(order)
         number_in_graph[order] = (
-            torch.arange(graph.num_edges, device=order.device)
-            - (counts.cumsum(0) - counts)[edge_graph[order]]
+            torch.arange(graph.num_edges, device=order.device) - (counts.cumsum(0) - counts)[edge_graph[order]]
         )
         most = int(counts.max()) if graph.num_graphs else 0
         scores: List[torch.Tensor] = []

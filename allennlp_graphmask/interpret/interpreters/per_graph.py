@@ -10,9 +10,7 @@ from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.modules.intervention import Gate
 
 
-def log_likelihood(
-    masked_model: MaskedModel, unmasked: UnmaskedPass, gates: Sequence[Optional[Gate]]
-) -> torch.Tensor:
+def log_likelihood(masked_model: MaskedModel, unmasked: UnmaskedPass, gates: Sequence[Optional[Gate]]) -> torch.Tensor:
     """
     Return the log likelihood, with gates, of the model's prediction on the whole graph, summed over an instance's positions. Shape:
     `(batch_size,)`.

@@ -145,9 +145,7 @@ class PerInstanceGraphMask(Interpreter):
     def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
         graph = unmasked.graph
         states = [messages.node_states for messages in unmasked.layers]
-        locations = [
-            layer.new_full((graph.num_edges,), self.initial_location, requires_grad=True) for layer in states
-        ]
+        locations = [layer.new_full((graph.num_edges,), self.initial_location, requires_grad=True) for layer in states]
         baselines: List[torch.Tensor] = []
         if self.learn_baselines:
             for layer, dim in zip(states, masked_model.encoder.get_message_dims()):

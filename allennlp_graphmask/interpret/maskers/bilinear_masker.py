@@ -38,28 +38,20 @@ class BilinearGate(nn.Module):
         bias = self.relation_bias.index_select(0, messages.graph.edge_type)
         return scores(sources, targets, layout) + bias + self.location_bias
 
-    def _scores_of_cells(
-        self, sources: torch.Tensor, targets: torch.Tensor, layout: RelationLayout
-    ) -> torch.Tensor:
+    def _scores_of_cells(self, sources: torch.Tensor, targets: torch.Tensor, layout: RelationLayout) -> torch.Tensor:
         """Score all pairs of a target and a source under a relation, then select those of the edges. Shape: `(num_edges,)`."""
         # Shape: (num_nodes * num_present, hidden_dim)
         rows = self.relation_transform.of_all(sources, layout.relations).flatten(0, 1)
         cells = [
             (own_targets @ own_rows.t()).flatten()
-            for own_targets, own_rows in zip(
-                targets.split(layout.nodes_per_graph), rows.split(layout.rows_per_graph)
-            )
+            for own_targets, own_rows in zip(targets.split(layout.nodes_per_graph), rows.split(layout.rows_per_graph))
         ]
         return torch.cat(cells).index_select(0, layout.cells)
 
-    def _scores_of_edges(
-        self, sources: torch.Tensor, targets: torch.Tensor, layout: RelationLayout
-    ) -> torch.Tensor:
+    def _scores_of_edges(self, sources: torch.Tensor, targets: torch.Tensor, layout: RelationLayout) -> torch.Tensor:
         """Score edge by edge, for graphs with few edges. Shape: `(num_edges,)`."""
         pair_sources, counts, pair_of_edge = layout.pairs
-        of_pairs = self.relation_transform.of_pairs(
-            sources.index_select(0, pair_sources), layout.relations, counts
-        )
+        of_pairs = self.relation_transform.of_pairs(sources.index_select(0, pair_sources), layout.relations, counts)
         of_targets = targets.index_select(0, layout.graph.targets)  # Shape: (num_edges, hidden_dim)
         return (of_pairs.index_select(0, pair_of_edge) * of_targets).sum(-1)
 

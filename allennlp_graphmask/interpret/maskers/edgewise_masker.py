@@ -10,9 +10,7 @@ from allennlp_graphmask.modules.intervention import Messages
 class EdgewiseGate(nn.Module):
     """`EdgewiseMasker` for one layer."""
 
-    def __init__(
-        self, node_dim: int, message_dim: int, hidden_dim: int, location_bias: float, dropout: float
-    ) -> None:
+    def __init__(self, node_dim: int, message_dim: int, hidden_dim: int, location_bias: float, dropout: float) -> None:
         super().__init__()
         self.source_projection = nn.Linear(node_dim, hidden_dim, bias=False)
         self.message_projection = nn.Linear(message_dim, hidden_dim, bias=False)
@@ -32,9 +30,7 @@ class EdgewiseGate(nn.Module):
     def forward(self, messages: Messages) -> torch.Tensor:
         # A node is the source and target of several edges: it is projected once, then copied to its edges.
         sources = self.source_norm(self.source_projection(messages.node_states))
-        targets = self.target_norm(
-            self.target_projection(messages.node_states)
-        )  # Shape: (num_nodes, hidden_dim)
+        targets = self.target_norm(self.target_projection(messages.node_states))  # Shape: (num_nodes, hidden_dim)
         hidden = (
             sources.index_select(0, messages.graph.sources)
             + self.message_norm(self.message_projection(messages.values))

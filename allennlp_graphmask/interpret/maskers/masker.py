@@ -28,9 +28,7 @@ class Masker(torch.nn.Module, Registrable):
     def __init__(self, node_dims: Sequence[int], message_dims: Sequence[int]) -> None:
         super().__init__()
         if len(node_dims) != len(message_dims):
-            raise ValueError(
-                f"Got node dims for {len(node_dims)} layers and message dims for {len(message_dims)}."
-            )
+            raise ValueError(f"Got node dims for {len(node_dims)} layers and message dims for {len(message_dims)}.")
         self.num_layers = len(node_dims)
         self.baselines = torch.nn.ParameterList(
             torch.nn.Parameter(torch.empty(dim).uniform_(-(dim**-0.5), dim**-0.5)) for dim in message_dims

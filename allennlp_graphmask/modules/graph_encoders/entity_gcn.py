@@ -30,9 +30,7 @@ class EntityGcnLayer(nn.Module):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
 
-    def update(
-        self, node_states: torch.Tensor, states: torch.Tensor, aggregated: torch.Tensor
-    ) -> torch.Tensor:
+    def update(self, node_states: torch.Tensor, states: torch.Tensor, aggregated: torch.Tensor) -> torch.Tensor:
         """
         # Parameters
 
@@ -135,8 +133,6 @@ class EntityGcn(RelationalGraphEncoder):
         for number in range(self.num_layers):
             layer = layers[number % len(layers)]  # one for all if they share weights
             states = self.dropout(node_states)
-            aggregated = self.aggregated_messages(
-                number, layer.relation_transform, states, layout, edge_weights
-            )
+            aggregated = self.aggregated_messages(number, layer.relation_transform, states, layout, edge_weights)
             node_states = layer.update(node_states, states, aggregated)  # Shape: (num_nodes, hidden_dim)
         return node_states

@@ -196,9 +196,7 @@ class GraphAttention(StackedGraphEncoder):
                 negative_slope=negative_slope,
                 attention_dropout=attention_dropout,
             )
-            for node_dim, averages in zip(
-                self.get_node_dims(), [False] * (num_layers - 1) + [average_last_layer]
-            )
+            for node_dim, averages in zip(self.get_node_dims(), [False] * (num_layers - 1) + [average_last_layer])
         )
         self.activation = activation or nn.ELU()
 

@@ -92,9 +92,7 @@ class RelationalGraphEncoder(StackedGraphEncoder):
             Shape: `(num_nodes, message_dim)`.
         """
         if not self._is_dense(transform, layout):
-            messages = Messages(
-                layer, states, layout.graph, partial(_messages_of_pairs, transform, states, layout)
-            )
+            messages = Messages(layer, states, layout.graph, partial(_messages_of_pairs, transform, states, layout))
             return _add_up_edges(messages, self.intervene(messages), edge_weights)
         # Shape: (num_nodes * num_present, message_dim)
         rows = transform.of_all(states, layout.relations).flatten(0, 1)
@@ -112,9 +110,7 @@ class RelationalGraphEncoder(StackedGraphEncoder):
         return self.aggregation == "dense" or layout.dense_is_cheaper(transform.input_dim)
 
 
-def _messages_of_pairs(
-    transform: RelationTransform, states: torch.Tensor, layout: RelationLayout
-) -> torch.Tensor:
+def _messages_of_pairs(transform: RelationTransform, states: torch.Tensor, layout: RelationLayout) -> torch.Tensor:
     """Shape: `(num_edges, message_dim)`."""
     sources, counts, pair_of_edge = layout.pairs
     of_pairs = transform.of_pairs(states.index_select(0, sources), layout.relations, counts)

@@ -117,9 +117,7 @@ class Rgcn(RelationalGraphEncoder):
             edge_weights = edge_weights / layout.relation_degrees()
         for number, layer in enumerate(self.layers):
             states = self.dropout(node_states)
-            aggregated = self.aggregated_messages(
-                number, layer.relation_transform, states, layout, edge_weights
-            )
+            aggregated = self.aggregated_messages(number, layer.relation_transform, states, layout, edge_weights)
             # Shape: (num_nodes, hidden_dim)
             node_states = self.activation(layer.self_transform(states) + aggregated)
         return node_states

@@ -60,9 +60,7 @@ class SyntacticGcnLayer(RelationModule):
 
     def self_messages(self, node_states: torch.Tensor) -> torch.Tensor:
         """Return the gated message of every node to itself. Shape: `(num_nodes, output_dim)`."""
-        content = nn.functional.linear(
-            node_states, self.projection.weight[2 * self.output_dim :], self.self_bias
-        )
+        content = nn.functional.linear(node_states, self.projection.weight[2 * self.output_dim :], self.self_bias)
         gate = nn.functional.linear(node_states, self.gate_projection.weight[2:], self.self_gate_bias)
         return torch.sigmoid(gate) * content
 
@@ -125,9 +123,7 @@ class SyntacticGcn(StackedGraphEncoder):
     def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
         for number, layer in enumerate(self.layers):
             states = self.dropout(node_states)
-            messages = self.intervened_messages(
-                number, states, graph, partial(layer.edge_messages, states, graph)
-            )
+            messages = self.intervened_messages(number, states, graph, partial(layer.edge_messages, states, graph))
             # Shape: (num_nodes, hidden_dim)
             node_states = torch.relu(layer.self_messages(states).index_add(0, graph.targets, messages))
         return node_states

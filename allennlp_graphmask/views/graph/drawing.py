@@ -108,7 +108,5 @@ def _draw_edge(
 def _find_border(centre: Point, towards: Point, width: float) -> Point:
     """Return where the line from a node's centre leaves its box."""
     across, down = towards[0] - centre[0], towards[1] - centre[1]
-    share = min(
-        (width / 2 + 2) / abs(across) if across else math.inf, 15.0 / abs(down) if down else math.inf, 1.0
-    )
+    share = min((width / 2 + 2) / abs(across) if across else math.inf, 15.0 / abs(down) if down else math.inf, 1.0)
     return centre[0] + share * across, centre[1] + share * down

@@ -51,10 +51,7 @@ class QuestionView(View):
     @functools.cached_property
     def node_names(self) -> List[str]:
         """The mentions as the page names them."""
-        return [
-            f"{shorten(mention.text)} [{mention.node}], support {mention.support}"
-            for mention in self.mentions
-        ]
+        return [f"{shorten(mention.text)} [{mention.node}], support {mention.support}" for mention in self.mentions]
 
     def get_title(self) -> str:
         """Return the query; if it is a relation and a subject, `capital_of nepal`, as `nepal: capital of`."""

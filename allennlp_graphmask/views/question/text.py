@@ -53,9 +53,7 @@ def format_supports(
         if is_kept
     )
     shown = sorted(sorted(sorted(by_support), key=lambda support: -kept[support])[:_MAX_SUPPORTS])
-    rows = [
-        (f"support {support}", _mark_mentions(supports[support], by_support[support])) for support in shown
-    ]
+    rows = [(f"support {support}", _mark_mentions(supports[support], by_support[support])) for support in shown]
     lines = label_lines(rows, width)
     if len(by_support) > len(shown):
         lines.append(f"... and {len(by_support) - len(shown)} supports that fewer kept messages touch")
@@ -119,7 +117,5 @@ def format_hops(
     for _, source, target, arrow, of_hop in sorted(hops)[:max_hops]:
         numbers = ", ".join(f"{score:.2f}" for score in of_hop)
         line = f"{mentions[source].describe()} {arrow} {mentions[target].describe()}  {numbers}"
-        lines.extend(
-            textwrap.wrap(line, width, initial_indent="  ", subsequent_indent=" " * 6, break_on_hyphens=False)
-        )
+        lines.extend(textwrap.wrap(line, width, initial_indent="  ", subsequent_indent=" " * 6, break_on_hyphens=False))
     return lines + format_more(len(hops) - len(hops[:max_hops]))

@@ -92,9 +92,7 @@ def lay_out_arcs(
     )
 
 
-def _order_ends(
-    num_words: int, arcs: Sequence[ArcSpan], order: Sequence[int]
-) -> List[List[Tuple[int, bool]]]:
+def _order_ends(num_words: int, arcs: Sequence[ArcSpan], order: Sequence[int]) -> List[List[Tuple[int, bool]]]:
     """Return for each word the ends at it in the order along the axis, as (arc, whether it is the arc's source)."""
     back: List[List[Tuple[int, bool]]] = [[] for _ in range(num_words)]
     forward: List[List[Tuple[int, bool]]] = [[] for _ in range(num_words)]

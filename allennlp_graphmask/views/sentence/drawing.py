@@ -61,9 +61,7 @@ class SentenceDrawing:
         self.labels = [shorten(arc.relation, _MAX_LABEL) for arc in self.arcs]
         self.label_widths = [text_width(label, _LABEL_SIZE) for label in self.labels]
         self.lanes = [self._build_marks(prediction) for prediction in self.roles]
-        if len(self.lanes) == 2 and [mark[:3] for mark in self.lanes[0]] == [
-            mark[:3] for mark in self.lanes[1]
-        ]:
+        if len(self.lanes) == 2 and [mark[:3] for mark in self.lanes[0]] == [mark[:3] for mark in self.lanes[1]]:
             del self.lanes[1]  # masking changes no argument
         self.layout = self._lay_out_line()
         self.vertical = self.layout.length + 2 * _MARGIN > _MAX_WIDTH
@@ -90,9 +88,7 @@ class SentenceDrawing:
     # --- Geometry
 
     def _lay_out_line(self) -> ArcLayout:
-        sizes = [
-            width + (14.0 if word == self.predicate else 0.0) for word, width in enumerate(self.word_widths)
-        ]
+        sizes = [width + (14.0 if word == self.predicate else 0.0) for word, width in enumerate(self.word_widths)]
         for lane in self.lanes:
             for mark in lane:
                 # A role must fit under its words.
@@ -209,7 +205,9 @@ class SentenceDrawing:
             path = f"M{inner_x:.1f} {low:.1f} H{outer_x:.1f} V{high:.1f} H{inner_x:.1f}"
             x, y = self._mirror(outer - 7 - mark.width / 2), middle
         else:
-            path = f"M{self._mirror(low):.1f} {start - 6:.1f} V{start - 1:.1f} H{self._mirror(high):.1f} V{start - 6:.1f}"
+            path = (
+                f"M{self._mirror(low):.1f} {start - 6:.1f} V{start - 1:.1f} H{self._mirror(high):.1f} V{start - 6:.1f}"
+            )
             x, y = self._mirror(middle), start + 11
         return {"role": mark.role, "path": path, "x": x, "y": y, "description": mark.description}
 

@@ -31,9 +31,7 @@ class SentenceView(View):
             raise ExplanationFormatError(
                 f"kind is 'sentence', but the {len(nodes)} nodes do not stand for the {len(tokens)} tokens one by one."
             )
-        original, masked = map(
-            parse_roles, (explanation.prediction["original"], explanation.prediction["masked"])
-        )
+        original, masked = map(parse_roles, (explanation.prediction["original"], explanation.prediction["masked"]))
         #: The semantic roles before masking and, if they were measured, those after it. Empty for any other prediction.
         self.roles = [] if original is None else [original] if masked is None else [original, masked]
 

@@ -30,9 +30,7 @@ def sentence() -> GraphField:
     """
     Two edges with one label and one with another between the same nodes, an edge to itself, an isolated node.
     """
-    return GraphField(
-        4, [(0, 1), (0, 1), (0, 1), (1, 0), (2, 2)], ["obj", "obj", "nsubj", "nsubj^-1", "obj^-1"]
-    )
+    return GraphField(4, [(0, 1), (0, 1), (0, 1), (1, 0), (2, 2)], ["obj", "obj", "nsubj", "nsubj^-1", "obj^-1"])
 
 
 def pair() -> GraphField:

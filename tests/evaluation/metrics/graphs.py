@@ -69,7 +69,5 @@ def batches(draw: Any, layers_of_values: int = 1) -> Tuple[Graph, List[List[List
     owner = draw(st.permutations([graph for graph, size in enumerate(sizes) for _ in range(size)]))
     types = draw(st.lists(st.integers(0, 2), min_size=len(owner), max_size=len(owner)))
     numbers = st.lists(st.integers(0, 3), min_size=len(owner), max_size=len(owner))
-    values = [
-        draw(st.lists(numbers, min_size=num_layers, max_size=num_layers)) for _ in range(layers_of_values)
-    ]
+    values = [draw(st.lists(numbers, min_size=num_layers, max_size=num_layers)) for _ in range(layers_of_values)]
     return build_graph(owner, len(sizes), types), values

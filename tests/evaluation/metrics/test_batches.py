@@ -24,9 +24,7 @@ def collate(vocab, batch_size):
         edges = instance["graph"].edges
         matters = [(number + source + 2 * target) % 3 == 0 for source, target in edges]
         instance["metadata"].metadata["edge_truth"] = [matters, matters[::-1]]
-        instance["metadata"].metadata["edge_metadata"] = [
-            {"edge_group": "ab"[target % 2]} for _, target in edges
-        ]
+        instance["metadata"].metadata["edge_metadata"] = [{"edge_group": "ab"[target % 2]} for _, target in edges]
     for first in range(0, INSTANCES, batch_size):
         batch = Batch(instances[first : first + batch_size])
         batch.index_instances(vocab)
@@ -57,11 +55,7 @@ def evaluate(vocab, kind, interpreters, batch_size):
         **metrics,
         **{f"control {name}": one for name, one in controls.items()},
     }
-    return {
-        (label, *key): value
-        for label, metric in found.items()
-        for key, value in metric.per_instance().items()
-    }
+    return {(label, *key): value for label, metric in found.items() for key, value in metric.per_instance().items()}
 
 
 @pytest.mark.parametrize("kind", sorted(TOYS))

@@ -117,9 +117,7 @@ def test_equal_scores_are_ranked_at_random():
     orders = torch.stack([torch.randperm(6, generator=torch.Generator().manual_seed(n)) for n in range(2000)])
     drawn = torch.stack(
         [
-            torch.stack(
-                ranks_with_random_ties(scores, graph, SimpleNamespace(order=lambda _, order=order: order))
-            )
+            torch.stack(ranks_with_random_ties(scores, graph, SimpleNamespace(order=lambda _, order=order: order)))
             for order in orders
         ]
     )  # Shape: (draws, num_layers, num_edges)
@@ -142,9 +140,7 @@ def test_the_order_of_edges_gives_nothing_away(vocab):
 def test_unfaithfulness_by_hand(explained):
     pairs = list(zip(by_hand(explained), by_hand(explained, explained.attribution.kept)))
     expected = [float((before * (before / after).log()).sum()) for before, after in pairs]
-    assert per_instance(EdgeUnfaithfulness(), explained)["unfaithfulness"] == pytest.approx(
-        expected, abs=1e-5
-    )
+    assert per_instance(EdgeUnfaithfulness(), explained)["unfaithfulness"] == pytest.approx(expected, abs=1e-5)
     saturating = per_instance(EdgeUnfaithfulness(saturating=True), explained)["saturating_unfaithfulness"]
     assert saturating == pytest.approx([1 - math.exp(-value) for value in expected], abs=1e-5)
     assert per_instance(EdgeChanged(), explained)["changed"] == [
@@ -162,9 +158,7 @@ def test_direction_of_the_divergence():
         kept_output=masked,
         num_instances=1,
     )
-    assert per_instance(EdgeUnfaithfulness(), explained)["unfaithfulness"] == [
-        pytest.approx(0.3681, abs=5e-5)
-    ]
+    assert per_instance(EdgeUnfaithfulness(), explained)["unfaithfulness"] == [pytest.approx(0.3681, abs=5e-5)]
 
 
 @pytest.mark.parametrize(

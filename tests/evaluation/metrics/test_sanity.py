@@ -117,9 +117,7 @@ def test_randomized_models(vocab):
                 assert torch.equal(value.flatten().sort().values, before[name].flatten().sort().values)
         assert same_state(model.state_dict(), before)
         with randomized(model, parameters=r"^scorer\."):
-            changed = {
-                name for name, value in model.state_dict().items() if not torch.equal(value, before[name])
-            }
+            changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"scorer.weight", "scorer.bias"}
     with pytest.raises(ConfigurationError, match="ToyTagger .*'nothing'"):
         with randomized(model, parameters="nothing"):
@@ -206,8 +204,7 @@ def test_random_controls(explained):
             own = graph.edge_graph == instance
             # Scores go with decisions.
             pairs = [
-                sorted(zip(one.scores[layer][own].tolist(), one.kept[layer][own].tolist()))
-                for one in (first, second)
+                sorted(zip(one.scores[layer][own].tolist(), one.kept[layer][own].tolist())) for one in (first, second)
             ]
             assert pairs[0] == pairs[1]
     metrics = [EdgeKept(), EdgeKept()]

@@ -48,9 +48,7 @@ def by_hand(divergence: Divergence, original: list, masked: list) -> float:
     return max(0.0, 1 - (log_q[predicted] - max(others)) / divergence.margin)
 
 
-def by_loops(
-    divergence: Divergence, original: torch.Tensor, masked: torch.Tensor, exists: torch.Tensor
-) -> list:
+def by_loops(divergence: Divergence, original: torch.Tensor, masked: torch.Tensor, exists: torch.Tensor) -> list:
     """For each instance, over a class mask of the logits' shape `(batch_size, length, num_classes)`."""
     results = []
     for instance in range(original.size(0)):
@@ -135,13 +133,9 @@ class TestEveryDivergence:
         original, masked, mask = random_logits(9), random_logits(10), position_mask()
         together = divergence(original, masked, mask)
         order = torch.tensor([2, 0, 3, 1])
-        assert torch.allclose(
-            divergence(original[order], masked[order], mask[order]), together[order], atol=1e-12
-        )
+        assert torch.allclose(divergence(original[order], masked[order], mask[order]), together[order], atol=1e-12)
         for number in range(BATCH):
-            alone = divergence(
-                original[number : number + 1], masked[number : number + 1], mask[number : number + 1]
-            )
+            alone = divergence(original[number : number + 1], masked[number : number + 1], mask[number : number + 1])
             assert float(alone) == pytest.approx(float(together[number]), abs=1e-12)
 
     def test_no_positions_and_no_instances(self, divergence) -> None:
@@ -195,9 +189,7 @@ class TestMarginHinge:
 
     def test_it_is_zero_where_the_prediction_is_safe(self) -> None:
         original = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-        assert MarginHinge(2.0)(original, torch.tensor([[9.0, 0.0], [3.0, 2.0]])).tolist() == pytest.approx(
-            [0, 0.5]
-        )
+        assert MarginHinge(2.0)(original, torch.tensor([[9.0, 0.0], [3.0, 2.0]])).tolist() == pytest.approx([0, 0.5])
 
 
 class TestChangedPredictions:

@@ -50,9 +50,7 @@ class TestMetrics:
         decisions = [kept for edge in edges for kept in edge.kept]
         assert metrics["kept"] == pytest.approx(sum(decisions) / len(decisions))
         for layer in range(2):
-            assert metrics[f"kept_layer_{layer}"] == pytest.approx(
-                sum(edge.kept[layer] for edge in edges) / len(edges)
-            )
+            assert metrics[f"kept_layer_{layer}"] == pytest.approx(sum(edge.kept[layer] for edge in edges) / len(edges))
         for name in {edge.relation for edge in edges}:
             of_type = [kept for edge in edges for kept in edge.kept if edge.relation == name]
             assert metrics[f"_kept_type/{name}"] == pytest.approx(sum(of_type) / len(of_type))
@@ -222,8 +220,7 @@ class TestPredictions:
             assert bool(result["changed"]) == (result["original_prediction"] != result["masked_prediction"])
             alone = model.forward_on_instance(instance)
             assert alone["attribution"].edges() == [
-                edge._replace(scores=pytest.approx(edge.scores, abs=1e-5))
-                for edge in result["attribution"].edges()
+                edge._replace(scores=pytest.approx(edge.scores, abs=1e-5)) for edge in result["attribution"].edges()
             ]
         assert any(result["changed"] for result in together)
 
@@ -237,9 +234,7 @@ class EncodesTwice(type(toy_target("classifier", toy_vocabulary()))):  # type: i
 class TestErrors:
     def test_a_distribution_that_is_not_in_the_output(self, vocab, batches) -> None:
         model = toy_graphmask("classifier", vocab, distribution="role_logits")
-        with pytest.raises(
-            ConfigurationError, match=r"no 'role_logits', only \['logits', 'loss'\]. Name the"
-        ):
+        with pytest.raises(ConfigurationError, match=r"no 'role_logits', only \['logits', 'loss'\]. Name the"):
             model(**batches[0])
 
     def test_an_encoder_that_runs_twice(self, vocab, batches) -> None:
@@ -250,9 +245,7 @@ class TestErrors:
 
     def test_an_encoder_that_does_not_run(self, vocab, batches, monkeypatch) -> None:
         model = toy_graphmask("classifier", vocab)
-        monkeypatch.setattr(
-            model.target, "encoded", lambda features, graph, states: torch.zeros(graph.num_nodes, 6)
-        )
+        monkeypatch.setattr(model.target, "encoded", lambda features, graph, states: torch.zeros(graph.num_nodes, 6))
         with pytest.raises(RuntimeError, match="showed 0 of its 2 layers"):
             model(**batches[0])
 

@@ -57,9 +57,7 @@ class TestTheTarget:
         assert torch.equal(in_training(model)(**batch)["original"]["logits"], expected)
 
     def test_it_never_changes_in_training(self, kind, vocab, batch) -> None:
-        model = in_training(
-            toy_graphmask(kind, vocab, batch, target={"normalise": True}, dropout_in_masked_pass=True)
-        )
+        model = in_training(toy_graphmask(kind, vocab, batch, target={"normalise": True}, dropout_in_masked_pass=True))
         before, masker_before = frozen_copy(model.target), frozen_copy(model.masker)
         train_steps(model, batch)
         assert same_state(frozen_copy(model.target), before)
@@ -126,9 +124,7 @@ class TestHardGates:
         assert [layer.tolist() for layer in output["attribution"].kept] == gates
         # Some and not all, so that the comparison says something.
         assert 0.3 < sum(map(sum, gates)) / (2 * graph.num_edges) < 0.9
-        expected_changed = changed_predictions(
-            output["original"]["logits"], expected, output["original"]["mask"]
-        )
+        expected_changed = changed_predictions(output["original"]["logits"], expected, output["original"]["mask"])
         assert torch.equal(output["changed"], expected_changed) and expected_changed.any()
 
     def test_scores_agree_with_decisions(self, kind, vocab, batch) -> None:
@@ -258,9 +254,7 @@ class TestTrainingGates:
     def test_the_multiplier_can_follow_the_changed_predictions(self, vocab, batch) -> None:
         gradients = {}
         for follows in ("divergence", "changed"):
-            model = in_training(
-                toy_graphmask("tagger", vocab, batch, multiplier_follows=follows, allowance=0.1)
-            )
+            model = in_training(toy_graphmask("tagger", vocab, batch, multiplier_follows=follows, allowance=0.1))
             torch.manual_seed(0)
             output = model(**batch)
             output["loss"].backward()
@@ -297,9 +291,7 @@ class TestDropoutInTheMaskedPass:
         assert floors[True][0] > 0.05 and floors[True][1] is None
 
     def test_flags_come_back(self, vocab, batch) -> None:
-        model = in_training(
-            toy_graphmask("tagger", vocab, batch, target={"dropout": 0.5}, dropout_in_masked_pass=True)
-        )
+        model = in_training(toy_graphmask("tagger", vocab, batch, target={"dropout": 0.5}, dropout_in_masked_pass=True))
         model(**batch)
         assert not any(module.training for module in model.target.modules())
         with pytest.raises(TypeError):

@@ -7,9 +7,7 @@ from torch.nn import functional
 from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
 
 
-def lagrangian(
-    allowance: float = 0.1, start: float = 0.55, bounds=(-2.0, 30.0), two_sided: bool = True
-) -> Lagrangian:
+def lagrangian(allowance: float = 0.1, start: float = 0.55, bounds=(-2.0, 30.0), two_sided: bool = True) -> Lagrangian:
     return Lagrangian(allowance, start=start, bounds=bounds, two_sided=two_sided).double()
 
 
@@ -21,9 +19,7 @@ def solve(
     sum_of_instances: bool = False,
 ) -> Lagrangian:
     """One optimizer minimises over everything, with a parameter group for the multiplier, as the trainer does."""
-    optimizer = torch.optim.Adam(
-        [{"params": [variables], "lr": 1e-1}, {"params": [model.multiplier], "lr": 5e-2}]
-    )
+    optimizer = torch.optim.Adam([{"params": [variables], "lr": 1e-1}, {"params": [model.multiplier], "lr": 5e-2}])
     scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, steps)
     for _ in range(steps):
         optimizer.zero_grad()
@@ -87,9 +83,7 @@ class TestKnownOptima:
         assert float(model.value()) == pytest.approx(1.4, abs=1e-2)
 
 
-def follow(
-    model: Lagrangian, violation: List[float], steps: int = 50, measured=None, rate: float = 0.1
-) -> List[float]:
+def follow(model: Lagrangian, violation: List[float], steps: int = 50, measured=None, rate: float = 0.1) -> List[float]:
     """The multiplier's parameter over steps of gradient descent with a violation that does not change."""
     optimizer = torch.optim.SGD([model.multiplier], lr=rate)
     values = [float(model.multiplier.detach())]

@@ -95,9 +95,7 @@ class TestKeptShares:
 class TestMeans:
     def test_over_instances_and_not_over_batches(self) -> None:
         metrics = GraphMaskMetrics(1, NAMES, 5)
-        metrics.count_instances(
-            divergence=torch.tensor([0.5, 0.1, 0.3]), changed=torch.tensor([True, False, False])
-        )
+        metrics.count_instances(divergence=torch.tensor([0.5, 0.1, 0.3]), changed=torch.tensor([True, False, False]))
         metrics.count_instances(divergence=torch.tensor([0.1]), changed=torch.tensor([True]))
         metrics.count_instances(floor=torch.tensor([0.2, 0.4]))
         metrics.count_instances(random_changed=torch.tensor([True, True, False]))
@@ -118,14 +116,10 @@ class TestMeans:
         metrics.count_instances(divergence=torch.tensor([0.5]), changed=torch.tensor([True]))
         metrics.reset()
         fresh = GraphMaskMetrics(LAYERS, NAMES, 15)
-        assert metrics.get(across_workers=True, detailed=True) == fresh.get(
-            across_workers=True, detailed=True
-        )
+        assert metrics.get(across_workers=True, detailed=True) == fresh.get(across_workers=True, detailed=True)
 
     def test_no_graph_is_kept_alive(self) -> None:
         metrics = GraphMaskMetrics(1, NAMES, 5)
-        metrics.count_instances(
-            divergence=torch.tensor([0.5], requires_grad=True) * 2, changed=torch.tensor([True])
-        )
+        metrics.count_instances(divergence=torch.tensor([0.5], requires_grad=True) * 2, changed=torch.tensor([True]))
         metrics.count_gates(torch.tensor([2]), [torch.tensor([0.5], requires_grad=True) * 1])
         assert not any(value.requires_grad for value in metrics._sums.values())

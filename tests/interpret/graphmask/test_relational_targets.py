@@ -110,9 +110,7 @@ def test_the_masker_knows_the_relations_of_the_vocabulary(vocab) -> None:
 def test_trained_from_configs_and_loaded_again(encoder: str, tmp_path) -> None:
     model = {"type": "toy_tagger", "graph_encoder": ENCODERS[encoder]}
     train(target_config(model, num_epochs=2), tmp_path / "target")
-    config = graphmask_config(
-        tmp_path / "target" / "model.tar.gz", masker={"type": "bilinear", "hidden_dim": 4}
-    )
+    config = graphmask_config(tmp_path / "target" / "model.tar.gz", masker={"type": "bilinear", "hidden_dim": 4})
     trained = train(config, tmp_path / "graphmask").eval()
     (tmp_path / "target" / "model.tar.gz").unlink()
     loaded = Model.from_archive(str(tmp_path / "graphmask" / "model.tar.gz")).eval()

@@ -12,9 +12,7 @@ BOUND = 0.05
 
 
 def evaluation(kept: float, changed: float, comparable: bool = True) -> dict:
-    return SelectionCriterion("changed", BOUND).evaluate(
-        {"kept": kept, "changed": changed}, comparable=comparable
-    )
+    return SelectionCriterion("changed", BOUND).evaluate({"kept": kept, "changed": changed}, comparable=comparable)
 
 
 class TestTheOrderOfEpochs:
@@ -26,16 +24,12 @@ class TestTheOrderOfEpochs:
         assert feasible["selection"] < infeasible["selection"]
 
     @given(SHARES, st.floats(0, BOUND), SHARES, st.floats(0, BOUND))
-    def test_among_feasible_epochs_fewer_kept_messages_win(
-        self, kept, changed, other_kept, other_changed
-    ) -> None:
+    def test_among_feasible_epochs_fewer_kept_messages_win(self, kept, changed, other_kept, other_changed) -> None:
         first, second = evaluation(kept, changed), evaluation(other_kept, other_changed)
         assert (first["selection"] < second["selection"]) == (kept < other_kept)
 
     @given(SHARES, st.floats(BOUND, 1, exclude_min=True), SHARES, st.floats(BOUND, 1, exclude_min=True))
-    def test_among_infeasible_epochs_the_smaller_violation_wins(
-        self, kept, changed, other_kept, other_changed
-    ) -> None:
+    def test_among_infeasible_epochs_the_smaller_violation_wins(self, kept, changed, other_kept, other_changed) -> None:
         first, second = evaluation(kept, changed), evaluation(other_kept, other_changed)
         if changed < other_changed:
             assert first["selection"] <= second["selection"]

@@ -64,9 +64,7 @@ class TestCurve:
     def test_it_is_over_all_batches(self, model, batches) -> None:
         (point,) = threshold_curve(model, batches, [float(model.threshold)])
         outputs = [model(**batch) for batch in batches]
-        assert point.changed == pytest.approx(
-            float(torch.cat([o["changed"] for o in outputs]).float().mean())
-        )
+        assert point.changed == pytest.approx(float(torch.cat([o["changed"] for o in outputs]).float().mean()))
         decisions = torch.cat([layer for o in outputs for layer in o["attribution"].kept])
         assert point.kept == pytest.approx(float(decisions.float().mean()))
 
@@ -74,9 +72,7 @@ class TestCurve:
 @pytest.mark.parametrize("max_changed", [0.0, 0.1, 0.25, 0.5, 1.0])
 @pytest.mark.parametrize("kind", ["tagger", "classifier"])
 class TestChoice:
-    def test_it_satisfies_the_bound_and_comes_close_to_the_best(
-        self, kind, max_changed, vocab, batches
-    ) -> None:
+    def test_it_satisfies_the_bound_and_comes_close_to_the_best(self, kind, max_changed, vocab, batches) -> None:
         model = toy_graphmask(kind, vocab, batches[0])
         before = float(model.threshold)
         chosen = choose_threshold(model, batches, max_changed, steps=STEPS)[0]

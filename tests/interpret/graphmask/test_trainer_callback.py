@@ -22,9 +22,7 @@ def target(tmp_path_factory) -> Path:
     return folder / "model.tar.gz"
 
 
-def trainer_of(
-    model, num_epochs: int = 10, patience=None, validation=True, distributed=False
-) -> SimpleNamespace:
+def trainer_of(model, num_epochs: int = 10, patience=None, validation=True, distributed=False) -> SimpleNamespace:
     """What the callback looks at."""
     return SimpleNamespace(
         model=model,
@@ -50,9 +48,7 @@ class TestCollapse:
         model = toy_graphmask("tagger", vocab)
         metrics = {"validation_kept": 0.0, "validation_kept_layer_0": 0.0, "validation_kept_layer_1": 0.0005}
         (message,) = started(model)._diagnose(model, metrics)
-        assert (
-            message.startswith("Collapsed: the enabled layers keep 0.05%") and "initial_multiplier" in message
-        )
+        assert message.startswith("Collapsed: the enabled layers keep 0.05%") and "initial_multiplier" in message
         assert "at its bound" not in message
         with torch.no_grad():
             model.lagrangian.multiplier.fill_(30.0)
@@ -116,9 +112,7 @@ class TestFloor:
         callback = started(model)
         assert diagnosed(callback, model, **self.HEALTHY, validation_divergence_floor=0.04) == []
         (message,) = callback._diagnose(model, {**self.HEALTHY, "validation_divergence_floor": 0.2})
-        assert message.startswith(
-            "With all gates open the divergence is 0.2 already, above the allowance 0.05"
-        )
+        assert message.startswith("With all gates open the divergence is 0.2 already, above the allowance 0.05")
 
     def test_with_dropout_it_is_that_of_training(self, vocab) -> None:
         model = toy_graphmask("tagger", vocab, dropout_in_masked_pass=True)
@@ -191,10 +185,7 @@ class TestWhatARunSays:
         config["trainer"]["optimizer"] = {"type": "adam", "lr": 0.3}
         model = train(config, tmp_path / "run")
         log = log_of(tmp_path / "run")
-        assert (
-            "Collapsed: the enabled layers keep 0.00% of their messages and the multiplier is at its bound"
-            in log
-        )
+        assert "Collapsed: the enabled layers keep 0.00% of their messages and the multiplier is at its bound" in log
         assert "No epoch met the constraint (changed at most 0)" in log
         assert model.training_summary["constraint_met"] == 0
         assert f"{model.training_summary['changed']:.1%} of the instances changed" in log

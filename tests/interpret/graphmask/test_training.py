@@ -73,11 +73,7 @@ class TestARun:
     def test_it_finds_what_the_target_needs(self, trained) -> None:
         # The toy's tags are what enters a node along an `a` or `b` edge: one layer of direct edges is enough.
         metrics = json.loads((trained / "metrics.json").read_text())
-        best = {
-            key[len("best_validation_") :]: value
-            for key, value in metrics.items()
-            if key.startswith("best_v")
-        }
+        best = {key[len("best_validation_") :]: value for key, value in metrics.items() if key.startswith("best_v")}
         assert best["original_accuracy"] > 0.9 and best["constraint_met"] == 1
         assert 0.05 < best["kept"] < 0.6 and best["_kept_direct"] > 2 * best["_kept_inverse"]
         assert best["changed"] <= 0.5 and best["random_changed"] > best["changed"] + 0.2
@@ -140,9 +136,7 @@ class TestTheArchive:
 
 
 @pytest.mark.parametrize("loader", [{"batch_size": 8, "shuffle": True}, "bucket"])
-def test_recovered_training_is_bitwise_that_without_interruption(
-    target, tmp_path, loader, monkeypatch
-) -> None:
+def test_recovered_training_is_bitwise_that_without_interruption(target, tmp_path, loader, monkeypatch) -> None:
     config = graphmask_config(target, dropout_in_masked_pass=True)
     if loader == "bucket":
         sampler = {"type": "bucket", "batch_size": 8, "sorting_keys": ["features"], "padding_noise": 0.3}
@@ -157,9 +151,7 @@ def test_recovered_training_is_bitwise_that_without_interruption(
     train(config, tmp_path / "interrupted", recover=True)
     for name in ("model_state_e3_b0.th", "best.th"):
         whole, recovered = (read_state(tmp_path / run / name) for run in ("whole", "interrupted"))
-        summaries = [
-            json.loads(state.pop("_extra_state"))["training_summary"] for state in (whole, recovered)
-        ]
+        summaries = [json.loads(state.pop("_extra_state"))["training_summary"] for state in (whole, recovered)]
         assert same_state(whole, recovered)
         assert summaries[0] == summaries[1]
 

@@ -35,9 +35,7 @@ class Interruption(TrainerCallback):
     at: Optional[tuple] = None
     error: Type[BaseException] = RuntimeError
 
-    def on_batch(
-        self, trainer, batch_inputs, batch_outputs, batch_metrics, epoch, batch_number, **kwargs
-    ) -> None:
+    def on_batch(self, trainer, batch_inputs, batch_outputs, batch_metrics, epoch, batch_number, **kwargs) -> None:
         if (epoch, batch_number) == Interruption.at:
             raise Interruption.error("Stopped by the test.")
 
@@ -48,9 +46,7 @@ class Observer(TrainerCallback):
 
     seen: list = []
 
-    def on_batch(
-        self, trainer, batch_inputs, batch_outputs, batch_metrics, epoch, batch_number, is_training, **kwargs
-    ):
+    def on_batch(self, trainer, batch_inputs, batch_outputs, batch_metrics, epoch, batch_number, is_training, **kwargs):
         Observer.seen.append((epoch, is_training, int(trainer.model.enabled_layers)))
 
 
@@ -67,9 +63,7 @@ def target_config(model: Optional[Dict[str, Any]] = None, **trainer: Any) -> Dic
     }
 
 
-def graphmask_config(
-    target: Path, *, callback: Optional[Dict[str, Any]] = None, **settings: Any
-) -> Dict[str, Any]:
+def graphmask_config(target: Path, *, callback: Optional[Dict[str, Any]] = None, **settings: Any) -> Dict[str, Any]:
     """GraphMask on a trained toy: two layers, enabled in the first two of three epochs."""
     return {
         **DATA,

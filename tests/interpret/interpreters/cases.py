@@ -59,9 +59,7 @@ def assert_graphs_are_explained_apart(
     for instance, of_batch in zip(instances, together):
         alone = make().interpret(masked_model, batch_of([instance], vocab, torch.double))
         for layer in range(alone.num_layers):
-            torch.testing.assert_close(
-                of_batch.scores[layer], alone.scores[layer], atol=tolerance, rtol=tolerance
-            )
+            torch.testing.assert_close(of_batch.scores[layer], alone.scores[layer], atol=tolerance, rtol=tolerance)
             assert torch.equal(of_batch.kept[layer], alone.kept[layer])
 
 

@@ -35,9 +35,7 @@ def test_it_is_an_interpreter(kind, settings, vocab):
         masked_model,
         small_batch(vocab, count=4, most_edges=2),
     )
-    assert all(
-        torch.equal(*pair) for pair in zip(attribution.kept, map(torch.Tensor.bool, attribution.scores))
-    )
+    assert all(torch.equal(*pair) for pair in zip(attribution.kept, map(torch.Tensor.bool, attribution.scores)))
 
 
 def prediction_by_loops(target, batch, kept):
@@ -49,9 +47,7 @@ def prediction_by_loops(target, batch, kept):
     return target.scorer(graph.pad_nodes(nodes, batch["features"].size(1)))
 
 
-@pytest.mark.parametrize(
-    "settings", [{}, {"criterion": "divergence"}, {"criterion": "divergence", "allowance": 0.005}]
-)
+@pytest.mark.parametrize("settings", [{}, {"criterion": "divergence"}, {"criterion": "divergence", "allowance": 0.005}])
 def test_it_agrees_with_a_search_by_loops(settings, vocab):
     """Every subset of every graph, one pass each, by another implementation of the encoder."""
     target, batch = toy_target("tagger", vocab), small_batch(vocab)
@@ -116,9 +112,7 @@ def test_large_graphs_are_refused_before_the_search(vocab, monkeypatch):
     masked_model, batch = MaskedModel(toy_target("tagger", vocab)), small_batch(vocab, most_edges=4)
     num_messages = 2 * int(batch["graph"].edges_per_graph().max())
     monkeypatch.setattr(masked_model, "masked", lambda *_: pytest.fail("It has begun to search."))
-    with pytest.raises(
-        ConfigurationError, match=f"{num_messages} messages .* max_messages = 3.*Explain smaller"
-    ):
+    with pytest.raises(ConfigurationError, match=f"{num_messages} messages .* max_messages = 3.*Explain smaller"):
         ErasureSearch(max_messages=3).interpret(masked_model, batch)
 
 

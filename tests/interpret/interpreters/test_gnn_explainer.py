@@ -130,9 +130,7 @@ def test_it_agrees_with_pytorch_geometric(vocab):
     from torch_geometric.explain import Explainer, GNNExplainer
     from torch_geometric.nn import FastRGCNConv
 
-    target = toy_target(
-        "classifier", vocab, encoder="rgcn", num_layers=1, encoder_settings={"activation": "tanh"}
-    )
+    target = toy_target("classifier", vocab, encoder="rgcn", num_layers=1, encoder_settings={"activation": "tanh"})
     target = target.double()
     (layer,) = target.graph_encoder.layers
     weight = layer.relation_transform.weight.squeeze(1)  # Shape: (num_relations, output_dim, input_dim)
@@ -189,7 +187,6 @@ def test_it_agrees_with_pytorch_geometric(vocab):
 def test_the_size_presses_on_gates(vocab):
     masked_model, batch = MaskedModel(target_of("classifier", vocab)), toy_batch(vocab)
     loose, pressed = (
-        GnnExplainer(size_coefficient=coefficient).interpret(masked_model, batch)
-        for coefficient in (0.0, 5.0)
+        GnnExplainer(size_coefficient=coefficient).interpret(masked_model, batch) for coefficient in (0.0, 5.0)
     )
     assert pressed.kept_share() < 0.05 < loose.kept_share()

@@ -49,9 +49,7 @@ def likelihood(masked_model: MaskedModel, batch: Any, scales: List[Any]) -> torc
 @pytest.mark.parametrize("target", sorted(TARGETS))
 @pytest.mark.parametrize("name", NAMES)
 def test_they_are_interpreters(name, target, vocab):
-    assert_is_interpreter(
-        lambda: made(name), MaskedModel(target_of(target, vocab)), toy_batch(vocab, count=5)
-    )
+    assert_is_interpreter(lambda: made(name), MaskedModel(target_of(target, vocab)), toy_batch(vocab, count=5))
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
@@ -154,10 +152,7 @@ def test_integrated_gradients_of_a_smooth_model_are_complete_in_few_steps(seed, 
     batch = batch_of(toy_instances(seed, 2), vocab, torch.double)
     actual = IntegratedGradients(num_steps=num_steps, signed=True).interpret(masked_model, batch)
     num_edges = batch["graph"].num_edges
-    ends = [
-        likelihood(masked_model, batch, [torch.full((num_edges,), end, dtype=torch.double)] * 3)
-        for end in (1, 0)
-    ]
+    ends = [likelihood(masked_model, batch, [torch.full((num_edges,), end, dtype=torch.double)] * 3) for end in (1, 0)]
     assert sums_of_instances(actual) == pytest.approx((ends[0] - ends[1]).tolist(), abs=1e-5)
 
 
@@ -168,9 +163,7 @@ def test_integrated_gradients_are_not_weighted_by_the_step(vocab):
     """
     masked_model = MaskedModel(target_of("entity_gcn, dense", vocab))
     batch = toy_batch(vocab, count=4)
-    few, many = (
-        IntegratedGradients(num_steps=steps, signed=True).interpret(masked_model, batch) for steps in (16, 64)
-    )
+    few, many = (IntegratedGradients(num_steps=steps, signed=True).interpret(masked_model, batch) for steps in (16, 64))
     for layer in range(few.num_layers):
         torch.testing.assert_close(few.scores[layer], many.scores[layer], atol=1e-5, rtol=1e-4)
 

@@ -112,9 +112,7 @@ def test_noise_has_the_standard_deviation_of_messages_and_not_their_variance(voc
 def test_statistics_of_each_graph(seed, scale):
     vocab = toy_vocabulary()
     graph = toy_batch(vocab, seed, 6)["graph"]
-    values = scale * torch.randn(
-        graph.num_edges, 3, dtype=torch.double, generator=torch.Generator().manual_seed(seed)
-    )
+    values = scale * torch.randn(graph.num_edges, 3, dtype=torch.double, generator=torch.Generator().manual_seed(seed))
     actual = statistics_per_graph(values, graph, 1e-3)
     for owner in range(graph.num_graphs):
         own = values[graph.edge_graph == owner]
@@ -135,9 +133,7 @@ def test_statistics_of_data(vocab):
         values = torch.cat([batch[number].values for batch in layers])
         for row in range(6):
             torch.testing.assert_close(statistics[number].mean[row], values.mean(0))
-            torch.testing.assert_close(
-                statistics[number].std[row], values.std(0, correction=0).clamp(min=0.01)
-            )
+            torch.testing.assert_close(statistics[number].std[row], values.std(0, correction=0).clamp(min=0.01))
         assert torch.equal(attribution.replacements[number], statistics[number].mean)
     with pytest.raises(ValueError, match="no message"):
         interpreter.collect_statistics(masked_model, [batch_of([toy_instances()[3]], vocab)])

@@ -76,9 +76,7 @@ def test_leaving_out_one_message_by_hand(vocab):
                     masked = target(**batch)
                 divergence = Kl()(original["logits"], masked["logits"], original["mask"])
                 instance = int(graph.edge_graph[edge])
-                assert float(actual.scores[layer][edge]) == pytest.approx(
-                    float(divergence[instance]), abs=1e-5
-                )
+                assert float(actual.scores[layer][edge]) == pytest.approx(float(divergence[instance]), abs=1e-5)
                 others = torch.cat([divergence[:instance], divergence[instance + 1 :]])
                 assert not others.any()
 

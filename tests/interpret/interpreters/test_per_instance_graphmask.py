@@ -79,9 +79,7 @@ def test_the_dense_path_needs_no_edge_lists(target, vocab, monkeypatch):
 @pytest.mark.parametrize("learn_baselines", [True, False])
 def test_the_allowance_holds_for_each_instance(learn_baselines, target, vocab):
     masked_model, batch = MaskedModel(target_of(target, vocab)), toy_batch(vocab, count=16)
-    interpreter = PerInstanceGraphMask(
-        num_steps=60, learning_rate=0.3, allowance=0.04, learn_baselines=learn_baselines
-    )
+    interpreter = PerInstanceGraphMask(num_steps=60, learning_rate=0.3, allowance=0.04, learn_baselines=learn_baselines)
     attribution = interpreter.interpret(masked_model, batch)
     with torch.no_grad():
         unmasked = masked_model.unmasked(batch, "unreported")
@@ -196,12 +194,8 @@ def test_it_is_near_the_best_of_all_choices(vocab):
     """With zeros for dropped messages, on graphs small enough to try every choice of messages."""
     target = toy_target("classifier", vocab, encoder="rgcn", num_layers=1)
     masked_model = MaskedModel(target)
-    instances = [
-        instance for instance in toy_instances(seed=2, count=40) if 4 <= len(instance["graph"].edges) <= 6
-    ]
-    attributions = PerInstanceGraphMask(learn_baselines=False).interpret(
-        masked_model, batch_of(instances, vocab)
-    )
+    instances = [instance for instance in toy_instances(seed=2, count=40) if 4 <= len(instance["graph"].edges) <= 6]
+    attributions = PerInstanceGraphMask(learn_baselines=False).interpret(masked_model, batch_of(instances, vocab))
     kept, best, total = 0, 0, 0
     for instance, attribution in zip(instances, attributions.split()):
         batch = batch_of([instance], vocab)

@@ -73,9 +73,7 @@ class TestTheLocation:
         for scores in (gate._scores_of_cells, gate._scores_of_edges):
             generator = torch.Generator().manual_seed(3)
             sources, targets = (
-                torch.randn(graph.num_nodes, 4, generator=generator, dtype=torch.float64)
-                .to(dtype)
-                .requires_grad_()
+                torch.randn(graph.num_nodes, 4, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
                 for _ in range(2)
             )
             found = scores(sources, targets, RelationLayout(graph))
@@ -118,16 +116,12 @@ class TestTheLocation:
             torch.manual_seed(seed)
             graph = Graph.from_edges(50, [(u, v) for u in range(50) for v in range(50)], [2, 3] * 1250)
             states = torch.randn(50, 64)
-            locations = BilinearMasker([64], [64], NUM_RELATIONS)(
-                Messages(0, states, graph, must_not_be_computed)
-            )
+            locations = BilinearMasker([64], [64], NUM_RELATIONS)(Messages(0, states, graph, must_not_be_computed))
             assert 2.5 < locations.mean() < 3.5 and 0.2 < locations.std() < 1.2
             torch.manual_seed(seed)
             torch.randn(50, 64)
             shifted = BilinearMasker([64], [64], NUM_RELATIONS, location_bias=-2.0)
-            assert torch.allclose(
-                shifted(Messages(0, states, graph, must_not_be_computed)), locations - 5, atol=1e-5
-            )
+            assert torch.allclose(shifted(Messages(0, states, graph, must_not_be_computed)), locations - 5, atol=1e-5)
 
     def test_unseen_relations_are_kept(self) -> None:
         torch.manual_seed(0)

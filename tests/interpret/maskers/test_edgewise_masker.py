@@ -123,9 +123,10 @@ class TestParameters:
 
     def test_the_hidden_layer_has_the_size_of_the_messages_by_default(self) -> None:
         assert [gate.hidden_bias.numel() for gate in EdgewiseMasker(NODE_DIMS, MESSAGE_DIMS).gates] == [6, 5]
-        assert [
-            gate.hidden_bias.numel() for gate in EdgewiseMasker(NODE_DIMS, MESSAGE_DIMS, hidden_dim=7).gates
-        ] == [7, 7]
+        assert [gate.hidden_bias.numel() for gate in EdgewiseMasker(NODE_DIMS, MESSAGE_DIMS, hidden_dim=7).gates] == [
+            7,
+            7,
+        ]
 
 
 def test_layers_must_agree() -> None:

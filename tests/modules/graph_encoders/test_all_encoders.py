@@ -74,9 +74,7 @@ def test_dimensions(name: str) -> None:
 
 @every_encoder
 def test_relations_come_from_the_namespace(name: str) -> None:
-    encoder = build(
-        name, Vocabulary(counter={"link_labels": {"MATCH": 1}}), edge_label_namespace="link_labels"
-    )
+    encoder = build(name, Vocabulary(counter={"link_labels": {"MATCH": 1}}), edge_label_namespace="link_labels")
     assert {rows.size(0) for _, rows in relation_rows(encoder)} == {3}
 
 

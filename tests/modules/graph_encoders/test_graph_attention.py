@@ -70,9 +70,7 @@ def test_it_is_a_graph_encoder(options) -> None:
     torch.manual_seed(0)
     encoder = GraphAttention(VOCABULARY, 4, 6, dropout=0.3, **options)
     # A message that is not finite makes the attention to it, and so all of its target's, not finite either.
-    assert_is_graph_encoder(
-        encoder, NUM_RELATIONS, reference=loop_reference, isolates_infinite_messages=False
-    )
+    assert_is_graph_encoder(encoder, NUM_RELATIONS, reference=loop_reference, isolates_infinite_messages=False)
 
 
 def recorded(encoder: GraphAttention, states: torch.Tensor, graph: Graph) -> list:
@@ -96,9 +94,7 @@ def test_messages_show_the_weights() -> None:
     for layer, messages in zip(encoder.layers, recorded(encoder, example_states(encoder, graph), graph)):
         expected = loop_weights(layer, messages.node_states, graph)
         torch.testing.assert_close(messages.weights, expected, rtol=0, atol=1e-10)
-        entered = torch.zeros(graph.num_nodes, 2, dtype=torch.float64).index_add(
-            0, graph.targets, messages.weights
-        )
+        entered = torch.zeros(graph.num_nodes, 2, dtype=torch.float64).index_add(0, graph.targets, messages.weights)
         has_edges = torch.bincount(graph.targets, minlength=graph.num_nodes) > 0
         torch.testing.assert_close(entered, has_edges.double().unsqueeze(-1).expand(-1, 2))
 
@@ -142,9 +138,9 @@ def test_softmax_over_targets(data) -> None:
     num_nodes = data.draw(st.integers(1, 4))
     targets = data.draw(st.lists(st.integers(0, num_nodes - 1), max_size=8))
     numbers = st.floats(-300, 300, width=32)
-    energies = torch.tensor(
-        [[data.draw(numbers), data.draw(numbers)] for _ in targets], dtype=torch.float64
-    ).view(-1, 2)
+    energies = torch.tensor([[data.draw(numbers), data.draw(numbers)] for _ in targets], dtype=torch.float64).view(
+        -1, 2
+    )
     graph = Graph.from_edges(num_nodes, [(0, target) for target in targets], [0] * len(targets))
     actual = softmax_over_targets(energies, graph)
     for node in range(num_nodes):

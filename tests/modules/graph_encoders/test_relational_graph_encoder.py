@@ -20,9 +20,7 @@ TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 MAKERS = {
     "entity_gcn": lambda **options: EntityGcn(VOCABULARY, 4, num_layers=2, **options),
-    "entity_gcn_separate": lambda **options: EntityGcn(
-        VOCABULARY, 4, 3, num_layers=2, share_weights=False, **options
-    ),
+    "entity_gcn_separate": lambda **options: EntityGcn(VOCABULARY, 4, 3, num_layers=2, share_weights=False, **options),
     "rgcn": lambda **options: Rgcn(VOCABULARY, 4, 6, **options),
     "rgcn_bases": lambda **options: Rgcn(VOCABULARY, 4, 6, num_bases=2, **options),
     "rgcn_blocks": lambda **options: Rgcn(VOCABULARY, 4, 6, num_blocks=2, **options),

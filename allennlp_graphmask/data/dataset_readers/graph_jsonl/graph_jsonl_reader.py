@@ -139,9 +139,7 @@ class GraphJsonlReader(RecordReader):
         texts = [node.text.lower() if self._lowercase else node.text for node in graph.nodes]
         # `apply_token_indexers` adds the indexers: workers of a data loader must not send them along. AllenNLP has no list without
         # elements.
-        nodes = ListField(
-            [TextField(tokens) for tokens in self._tokenizer.batch_tokenize(texts)] or [TextField([])]
-        )
+        nodes = ListField([TextField(tokens) for tokens in self._tokenizer.batch_tokenize(texts)] or [TextField([])])
         edges = [(edge.source, edge.target) for edge in graph.edges]
         labels = [edge.type for edge in graph.edges]
         if self._inverse_edges:
@@ -158,9 +156,7 @@ class GraphJsonlReader(RecordReader):
             metadata["label"] = graph.label
         else:
             node_labels = [node.label for node in graph.nodes]
-            fields["node_labels"] = OpenSequenceLabelField(
-                node_labels or [None], nodes, self._label_namespace
-            )
+            fields["node_labels"] = OpenSequenceLabelField(node_labels or [None], nodes, self._label_namespace)
             metadata["node_labels"] = node_labels
         fields["metadata"] = MetadataField(metadata)
         return Instance(fields)
@@ -168,9 +164,7 @@ class GraphJsonlReader(RecordReader):
     def _check_kind_of_labels(self, graph: TextGraph) -> None:
         if graph.classified in (None, self.classify):
             return
-        has, wants = (
-            ("the graph has a label", "nodes") if graph.label is not None else ("nodes have labels", "graphs")
-        )
+        has, wants = ("the graph has a label", "nodes") if graph.label is not None else ("nodes have labels", "graphs")
         raise ConfigurationError(
             f'{has}, but {wants} are to be classified ("classify": "{self.classify}"). Set "classify": '
             f'"{graph.classified}" for the reader and the model, or rename these labels: they are then kept as metadata.'

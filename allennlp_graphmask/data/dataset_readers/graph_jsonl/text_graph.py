@@ -114,9 +114,7 @@ class TextGraph(BaseModel, extra="allow", frozen=True):
             for end, node_number in (("source", edge.source), ("target", edge.target)):
                 if not 0 <= node_number < num_nodes:
                     nodes = (
-                        f"its {num_nodes} nodes are numbered 0 to {num_nodes - 1}"
-                        if num_nodes
-                        else "it has no nodes"
+                        f"its {num_nodes} nodes are numbered 0 to {num_nodes - 1}" if num_nodes else "it has no nodes"
                     )
                     raise ConfigurationError(
                         f"edges[{number}].{end} is {node_number}, which leaves the graph: {nodes}."

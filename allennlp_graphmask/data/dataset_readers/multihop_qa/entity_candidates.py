@@ -87,9 +87,7 @@ class EntityCandidates:
             )
         found = []
         for document in self._pipeline.pipe(texts):
-            check_annotation(
-                self._pipeline, document, "ENT_IOB", "'ner' or 'entity_ruler', which find entities"
-            )
+            check_annotation(self._pipeline, document, "ENT_IOB", "'ner' or 'entity_ruler', which find entities")
             names = dict.fromkeys(
                 strip_name(entity.text)
                 for entity in document.ents

@@ -98,17 +98,14 @@ class ListSplitter:
                 # Not all of the object may have been read. What is wrong further inside stays wrong: to read on would take the
                 # rest of the file into memory before the error.
                 is_cut_off = (
-                    error.msg.startswith("Unterminated string")
-                    or error.pos >= len(self._buffer) - _LONGEST_LITERAL
+                    error.msg.startswith("Unterminated string") or error.pos >= len(self._buffer) - _LONGEST_LITERAL
                 )
                 if is_cut_off and not self._at_end:
                     # As much again as there is: an object of n bytes is then decoded in O(n).
                     self._read_more(len(self._buffer) - self._position)
                     continue
                 self._consume_until(error.pos)
-                message = (
-                    "the file is cut off within an object" if is_cut_off else f"not valid JSON: {error.msg}"
-                )
+                message = "the file is cut off within an object" if is_cut_off else f"not valid JSON: {error.msg}"
                 raise self._error(message) from error
             except RecursionError as error:
                 raise self._error("the object is nested too deeply") from error

@@ -234,9 +234,7 @@ class MultihopQaReader(RecordReader):
         counts["mentions"] = len(mentions)
         counts["without mention"] = int(not mentions)
         if candidates.answer != UNKNOWN:
-            counts["answer mentioned"] = int(
-                any(mention.candidate == candidates.answer for mention in mentions)
-            )
+            counts["answer mentioned"] = int(any(mention.candidate == candidates.answer for mention in mentions))
 
         # The supports that are rows of the field.
         rows = list(range(len(supports)))
@@ -257,9 +255,7 @@ class MultihopQaReader(RecordReader):
         # `apply_token_indexers` adds the indexers: workers of a data loader must not send them along.
         fields: Dict[str, Field[Any]] = {
             "query": TextField(query[: self._max_query_tokens]),
-            "supports": ListField(
-                [TextField(supports[support].tokens) for support in rows] or [TextField([])]
-            ),
+            "supports": ListField([TextField(supports[support].tokens) for support in rows] or [TextField([])]),
             "mention_spans": TensorField(torch.from_numpy(spans), padding_value=UNKNOWN),
             "mention_candidates": TensorField(
                 torch.tensor([mention.candidate for mention in mentions], dtype=torch.long),
@@ -269,9 +265,7 @@ class MultihopQaReader(RecordReader):
                 torch.tensor([mention.is_subject for mention in mentions], dtype=torch.bool),
                 padding_value=False,
             ),
-            "candidate_mask": TensorField(
-                torch.ones(len(candidates.texts), dtype=torch.bool), padding_value=False
-            ),
+            "candidate_mask": TensorField(torch.ones(len(candidates.texts), dtype=torch.bool), padding_value=False),
             "answer": TensorField(torch.tensor(candidates.answer), padding_value=UNKNOWN),
             "graph": GraphField(len(mentions), edges, labels, label_names=MENTION_RELATIONS),
         }

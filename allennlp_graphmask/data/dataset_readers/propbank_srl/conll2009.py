@@ -67,9 +67,7 @@ def read_conll2009(path: str, syntax: str = "gold") -> Iterator[ConllBlock]:
             num_sentences += 1
             yield block
     if num_sentences == 0:
-        raise ConfigurationError(
-            f"{path} has no sentence: expected lines of tab-separated CoNLL-2009 columns."
-        )
+        raise ConfigurationError(f"{path} has no sentence: expected lines of tab-separated CoNLL-2009 columns.")
 
 
 def parse_conll2009(lines: Iterable[Line], source: str, syntax: str = "gold") -> Iterator[ConllBlock]:
@@ -197,9 +195,7 @@ class _SentenceParser:
             )
         # The number of digits comes first: int() refuses thousands of them.
         if len(text.lstrip("0")) > len(str(length)) or int(text) > length:
-            raise self._error(
-                line, f"the {self._head_column} is {text}, but the sentence has {length} tokens."
-            )
+            raise self._error(line, f"the {self._head_column} is {text}, but the sentence has {length} tokens.")
         head = int(text)
         return ROOT if head == 0 else head - 1
 

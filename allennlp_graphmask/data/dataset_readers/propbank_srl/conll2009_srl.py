@@ -72,9 +72,7 @@ class Conll2009SrlReader(RecordReader):
         self.syntax = syntax
         self._only_with_arguments = predicates == "with_arguments"
         self._token_indexers = token_indexers or {"tokens": SingleIdTokenIndexer(lowercase_tokens=True)}
-        self._lemma_indexers = lemma_indexers or {
-            "lemmas": SingleIdTokenIndexer("lemmas", feature_name="lemma_")
-        }
+        self._lemma_indexers = lemma_indexers or {"lemmas": SingleIdTokenIndexer("lemmas", feature_name="lemma_")}
         self._max_sentence_length = max_sentence_length
 
     def records(self, path: str) -> Iterator[Record]:
@@ -101,9 +99,7 @@ class Conll2009SrlReader(RecordReader):
 
     def _read_block(self, block: ConllBlock, path: str, counts: Counter[str]) -> List[Instance]:
         sentence = block.get_sentence()
-        check_scheme(
-            sentence.dependency_labels, self.dependency_scheme, f"{path}, sentence {sentence.sentence_id}"
-        )
+        check_scheme(sentence.dependency_labels, self.dependency_scheme, f"{path}, sentence {sentence.sentence_id}")
         if self._max_sentence_length is not None and len(sentence) > self._max_sentence_length:
             counts["too long"] += 1
             return []
@@ -111,9 +107,7 @@ class Conll2009SrlReader(RecordReader):
 
     def _select_predicates(self, sentence: DependencySentence) -> List[Predicate]:
         return [
-            predicate
-            for predicate in sentence.predicates
-            if not (self._only_with_arguments and predicate.roles == {})
+            predicate for predicate in sentence.predicates if not (self._only_with_arguments and predicate.roles == {})
         ]
 
     def text_to_instance(self, sentence: DependencySentence, predicate: Predicate) -> Instance:

@@ -68,15 +68,15 @@ class StarGraph:
             raise ConfigurationError(f"the query is {list(self.query)}, expected two different colours.")
         if not self.node_texts:
             raise ConfigurationError("the graph has no nodes, expected at least the centre.")
-        branches = {
-            source for (source, _), edge_type in zip(self.edges, self.edge_types) if edge_type == TO_CENTRE
-        }
+        branches = {source for (source, _), edge_type in zip(self.edges, self.edge_types) if edge_type == TO_CENTRE}
         sources = set()
         for number, ((source, target), edge_type) in enumerate(zip(self.edges, self.edge_types)):
             targets = branches if branches and edge_type != TO_CENTRE else {CENTRE}
             error = None
             if source == CENTRE or source in sources:
-                error = f"but the centre, node {CENTRE}, must have no edge that leaves it, and every other node exactly one"
+                error = (
+                    f"but the centre, node {CENTRE}, must have no edge that leaves it, and every other node exactly one"
+                )
             elif target not in targets:
                 error = f"expected it to go to the centre, node {CENTRE}"
                 if branches and edge_type != TO_CENTRE:
@@ -206,9 +206,7 @@ class StarGraph:
         query = np.zeros(2 * len(colours), dtype=np.float32)
         query[colours.index(self.query[0])] = 1
         query[len(colours) + colours.index(self.query[1])] = 1
-        leaves = [
-            source for (source, _), edge_type in zip(self.edges, self.edge_types) if edge_type != TO_CENTRE
-        ]
+        leaves = [source for (source, _), edge_type in zip(self.edges, self.edge_types) if edge_type != TO_CENTRE]
         features[leaves] = query
         return features
 

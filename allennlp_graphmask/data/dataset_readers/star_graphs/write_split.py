@@ -67,9 +67,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     options = parser.parse_args(arguments)
     sizes = {} if options.num_graphs is None else {f"num_{options.split}": options.num_graphs}
     try:
-        reader = StarGraphReader(
-            variant=options.variant, num_colours=options.num_colours, seed=options.seed, **sizes
-        )
+        reader = StarGraphReader(variant=options.variant, num_colours=options.num_colours, seed=options.seed, **sizes)
         count = write_star_graphs(reader.generate(options.split), options.file)
     except (ConfigurationError, OSError) as error:
         print(error, file=sys.stderr)

@@ -122,9 +122,7 @@ def test_questions_batch(reader, instances):
 
 def test_titles_can_be_candidates():
     reader = HotpotQaGraphReader(pipeline=pipeline(), title_candidates=True, entity_labels=["DATE"])
-    found = {
-        metadata(instance)["id"]: metadata(instance)["candidates"] for instance in reader.read(PARAGRAPHS)
-    }
+    found = {metadata(instance)["id"]: metadata(instance)["candidates"] for instance in reader.read(PARAGRAPHS)}
     assert found["bridge"] == ["yes", "no", "1931", "Tern Lighthouse", "Ostby", "Empty page"]
     assert found["comparison"] == ["yes", "no", "Ostby", "Marrow"]
 

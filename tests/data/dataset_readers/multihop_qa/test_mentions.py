@@ -73,9 +73,7 @@ def questions(draw):
     supports = draw(st.lists(TEXTS, max_size=3))
     clusters = []
     for words in supports:
-        spans = [
-            (first, last) for first in range(len(words)) for last in range(first, min(first + 3, len(words)))
-        ]
+        spans = [(first, last) for first in range(len(words)) for last in range(first, min(first + 3, len(words)))]
         cluster = st.lists(st.sampled_from(spans), max_size=4) if spans else st.just([])
         clusters.append(draw(st.lists(cluster, max_size=3)))
     return supports, draw(PHRASES), draw(PHRASES), clusters
@@ -91,9 +89,7 @@ def test_mentions_as_by_the_rules(question):
 
 
 def test_a_candidate_within_the_subject_is_a_mention():
-    found = find_mentions(
-        [["gardens", "of", "mumbai", "in", "mumbai"]], [("mumbai",)], [("gardens", "of", "mumbai")]
-    )
+    found = find_mentions([["gardens", "of", "mumbai", "in", "mumbai"]], [("mumbai",)], [("gardens", "of", "mumbai")])
     assert found.mentions == [
         Mention(0, 0, 2, -1, True, 1),
         Mention(0, 2, 2, 0, False, 0),

@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from allennlp_graphmask.data.dataset_readers.propbank_srl import DependencySentence, Predicate
 
 
-def row(
-    number: int, word: str, head: int, label: str, *, predicate: bool = False, roles: Sequence[str] = ()
-) -> str:
+def row(number: int, word: str, head: int, label: str, *, predicate: bool = False, roles: Sequence[str] = ()) -> str:
     """One line, whose gold and predicted columns are the same."""
     sense = f"{word.lower()}.01" if predicate else "_"
     columns = [number, word, word.lower(), word.lower(), "X", "X", "_", "_", head, head, label, label]
@@ -26,9 +24,7 @@ SHE_PLANS_TO_WIN = "\n".join(
     ]
 )
 #: One predicate without an argument.
-RAIN = "\n".join(
-    [row(1, "Raining", 0, "root", predicate=True, roles=["_"]), row(2, ".", 1, "punct", roles=["_"])]
-)
+RAIN = "\n".join([row(1, "Raining", 0, "root", predicate=True, roles=["_"]), row(2, ".", 1, "punct", roles=["_"])])
 #: No predicate.
 HELLO = row(1, "Hello", 0, "root")
 
@@ -60,9 +56,7 @@ def as_conll(gold: DependencySentence, predicted: Optional[DependencySentence] =
         here = next((predicate for predicate in gold.predicates if predicate.index == token), None)
         flags = ["Y" if here else "_", (here.sense or "_") if here else "_"]
         roles = [
-            (predicate.roles or {}).get(token, "_")
-            for predicate in gold.predicates
-            if predicate.roles is not None
+            (predicate.roles or {}).get(token, "_") for predicate in gold.predicates if predicate.roles is not None
         ]
         lines.append("\t".join(map(str, [token + 1, word, *pairs, *flags, *roles])))
     return "\n".join(lines)

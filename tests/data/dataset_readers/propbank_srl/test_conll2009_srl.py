@@ -150,9 +150,7 @@ def test_a_file_without_predicates_is_warned_about(tmp_path, caplog):
     path.write_text(text(HELLO, RAIN))
     with caplog.at_level(logging.WARNING):
         assert list(reader().read(path)) == []
-    assert warnings_in(caplog) == [
-        f"{path}: no instance: no sentence has a predicate with an argument (FILLPRED = Y)."
-    ]
+    assert warnings_in(caplog) == [f"{path}: no instance: no sentence has a predicate with an argument (FILLPRED = Y)."]
     caplog.clear()
     path.write_text(text(HELLO))
     with caplog.at_level(logging.WARNING):

@@ -88,9 +88,7 @@ def test_the_reader_makes_an_instance_of_each_predicate(syntax):
     reader = Conll2009SrlReader(SCHEMES[syntax], syntax=syntax)
     instances = list(reader.read(path_of("dev")))
     assert len(instances) == COUNTS["dev"][2]
-    assert (
-        sum(label != "_" for instance in instances for label in instance["roles"].labels) == COUNTS["dev"][3]
-    )
+    assert sum(label != "_" for instance in instances for label in instance["roles"].labels) == COUNTS["dev"][3]
     for instance in instances:
         roots = instance["metadata"]["heads"].count(-1)
         assert len(instance["graph"].edges) == 2 * (len(instance["tokens"]) - roots)

@@ -142,9 +142,7 @@ def test_colours_have_names_however_many_there_are() -> None:
     assert len(set(colour_names(50))) == 50
 
 
-EXAMPLE = StarGraph.from_leaves(
-    ("red", "blue"), ["red", "green"], leaf_branches=[0, 1], num_branches=2
-).to_json()
+EXAMPLE = StarGraph.from_leaves(("red", "blue"), ["red", "green"], leaf_branches=[0, 1], num_branches=2).to_json()
 
 
 @pytest.mark.parametrize(
