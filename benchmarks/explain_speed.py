@@ -4,7 +4,7 @@ second come out, from instances to lines of JSON.
 
     python -m benchmarks.explain_speed GRAPHMASK_ARCHIVE DATA_FILE [--batch-size 64] [--rounds 3]
 
-CPU seconds of this process, one thread unless OMP_NUM_THREADS says otherwise. Prediction and explanation take turns batch by
+CPU seconds of this process, one thread unless OMP_NUM_THREADS is set. Prediction and explanation take turns batch by
 batch, so that a machine whose speed drifts is the same for both. The median of the rounds, by their ratio, is reported.
 """
 

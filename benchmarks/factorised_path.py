@@ -77,7 +77,7 @@ def masked_step(model: GraphMask, states: torch.Tensor, graph: Graph) -> Callabl
 
 
 def graphmask_step(model: GraphMask, states: torch.Tensor, graph: Graph) -> Callable[[], None]:
-    """What a step of training computes before the optimizer."""
+    """Compute what a step of training computes before the optimizer."""
 
     def step() -> None:
         model(states=states, graph=graph)["loss"].backward()
@@ -86,7 +86,7 @@ def graphmask_step(model: GraphMask, states: torch.Tensor, graph: Graph) -> Call
 
 
 def memory(peak: bool) -> float:
-    """The resident memory of this process in megabytes, or its peak since the last `forget_peak_memory`."""
+    """Return the resident memory of this process in megabytes, or its peak since the last `forget_peak_memory`."""
     # Not `getrusage`, whose peak a process inherits from the one that started it, and which cannot be reset.
     with open("/proc/self/status") as status:
         line = next(line for line in status if line.startswith("VmHWM" if peak else "VmRSS"))

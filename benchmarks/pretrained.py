@@ -1,5 +1,5 @@
 """
-Makes an archive that comes with the package, and its model card, from finished training runs:
+Make an archive that comes with the package, and its model card, from finished training runs:
 
     export GRAPHMASK_DATA=/path/to/data
     allennlp train training_config/propbank/pretrained.jsonnet -s results/pretrained/model
@@ -8,7 +8,7 @@ Makes an archive that comes with the package, and its model card, from finished 
     allennlp train training_config/propbank/small_predicted.jsonnet -s results/pretrained/unlimited
     python -m benchmarks.pretrained results/pretrained
 
-The third run is the same architecture without the limit of size, for comparison. What the card says beside the figures is in
+The third run is the same architecture without the limit of size, for comparison. The text of the card beside the figures is in
 `benchmarks/pretrained_card.json`. Paths of this machine are taken out of the archive.
 """
 
@@ -42,7 +42,7 @@ def without_paths(text: str) -> str:
 
 
 def shipped_archive(archive_file: Path) -> bytes:
-    """The same archive without paths of this machine; equal bytes for an equal archive."""
+    """Copy an archive without the paths of this machine; equal archives give equal bytes."""
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(archive_file) as archive:
             archive.extractall(folder, filter="data")
@@ -67,7 +67,7 @@ def shipped_archive(archive_file: Path) -> bytes:
 
 
 def figures_of(runs: Path) -> Dict[str, Any]:
-    """What was measured on the development data."""
+    """Measure the archive on the development data."""
     archive = load_archive(str(runs / "graphmask" / "model.tar.gz"))
     assert isinstance(archive.model, GraphMask)
     chosen = archive.model.training_summary["threshold_choice"]

@@ -30,7 +30,7 @@ SENTENCES_PER_DOCUMENT = 3
 
 
 def sentences(path: Path) -> Iterator[List[List[str]]]:
-    """The rows of each sentence."""
+    """Yield the rows of each sentence."""
     rows: List[List[str]] = []
     with open_compressed(path) as file:
         for line in file:
@@ -95,7 +95,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
 
 
 def ship(pipeline_folder: Path) -> None:
-    """Copies a trained pipeline into the package, without paths of this machine."""
+    """Copy a trained pipeline into the package, without paths of this machine."""
     pipeline = spacy.load(pipeline_folder)
     pipeline.config["paths"] = {"train": None, "dev": None, "vectors": None, "init_tok2vec": None}
     pipeline.meta.update(

@@ -1,5 +1,5 @@
 """
-Trains a semantic role labelling model and GraphMask on it, for several seeds, with `allennlp train`, and measures what
+Train a semantic role labelling model and GraphMask on it, for several seeds, with `allennlp train`, and measure what
 `docs/results.md` reports. Needs the environment variable GRAPHMASK_DATA.
 
     python -m benchmarks.propbank --seeds 1 2 3 --output results/propbank --json results/propbank.jsonl
@@ -23,7 +23,7 @@ from benchmarks.training import evaluate, train
 
 
 def measure(archive_file: Path, batch_size: int) -> Dict[str, Any]:
-    """Everything that is reported of a GraphMask archive, on its validation data."""
+    """Measure all that is reported of a GraphMask archive, on its validation data."""
     archive = load_archive(str(archive_file))
     model, reader = archive.model, archive.validation_dataset_reader
     assert isinstance(model, GraphMask) and isinstance(reader, DatasetReader)
@@ -46,10 +46,10 @@ def measure(archive_file: Path, batch_size: int) -> Dict[str, Any]:
         "default_threshold": at(model.gate_distribution.threshold),
         "threshold_for_0.1": at(choose_threshold(model, whole, 0.1)[0].threshold),
     }
-    # A threshold that keeps its promise on the data it was chosen on may not on others.
-    for promised in (0.05, 0.1):
-        on_first = choose_threshold(model, first, promised)[0]
-        results[f"halves_for_{promised}"] = {
+    # A threshold that meets the bound on the data it was chosen on may not meet it on others.
+    for bound in (0.05, 0.1):
+        on_first = choose_threshold(model, first, bound)[0]
+        results[f"halves_for_{bound}"] = {
             "chosen_on_first_half": on_first._asdict(),
             "measured_on_second_half": threshold_curve(model, second, [on_first.threshold])[0]._asdict(),
         }

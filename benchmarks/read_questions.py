@@ -29,7 +29,7 @@ from allennlp_graphmask.data.dataset_readers.multihop_qa import WikiHopReader, r
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process has had."""
+    """Return the most memory that this process has had."""
     status = Path("/proc/self/status")
     if status.exists():
         # What `getrusage` tells on Linux includes the process that started this one.
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("file", help="questions in WikiHop's format")
     parser.add_argument("--megabytes", type=float, default=20, help="size of the smaller of the two files")
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--memory-only", action="store_true", help="read the file and tell the peak memory")
+    parser.add_argument("--memory-only", action="store_true", help="read the file and print the peak memory")
     arguments = parser.parse_args()
     if arguments.memory_only:
         sys.stdout.write(json.dumps(memory_of_reading(arguments.file)) + "\n")

@@ -1,6 +1,6 @@
 """
-Trains the small question answering model, the same model without its graph encoder, and GraphMask, for several seeds, with
-`allennlp train`, and measures what `docs/results.md` reports. Needs the environment variable GRAPHMASK_DATA.
+Train the small question answering model, the same model without its graph encoder, and GraphMask, for several seeds, with
+`allennlp train`, and measure what `docs/results.md` reports. Needs the environment variable GRAPHMASK_DATA.
 
     python -m benchmarks.wikihop --seeds 1 2 3 4 5 --output results/wikihop --json results/wikihop.jsonl
 
@@ -32,7 +32,7 @@ CONFIGS = Path(__file__).parent.parent / "training_config" / "wikihop"
 
 def split_questions(source: Path, folder: Path) -> Tuple[Path, Path]:
     """
-    Writes nine tenths of the questions to a file to train on, and one tenth to choose on. Questions about one subject stay
+    Write nine tenths of the questions to a file to train on, and one tenth to choose on. Questions about one subject stay
     together, as nearly no subject of the development questions occurs in the training data, and questions about one subject
     often have the same answer.
     """
@@ -57,8 +57,8 @@ def split_questions(source: Path, folder: Path) -> Tuple[Path, Path]:
 
 
 @torch.no_grad()
-def right_answers(model: Model, batches: Iterable[Dict[str, Any]]) -> List[bool]:
-    """Whether each question is answered rightly."""
+def correct_answers(model: Model, batches: Iterable[Dict[str, Any]]) -> List[bool]:
+    """Return whether each question is answered correctly."""
     model.eval()
     right: List[bool] = []
     for batch in batches:
@@ -70,7 +70,7 @@ def right_answers(model: Model, batches: Iterable[Dict[str, Any]]) -> List[bool]
 
 @torch.no_grad()
 def kept_by_layer_and_relation(model: GraphMask, batches: Iterable[Dict[str, Any]]) -> Dict[str, List[float]]:
-    """The share of messages kept in each layer, from the bottom, for each relation."""
+    """Compute the fraction of messages kept in each layer, from the bottom, for each relation."""
     kept: Dict[str, numpy.ndarray] = defaultdict(lambda: numpy.zeros(model.num_layers))
     total: Dict[str, int] = defaultdict(int)
     for batch in batches:
@@ -85,14 +85,14 @@ def kept_by_layer_and_relation(model: GraphMask, batches: Iterable[Dict[str, Any
 
 
 def measure(
-    folders: Dict[str, Path], selection_file: Path, dev_file: Path, batch_size: int, promises: List[float]
+    folders: Dict[str, Path], selection_file: Path, dev_file: Path, batch_size: int, bounds: List[float]
 ) -> Tuple[Dict[str, Any], Dict[str, List[bool]]]:
-    """Everything that is reported of one seed, and which questions each model answers rightly."""
+    """Measure all that is reported of one seed. Also return which questions each model answers correctly."""
     right: Dict[str, List[bool]] = {}
     for name in ("graph", "no_graph"):
         archive = load_archive(str(folders[name] / "model.tar.gz"))
         instances = list(archive.validation_dataset_reader.read(str(dev_file)))
-        right[name] = right_answers(archive.model, collate_by_size(instances, archive.model, batch_size))
+        right[name] = correct_answers(archive.model, collate_by_size(instances, archive.model, batch_size))
     archive = load_archive(str(folders["graphmask"] / "model.tar.gz"))
     model, reader = archive.model, archive.validation_dataset_reader
     assert isinstance(model, GraphMask)
@@ -108,10 +108,10 @@ def measure(
         "allowance": model.lagrangian.allowance,
         "as_trained": {"threshold": float(model.threshold), **evaluate(model, dev, random_draws=5)},
     }
-    for promised in promises:
-        chosen = choose_threshold(model, selection, promised)[0]
+    for bound in bounds:
+        chosen = choose_threshold(model, selection, bound)[0]
         model.threshold.fill_(chosen.threshold)
-        results[f"threshold_for_{promised}"] = {
+        results[f"threshold_for_{bound}"] = {
             "chosen": chosen._asdict(),
             "dev": evaluate(model, dev, random_draws=5),
             "kept_by_layer_and_relation": kept_by_layer_and_relation(model, dev),
@@ -121,8 +121,8 @@ def measure(
 
 def paired_bootstrap(first: numpy.ndarray, second: numpy.ndarray, draws: int = 10000) -> Dict[str, float]:
     """
-    The difference of two accuracies, with the interval that 95 % of it lies in when the questions are drawn again. Both arrays
-    say which model (row) answers which question (column) rightly; the mean over rows is compared.
+    Compute the difference of two accuracies with its 95 % bootstrap interval over questions. Both arrays hold whether a model
+    (row) answers a question (column) correctly; means over rows are compared.
     """
     differences = first.mean(0) - second.mean(0)
     chosen = numpy.random.default_rng(0).integers(0, len(differences), (draws, len(differences)))
@@ -141,7 +141,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the archives")
     parser.add_argument("--json", type=Path, required=True, help="file that a line for each seed is appended to")
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--promises", type=float, nargs="+", default=[0.05, 0.08, 0.1])
+    parser.add_argument(
+        "--bounds", type=float, nargs="+", default=[0.05, 0.08, 0.1], help="largest fractions of changed answers"
+    )
     arguments = parser.parse_args()
     import_plugins()
     data = Path(os.environ["GRAPHMASK_DATA"]) / "qa_wikihop_format"
@@ -166,7 +168,7 @@ def main() -> None:
             selection_file,
             data / "redocred_dev.json.xz",
             arguments.batch_size,
-            arguments.promises,
+            arguments.bounds,
         )
         for name, answers in right.items():
             all_right[name].append(answers)
