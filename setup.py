@@ -165,7 +165,7 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     author="The allennlp_graphmask authors",
-    url="https://github.com/allennlp-graphmask/allennlp_graphmask",
+    url="https://arxiv.org/abs/2010.00577",
     license="Apache-2.0",
     keywords="graph neural networks, explanation, interpretability, AllenNLP, semantic roles, question answering",
     classifiers=[

@@ -219,7 +219,7 @@ def test_metadata(metadata) -> None:
     assert metadata["Requires-Python"] == ">=3.11"
     assert "Apache-2.0" in (metadata["License-Expression"] or metadata["License"])
     assert metadata["Author"] == "The allennlp_graphmask authors"
-    assert metadata["Home-page"] == "https://github.com/allennlp-graphmask/allennlp_graphmask"
+    assert metadata["Home-page"] == "https://arxiv.org/abs/2010.00577"
     # Its own pins have no solution on current Python: with it as a dependency this package could not be installed.
     assert "allennlp" not in {Requirement(line).name for line in metadata.get_all("Requires-Dist")}
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
