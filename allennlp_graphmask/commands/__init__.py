@@ -1,6 +1,4 @@
-"""
-The subcommands that this plugin adds to `allennlp`.
-"""
+"""The subcommands that this plugin adds to `allennlp`."""
 
 from allennlp_graphmask.commands.compare_interpreters import CompareInterpreters
 from allennlp_graphmask.commands.explain import Explain

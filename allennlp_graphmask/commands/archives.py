@@ -19,17 +19,9 @@ _TARGET_OPTIONS = {
 
 def resolve_archive(name: str) -> str:
     """
-    Return what `load_archive` takes for an ARCHIVE on the command line.
-
-    # Parameters
-
-    name : `str`
-        The path of an archive or of the folder of a training run, an address that AllenNLP can fetch, or `pretrained:NAME` for
-        an archive that comes with the package.
-
-    # Raises
-
-    `ConfigurationError` if there is no such file.
+    Return what `load_archive` takes for an ARCHIVE on the command line: the path of an archive or of the folder of a
+    training run, an address that AllenNLP can fetch, or `pretrained:NAME` for an archive that comes with the package.
+    Raise a `ConfigurationError` if there is no such file.
     """
     if name.startswith(PREFIX):
         return pretrained_archive(name)

@@ -26,16 +26,9 @@ from allennlp_graphmask.evaluation.comparison import (
 
 def parse_configs(argument: Optional[str], what: str) -> Optional[Dict[str, Dict[str, Any]]]:
     """
-    Parse names separated by commas, or the path of a JSON or jsonnet file, into configurations by label. A file holds an object
-    with a registered name, or an object with `type`, for each label; it may stand under the key `interpreters` or `metrics`. The
-    prefix `edge_` of metrics may be left out.
-
-    # Parameters
-
-    argument : `str`, optional
-        `None` gives `None`.
-    what : `str`
-        `"interpreters"` or `"metrics"`.
+    Parse names separated by commas, or the path of a JSON or jsonnet file, into configurations by label; `None` gives
+    `None`. A file holds an object with a registered name, or an object with `type`, for each label; it may stand under
+    the key `what`, which is `"interpreters"` or `"metrics"`. The prefix `edge_` of metrics may be left out.
 
     # Raises
 
@@ -80,11 +73,7 @@ def parse_configs(argument: Optional[str], what: str) -> Optional[Dict[str, Dict
 
 
 def parse_allowances(argument: Optional[str]) -> Optional[List[float]]:
-    """
-    # Raises
-
-    `ConfigurationError` if they are not positive numbers separated by commas, each once.
-    """
+    """Parse different positive numbers, separated by commas. If they are not, raise a `ConfigurationError`."""
     if argument is None:
         return None
     try:
@@ -100,9 +89,7 @@ def parse_allowances(argument: Optional[str]) -> Optional[List[float]]:
 
 @Subcommand.register("compare-interpreters")
 class CompareInterpreters(Subcommand):
-    """
-    Registered as a `Subcommand` with name "compare-interpreters".
-    """
+    """Registered as a `Subcommand` with name "compare-interpreters"."""
 
     def add_subparser(self, parser: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
         description = (
@@ -137,11 +124,7 @@ class CompareInterpreters(Subcommand):
         for name, default, meaning in (
             ("batch-size", 16, "instances in a batch"),
             ("seed", 0, "of interpreters, controls and intervals"),
-            (
-                "seeds",
-                1,
-                "seeds of each interpreter that takes one, and maskers to train; their agreement is reported",
-            ),
+            ("seeds", 1, "seeds of each interpreter that takes one, and maskers to train; their agreement is reported"),
             ("num-random-controls", 3, "random controls of each explanation"),
             ("bootstrap-draws", 1000, "samples of instances for the intervals"),
             ("confidence", 0.95, "of the intervals"),

@@ -38,12 +38,8 @@ _INTERRUPTED = 130
 
 def parse_interpreter(argument: str) -> Dict[str, Any]:
     """
-    Return the config in a registered name, in a JSON object with `type` and settings, or in the path of a JSON or jsonnet file
-    with one.
-
-    # Raises
-
-    `ConfigurationError` if it is none of these, or no interpreter has the name.
+    Return the config in a registered name, in a JSON object with `type` and settings, or in the path of a JSON or
+    jsonnet file with one. Raise a `ConfigurationError` if it is none of these, or no interpreter has the name.
     """
     config: Any = {"type": argument}
     if argument.lstrip().startswith("{"):
@@ -72,11 +68,8 @@ def _parse_json(option: str, argument: str) -> Dict[str, Any]:
 
 def check_arguments(args: argparse.Namespace) -> None:
     """
-    Check what depends on no archive, and parse JSON in arguments.
-
-    # Raises
-
-    `ConfigurationError` if arguments do not fit together.
+    Check what depends on no archive, and parse JSON in arguments. Raise a `ConfigurationError` if arguments do not fit
+    together.
     """
     if (args.input is None) == (args.text is None):
         raise ConfigurationError(
@@ -156,9 +149,7 @@ def _report(message: str) -> None:
 
 @Subcommand.register("explain")
 class Explain(Subcommand):
-    """
-    Registered as a `Subcommand` with name "explain".
-    """
+    """Registered as a `Subcommand` with name "explain"."""
 
     def add_subparser(self, parser: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
         description = (
@@ -169,11 +160,7 @@ class Explain(Subcommand):
             self.name, description=description, help="Explain the predictions of a trained model."
         )
         add = subparser.add_argument
-        add(
-            "archive_file",
-            metavar="ARCHIVE",
-            help="an archive of GraphMask, or with --interpreter of a model",
-        )
+        add("archive_file", metavar="ARCHIVE", help="an archive of GraphMask, or with --interpreter of a model")
         add(
             "input",
             metavar="INPUT",
@@ -209,21 +196,13 @@ class Explain(Subcommand):
             help='settings of the model\'s predictor, such as \'{"spacy_model": "en_core_web_lg"}\'',
         )
         add_target_options(subparser)
-        add(
-            "--force",
-            action="store_true",
-            help="discard what an interrupted run with other arguments has written",
-        )
+        add("--force", action="store_true", help="discard what an interrupted run with other arguments has written")
         subparser.set_defaults(func=explain_for_arguments)
         return subparser
 
 
 def explain_for_arguments(args: argparse.Namespace) -> Outcome:
-    """
-    # Raises
-
-    `SystemExit` with `SOME_INPUTS_FAILED` if some inputs could not be explained.
-    """
+    """Explain the input. Raise `SystemExit` with `SOME_INPUTS_FAILED` if a part of it could not be explained."""
     check_arguments(args)
     # As in AllenNLP's evaluate: it would list every argument of everything that is built.
     logging.getLogger("allennlp.common.params").disabled = True

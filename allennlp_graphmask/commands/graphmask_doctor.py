@@ -13,9 +13,7 @@ from allennlp.common.checks import ConfigurationError
 
 @Subcommand.register("graphmask-doctor")
 class GraphMaskDoctor(Subcommand):
-    """
-    Registered as a `Subcommand` with name "graphmask-doctor".
-    """
+    """Registered as a `Subcommand` with name "graphmask-doctor"."""
 
     def add_subparser(self, parser: Any) -> argparse.ArgumentParser:
         description = (
@@ -28,11 +26,7 @@ class GraphMaskDoctor(Subcommand):
 
 
 def examine_installation(args: argparse.Namespace) -> None:
-    """
-    # Raises
-
-    `SystemExit` with status 1 if the installation is unusable.
-    """
+    """Print the findings. Raise `SystemExit` with status 1 if the installation is unusable."""
     try:
         from allennlp_graphmask_compat import doctor
     except ModuleNotFoundError as error:

@@ -55,20 +55,11 @@ def find_shipped_files(root: Path) -> Iterator[Path]:
 
 def copy_shipped_files(target: Path, *, overwrite: bool = False) -> CopiedFiles:
     """
-    Copy the configurations and fixtures to the folder `target`, which is created if necessary.
+    Copy the configurations and fixtures to the folder `target`, which is created if necessary. `overwrite` replaces
+    files with another content, which are an error otherwise.
 
-    All files are first copied to a hidden folder inside `target` and then moved to their places, so that no file is ever seen
-    half-written. Nothing is written if one of them is in the way.
-
-    # Parameters
-
-    target : `Path`
-    overwrite : `bool`, optional (default = `False`)
-        Whether to replace files with another content. Otherwise they are an error.
-
-    # Returns
-
-    `CopiedFiles`
+    All files are first copied to a hidden folder inside `target` and then moved to their places, so that no file is
+    ever seen half-written. Nothing is written if one of them is in the way.
     """
     if target.exists() and not target.is_dir():
         raise ConfigurationError(f"{target} is not a folder. Name a folder to copy to; it need not exist yet.")
@@ -123,9 +114,7 @@ def _find_blocking_path(target: Path, relative: Path) -> Path | None:
 
 @Subcommand.register("graphmask-init")
 class GraphMaskInit(Subcommand):
-    """
-    Registered as a `Subcommand` with name "graphmask-init".
-    """
+    """Registered as a `Subcommand` with name "graphmask-init"."""
 
     def add_subparser(self, parser: Any) -> argparse.ArgumentParser:
         description = "Copy the configurations and fixtures of allennlp_graphmask to a folder."

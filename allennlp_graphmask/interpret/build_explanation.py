@@ -74,14 +74,8 @@ def build_explanation(
             "nodes": nodes,
             "num_layers": attribution.num_layers,
             "edges": [
-                {
-                    "source": edge.source,
-                    "target": edge.target,
-                    "type": edge.relation,
-                    "score": tuple(map(round_number, edge.scores)),
-                    "kept": tuple(edge.kept),
-                }
-                for edge in attribution.edges()
+                {**edge, "score": tuple(map(round_number, edge["score"])), "kept": tuple(edge["kept"])}
+                for edge in attribution.to_json()["edges"]
             ],
             "prediction": {
                 "original": to_plain_json(output.get("original_prediction")),
@@ -168,15 +162,9 @@ def _plain_metadata(metadata: Dict[str, Any]) -> Dict[str, Any]:
 
 def build_provenance(model: torch.nn.Module, config: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
     """
-    Build the `provenance` of explanations made with a model. It reads all weights: compute it once, not for every explanation.
-
-    # Parameters
-
-    model : `torch.nn.Module`
-        The interpreter with the model that it explains.
-    config : `Dict[str, Any]`, optional (default = `None`)
-        The configuration that the model was trained with, as in its archive. Without it the provenance has neither its
-        fingerprint nor seeds.
+    Build the `provenance` of explanations made with a model (an interpreter together with the model that it explains).
+    It reads all weights: compute it once, not for every explanation. `config` is the configuration that the model was
+    trained with, as in its archive; without it the provenance has neither its fingerprint nor seeds.
     """
     return {
         "versions": {

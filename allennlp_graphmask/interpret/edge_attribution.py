@@ -90,12 +90,8 @@ class EdgeAttribution:
 
     def gates(self, kept: Optional[Sequence[torch.Tensor]] = None) -> List[Gate]:
         """
-        Return the gates that keep the kept messages and replace the others, for `MaskedModel.masked`.
-
-        # Parameters
-
-        kept : `Sequence[torch.Tensor]`, optional (default = `None`)
-            Other decisions than its own. Shape of each: `(num_edges,)`, `torch.bool`.
+        Return the gates that keep the kept messages and replace the others, for `MaskedModel.masked`; with `kept`,
+        those of other decisions than its own. Shape of each: `(num_edges,)`, `torch.bool`.
         """
         return [
             Gate(layer, replacement, per_graph=self.replacements_per_graph)
@@ -171,14 +167,5 @@ class EdgeAttribution:
         """Return plain Python data; AllenNLP's `sanitize` calls this."""
         return {
             "num_nodes": self.graph.num_nodes,
-            "edges": [
-                {
-                    "source": edge.source,
-                    "target": edge.target,
-                    "type": edge.relation,
-                    "score": edge.scores,
-                    "kept": edge.kept,
-                }
-                for edge in self.edges()
-            ],
+            "edges": [dict(zip(("source", "target", "type", "score", "kept"), edge)) for edge in self.edges()],
         }

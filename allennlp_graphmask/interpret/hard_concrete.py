@@ -69,13 +69,8 @@ class HardConcrete(FromParams):
 
     def score(self, location: torch.Tensor, threshold: Union[float, torch.Tensor, None] = None) -> torch.Tensor:
         """
-        Score gates so that a score is above one half if and only if the location is above the threshold: `sigmoid(a - threshold)`.
-        With the default threshold this is P(s' > 0.5).
-
-        # Parameters
-
-        location : `torch.Tensor`
-        threshold : `float` or `torch.Tensor`, optional (default = `self.threshold`)
+        Score gates so that a score is above one half if and only if the location is above the threshold, by default
+        `self.threshold`: `sigmoid(a - threshold)`. With the default threshold this is P(s' > 0.5).
         """
         above = location - (self.threshold if threshold is None else threshold)
         scores = torch.sigmoid(above)

@@ -21,22 +21,12 @@ _LOCKS: "weakref.WeakKeyDictionary[Model, threading.RLock]" = weakref.WeakKeyDic
 
 
 class UnmaskedPass(NamedTuple):
-    """
-    # Parameters
-
-    batch : `Dict[str, Any]`
-        The model's inputs.
-    output : `Dict[str, Any]`
-        The model's output.
-    layers : `List[Messages]`
-        The messages of each layer of its graph encoder.
-    inputs : `Dict[str, Any]`
-        The inputs for further passes: those of the batch and, where the model takes it, what lies below the graph encoder.
-    """
+    """The model's inputs, its output, and the messages of each layer of its graph encoder."""
 
     batch: Dict[str, Any]
     output: Dict[str, Any]
     layers: List[Messages]
+    #: The inputs for further passes: those of the batch and, where the model takes it, what lies below the graph encoder.
     inputs: Dict[str, Any]
 
     @property
@@ -92,11 +82,8 @@ class MaskedModel:
 
     def unmasked(self, batch: Dict[str, Any], metric_set: str = "unreported") -> UnmaskedPass:
         """
-        Run the model with all messages and record them.
-
-        # Raises
-
-        `RuntimeError` if the encoder does not show the messages of all its layers once.
+        Run the model with all messages and record them. Raise a `RuntimeError` if the encoder does not show the
+        messages of all its layers once.
         """
         encode_nodes = getattr(self.target, "encode_nodes", None)
         recorder = MessageRecorder()
@@ -159,11 +146,8 @@ class MaskedModel:
 
     def divergence(self, divergence: Divergence, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
         """
-        Measure a divergence from the output of an unmasked pass to that of a masked one. Shape: `(batch_size,)`.
-
-        # Raises
-
-        `ConfigurationError` if the model's output lacks the logits.
+        Measure a divergence from the output of an unmasked pass to that of a masked one. Shape: `(batch_size,)`. Raise
+        a `ConfigurationError` if the model's output lacks the logits.
         """
         if self._distribution not in masked:
             raise ConfigurationError(
@@ -179,12 +163,9 @@ class MaskedModel:
 
 class MessageRecorder:
     """
-    An intervention that keeps the (lazy) messages of every layer of one forward pass, from the bottom, in `layers`. It answers
-    with no gate, so that it can be nested with an intervention that does.
-
-    # Raises
-
-    `RuntimeError` if the encoder shows its layers out of order, as it does when it runs twice in one forward pass.
+    An intervention that keeps the (lazy) messages of every layer of one forward pass, from the bottom, in `layers`. It
+    answers with no gate, so that it can be nested with an intervention that does. It raises a `RuntimeError` if the
+    encoder shows its layers out of order, as it does when it runs twice in one forward pass.
     """
 
     def __init__(self) -> None:
@@ -202,15 +183,11 @@ class MessageRecorder:
 
 class LayerGates:
     """
-    An intervention that gates the messages of each layer.
+    An intervention that gates the messages of each layer, from the bottom; `None` leaves a layer as it is.
 
-    # Parameters
-
-    gates : `Sequence[Optional[Gate]]`
-        One for each layer, from the bottom; `None` leaves a layer as it is.
-    recorded : `Sequence[Messages]`, optional (default = `()`)
-        The messages of all layers of an earlier pass over the same input, in evaluation mode as this one. They are used again up
-        to and including the first layer with a gate: nothing that these messages are computed from can have changed.
+    `recorded` are the messages of all layers of an earlier pass over the same input, in evaluation mode as this one.
+    They are used again up to and including the first layer with a gate: nothing that these messages are computed from
+    can have changed.
     """
 
     def __init__(self, gates: Sequence[Optional[Gate]], recorded: Sequence[Messages] = ()) -> None:
@@ -227,16 +204,7 @@ class LayerGates:
 
 def find_graph_encoder(model: Model, name: Optional[str] = None) -> Tuple[str, GraphEncoder]:
     """
-    Find the graph encoder in a model, and its name there.
-
-    # Parameters
-
-    model : `Model`
-    name : `str`, optional
-        The dotted name of the encoder, for models with several.
-
-    # Raises
-
+    Find the graph encoder in a model, of several the one with this dotted name, and return its name there, too. Raise a
     `ConfigurationError` if there is none, or several and no name.
     """
     encoders = {path: module for path, module in model.named_modules() if isinstance(module, GraphEncoder)}

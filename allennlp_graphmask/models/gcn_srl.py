@@ -20,17 +20,8 @@ from allennlp_graphmask.modules.word_dropout import WordDropout
 class RoleScorer(nn.Module):
     """
     Scores each role for each word of a sentence, given a predicate ([Marcheggiani and Titov,
-    2017](https://arxiv.org/abs/1703.04826), section 4.3): `[h_word; h_predicate] . ReLU(U [u_lemma; v_role])`.
-
-    # Parameters
-
-    state_dim : `int`
-        Size of the word states.
-    num_roles : `int`
-    lemma_embedder : `TextFieldEmbedder`
-        Embeds the predicate's lemma (or frame), u_lemma.
-    role_dim : `int`
-        Size of the role embeddings v_role.
+    2017](https://arxiv.org/abs/1703.04826), section 4.3): `[h_word; h_predicate] . ReLU(U [u_lemma; v_role])`. The embedder gives
+    u_lemma, of the predicate's lemma (or frame).
     """
 
     def __init__(self, state_dim: int, num_roles: int, lemma_embedder: TextFieldEmbedder, role_dim: int) -> None:
@@ -46,19 +37,9 @@ class RoleScorer(nn.Module):
         self, word_states: torch.Tensor, predicate_states: torch.Tensor, predicate_lemma: TextFieldTensors
     ) -> torch.Tensor:
         """
-        # Parameters
-
-        word_states : `torch.Tensor`
-            Shape: `(batch_size, num_tokens, state_dim)`.
-        predicate_states : `torch.Tensor`
-            Shape: `(batch_size, state_dim)`.
-        predicate_lemma : `TextFieldTensors`
-            One token for each instance.
-
-        # Returns
-
-        `torch.Tensor`
-            Logits. Shape: `(batch_size, num_tokens, num_roles)`.
+        Compute the logits, shape `(batch_size, num_tokens, num_roles)`, from the states of words, shape
+        `(batch_size, num_tokens, state_dim)`, and predicates, shape `(batch_size, state_dim)`, and one token for each
+        instance.
         """
         # Shape: (batch_size, 1, 2 * state_dim)
         lemma = self.lemma_projection(self.lemma_embedder(predicate_lemma))
@@ -85,7 +66,6 @@ class GcnSemanticRoleLabeler(Model):
 
     # Parameters
 
-    vocab : `Vocabulary`
     text_field_embedder : `TextFieldEmbedder`
         Embeds the tokens: words, pretrained vectors, parts of speech, by one token indexer each.
     predicate_lemma_embedder : `TextFieldEmbedder`
@@ -167,12 +147,8 @@ class GcnSemanticRoleLabeler(Model):
         **_: Any,
     ) -> torch.Tensor:
         """
-        Compute the input of the graph encoder. Passes with different interventions can share it, as `node_states` of `forward`.
-
-        # Returns
-
-        `torch.Tensor`
-            Shape: `(num_nodes, graph_encoder.get_input_dim())`.
+        Compute the input of the graph encoder, shape `(num_nodes, graph_encoder.get_input_dim())`. Passes with
+        different interventions can share it, as `node_states` of `forward`.
         """
         mask = util.get_text_field_mask(tokens)  # Shape: (batch_size, num_tokens)
         if self.word_dropout is not None:
@@ -199,7 +175,6 @@ class GcnSemanticRoleLabeler(Model):
         """
         # Parameters
 
-        tokens : `TextFieldTensors`
         predicate_lemma : `TextFieldTensors`
             The lemma of each instance's predicate, as a text of one token.
         predicate_indicator : `torch.Tensor`
@@ -208,7 +183,6 @@ class GcnSemanticRoleLabeler(Model):
             Its nodes are the tokens.
         roles : `torch.Tensor`, optional
             The role of each token, -1 for roles unseen in training. Shape: `(batch_size, num_tokens)`.
-        metadata : `List[Dict[str, Any]]`, optional
         node_states : `torch.Tensor`, optional
             The result of `encode_nodes`. Shape: `(num_nodes, node_dim)`.
 

@@ -10,17 +10,11 @@ from allennlp.nn import util
 from allennlp.training.metrics import CategoricalAccuracy, FBetaMeasure
 from torch import nn
 
+from allennlp_graphmask.checks import check_choice
 from allennlp_graphmask.data.fields.open_label_field import NO_LABEL
 from allennlp_graphmask.graph import Graph
-from allennlp_graphmask.models.shared import (
-    build_label_prediction,
-    check_dim,
-    compute_known_label_loss,
-    count_labels,
-)
+from allennlp_graphmask.models.shared import build_label_prediction, check_dim, compute_known_label_loss, count_labels
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
-
-POOLINGS = ("max", "mean", "sum")
 
 
 @Model.register("graph_classifier")
@@ -34,7 +28,6 @@ class GraphClassifier(Model):
 
     # Parameters
 
-    vocab : `Vocabulary`
     text_field_embedder : `TextFieldEmbedder`
         Embeds the tokens of the nodes.
     text_encoder : `Seq2VecEncoder`, optional (default = the mean of the tokens)
@@ -69,10 +62,8 @@ class GraphClassifier(Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(vocab, **kwargs)
-        if classify not in ("graph", "nodes"):
-            raise ConfigurationError(f"classify must be 'graph' or 'nodes', got {classify!r}.")
-        if pooling not in POOLINGS:
-            raise ConfigurationError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}.")
+        check_choice("graph_classifier", ("graph", "nodes"), classify=classify)
+        check_choice("graph_classifier", ("max", "mean", "sum"), pooling=pooling)
         num_labels = count_labels(vocab, label_namespace)
         embedding_dim = text_field_embedder.get_output_dim()
         self.text_field_embedder = text_field_embedder
@@ -98,12 +89,8 @@ class GraphClassifier(Model):
 
     def encode_nodes(self, nodes: TextFieldTensors, graph: Graph, **_: Any) -> torch.Tensor:
         """
-        Compute the input of the graph encoder. Passes with different interventions can share it, as `node_states` of `forward`.
-
-        # Returns
-
-        `torch.Tensor`
-            Shape: `(num_nodes, node_dim)`.
+        Compute the input of the graph encoder, shape `(num_nodes, node_dim)`. Passes with different interventions can
+        share it, as `node_states` of `forward`.
         """
         embedded = self.text_field_embedder(nodes, num_wrapping_dims=1)
         tokens = graph.flatten_nodes(embedded)  # Shape: (num_nodes, num_tokens, embedding_dim)
@@ -132,12 +119,10 @@ class GraphClassifier(Model):
 
         nodes : `TextFieldTensors`
             From a `ListField`, a text for each node.
-        graph : `Graph`
         label : `torch.Tensor`, optional
             The label of each graph, -1 for labels unseen in training, -2 for none. Shape: `(batch_size,)`.
         node_labels : `torch.Tensor`, optional
             The same for each node. Shape: `(batch_size, max_nodes)`.
-        metadata : `List[Dict[str, Any]]`, optional
         node_states : `torch.Tensor`, optional
             The result of `encode_nodes`. Shape: `(num_nodes, node_dim)`.
 
@@ -215,20 +200,8 @@ class GraphClassifier(Model):
 
 def pool_nodes(states: torch.Tensor, graph: Graph, pooling: str) -> torch.Tensor:
     """
-    Combine the nodes of each graph to one vector.
-
-    # Parameters
-
-    states : `torch.Tensor`
-        Shape: `(num_nodes, node_dim)`.
-    graph : `Graph`
-    pooling : `str`
-        `"max"`, `"mean"` or `"sum"`.
-
-    # Returns
-
-    `torch.Tensor`
-        Zero for a graph without nodes. Shape: `(num_graphs, node_dim)`.
+    Combine the nodes of each graph, shape `(num_nodes, node_dim)`, to one vector, zero for a graph without nodes.
+    Shape: `(num_graphs, node_dim)`.
     """
     # Shape: (num_nodes,)
     graph_of_node = graph.repeat_for_nodes(torch.arange(graph.num_graphs, device=states.device))

@@ -9,6 +9,7 @@ from allennlp.nn import util
 from allennlp.training.metrics import Average
 from torch import nn
 
+from allennlp_graphmask.checks import check_at_least
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.models.shared import check_dim, compute_known_label_loss
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
@@ -33,7 +34,6 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
 
     # Parameters
 
-    vocab : `Vocabulary`
     text_field_embedder : `TextFieldEmbedder`
         Embeds the tokens of the supports and of the question.
     query_encoder : `Seq2VecEncoder`
@@ -90,8 +90,7 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
         self.scorer = scorer
         self.dropout = nn.Dropout(dropout)
         self.mention_dropout = nn.Dropout(mention_dropout)
-        if context_size < 0:
-            raise ConfigurationError(f"context_size is {context_size}, expected a number of tokens, 0 for none.")
+        check_at_least("graph_qa", 0, context_size=context_size)
         self._context_size = context_size
         self._use_subject_feature = use_subject_feature
 
@@ -138,11 +137,8 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
         **_: Any,
     ) -> Tuple[torch.Tensor, torch.Tensor]:
         """
-        Compute the input of the graph encoder. Passes with different interventions can share it, as `node_states` of `forward`.
-
-        # Returns
-
-        The encoded question, shape `(batch_size, query_dim)`, and the mentions, shape `(num_nodes, node_dim)`.
+        Compute the input of the graph encoder: the encoded question, shape `(batch_size, query_dim)`, and the mentions,
+        shape `(num_nodes, node_dim)`. Passes with different interventions can share it, as `node_states` of `forward`.
         """
         encoded_query = self.encode_query(query)
         mentions = self.dropout(self._embed_mentions(supports, mention_spans, graph))
@@ -186,7 +182,6 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
         """
         # Parameters
 
-        query : `TextFieldTensors`
         supports : `TextFieldTensors`
             From a `ListField`.
         mention_spans : `torch.Tensor`
@@ -201,7 +196,6 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
             Its nodes are the mentions.
         answer : `torch.Tensor`, optional
             The right candidate, -1 if it is not known or not a candidate. Shape: `(batch_size,)`.
-        metadata : `List[Dict[str, Any]]`, optional
         node_states : `Tuple[torch.Tensor, torch.Tensor]`, optional
             The result of `encode_nodes`.
 
@@ -290,22 +284,9 @@ class GraphQuestionAnswering(ModelWithRenamedParameters):
 
 def average_spans(embedded: torch.Tensor, spans: torch.Tensor, graph: Graph) -> torch.Tensor:
     """
-    Average the embeddings of each span.
-
-    # Parameters
-
-    embedded : `torch.Tensor`
-        Shape: `(batch_size, num_supports, num_tokens, embedding_dim)`.
-    spans : `torch.Tensor`
-        Support, first and last token (inclusive) of each span; one whose last token is before its first is empty. Shape:
-        `(batch_size, num_mentions, 3)`.
-    graph : `Graph`
-        Its nodes are the mentions.
-
-    # Returns
-
-    `torch.Tensor`
-        Zeros for an empty span. Shape: `(num_nodes, embedding_dim)`.
+    Average the embeddings, shape `(batch_size, num_supports, num_tokens, embedding_dim)`, of each span: its support,
+    first and last token (inclusive), shape `(batch_size, num_mentions, 3)`. A span whose last token is before its first
+    is empty, and gets zeros. The nodes of the graph are the mentions. Shape: `(num_nodes, embedding_dim)`.
     """
     batch_size, num_supports, num_tokens, _ = embedded.shape
     instance = torch.arange(batch_size, device=spans.device).view(-1, 1, 1).expand(-1, spans.size(1), 1)

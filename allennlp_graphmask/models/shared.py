@@ -9,11 +9,7 @@ from torch.nn import functional
 
 
 def count_labels(vocab: Vocabulary, namespace: str) -> int:
-    """
-    # Raises
-
-    `ConfigurationError` if there are no labels.
-    """
+    """Return the number of labels. Without any, raise a `ConfigurationError`."""
     size = vocab.get_vocab_size(namespace)
     if not size:
         raise ConfigurationError(
@@ -25,9 +21,7 @@ def count_labels(vocab: Vocabulary, namespace: str) -> int:
 
 def check_dim(name: str, dim: int, expected: int, what: str) -> None:
     """
-    # Raises
-
-    `ConfigurationError` if the module `name` reads vectors of size `dim` and not of the size that `what` has.
+    Raise a `ConfigurationError` if the module `name` reads vectors of size `dim` and not of the size that `what` has.
     """
     if dim != expected:
         raise ConfigurationError(f"{name} reads vectors of size {dim}, expected {expected}, the size of {what}.")
@@ -35,21 +29,8 @@ def check_dim(name: str, dim: int, expected: int, what: str) -> None:
 
 def compute_known_label_loss(logits: torch.Tensor, targets: torch.Tensor, is_known: torch.Tensor) -> torch.Tensor:
     """
-    Compute the mean cross-entropy of the instances with a known label.
-
-    # Parameters
-
-    logits : `torch.Tensor`
-        Shape: `(..., num_labels)`.
-    targets : `torch.Tensor`
-        Shape: `(...)`.
-    is_known : `torch.Tensor`
-        Shape: `(...)`, `torch.bool`.
-
-    # Returns
-
-    `torch.Tensor`
-        Shape: `()`.
+    Compute the mean cross-entropy of the instances with a known label. Shapes: `(..., num_labels)`, `(...)` and
+    `(...)`, `torch.bool`; that of the result is `()`.
     """
     if not bool(is_known.any()):
         # Nothing can be learnt from this batch, but training expects gradients (of zero).

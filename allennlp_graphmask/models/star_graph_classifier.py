@@ -24,7 +24,6 @@ class StarGraphClassifier(Model):
 
     # Parameters
 
-    vocab : `Vocabulary`
     graph_encoder : `GraphEncoder`
         Its input are the nodes' features, two for each colour of the reader.
     label_namespace : `str`, optional (default = `"labels"`)
@@ -46,12 +45,8 @@ class StarGraphClassifier(Model):
 
     def encode_nodes(self, node_features: torch.Tensor, graph: Graph, **_: Any) -> torch.Tensor:
         """
-        Compute the input of the graph encoder. Passes with different interventions can share it, as `node_states` of `forward`.
-
-        # Returns
-
-        `torch.Tensor`
-            Shape: `(num_nodes, num_features)`.
+        Compute the input of the graph encoder, shape `(num_nodes, num_features)`. Passes with different interventions
+        can share it, as `node_states` of `forward`.
         """
         return graph.flatten_nodes(node_features)
 
@@ -72,7 +67,6 @@ class StarGraphClassifier(Model):
             The first node of each graph is its centre.
         label : `torch.Tensor`, optional
             -1 for labels unseen in training, -2 for none. Shape: `(batch_size,)`.
-        metadata : `List[Dict[str, Any]]`, optional
         node_states : `torch.Tensor`, optional
             The result of `encode_nodes`. Shape: `(num_nodes, num_features)`.
 

@@ -1,10 +1,4 @@
-from allennlp_graphmask.modules.graph_encoders import (
-    EntityGcn,
-    GraphAttention,
-    GraphEncoder,
-    Rgcn,
-    SyntacticGcn,
-)
+from allennlp_graphmask.modules.graph_encoders import EntityGcn, GraphAttention, GraphEncoder, Rgcn, SyntacticGcn
 from allennlp_graphmask.modules.intervention import Gate, Messages, apply_gate, intervening
 
 __all__ = [

@@ -19,25 +19,18 @@ class Gate(NamedTuple):
     """
     What a layer aggregates instead of each message: `scale * message + (1 - scale) * replacement`. A scale of one keeps the
     message, a scale of zero drops it. The layer's normalisation stays as it is without a gate.
-
-    # Parameters
-
-    scale : `torch.Tensor`
-        One number for each edge; a boolean tensor keeps (`True`) or drops (`False`) messages exactly, even where a dropped
-        message is infinite or not a number. Shape: `(num_edges,)`.
-    replacement : `torch.Tensor`, optional (default = `None`, zeros)
-        Shape: `(message_dim,)` for one vector for all edges, `(num_relations, message_dim)` with `per_relation`,
-        `(num_graphs, message_dim)` with `per_graph`, else `(num_edges, message_dim)`. The last makes every layer, also a
-        factorised one, work edge by edge.
-    per_relation : `bool`, optional (default = `False`)
-        Whether row r of `replacement` is for the edges of type r.
-    per_graph : `bool`, optional (default = `False`)
-        Whether row g of `replacement` is for the edges of graph g of the batch; not together with `per_relation`.
     """
 
+    #: One number for each edge; a boolean tensor keeps (`True`) or drops (`False`) messages exactly, even where a dropped message
+    #: is infinite or not a number. Shape: `(num_edges,)`.
     scale: torch.Tensor
+    #: Zeros by default. Shape: `(message_dim,)` for one vector for all edges, `(num_relations, message_dim)` with `per_relation`,
+    #: `(num_graphs, message_dim)` with `per_graph`, else `(num_edges, message_dim)`. The last makes every layer, also a
+    #: factorised one, work edge by edge.
     replacement: Optional[torch.Tensor] = None
+    #: Whether row r of `replacement` is for the edges of type r.
     per_relation: bool = False
+    #: Whether row g of `replacement` is for the edges of graph g of the batch; not together with `per_relation`.
     per_graph: bool = False
 
 
@@ -122,18 +115,9 @@ _active_interventions: contextvars.ContextVar[Tuple[Tuple[torch.nn.Module, Inter
 @contextlib.contextmanager
 def intervening(encoder: torch.nn.Module, intervention: InterventionType) -> Iterator[InterventionType]:
     """
-    Show the messages of every forward pass of `encoder` in this thread to `intervention` while the context is open. Several
-    interventions may read them; at most one may answer for a layer.
-
-    # Parameters
-
-    encoder : `GraphEncoder`
-        (A `Module` here: encoders import this module.)
-    intervention : `Intervention`
-
-    # Returns
-
-    A context manager that gives the intervention.
+    Show the messages of every forward pass of `encoder`, a `GraphEncoder`, in this thread to `intervention` while the
+    context is open; the context manager gives the intervention. Several interventions may read the messages; at most
+    one may answer for a layer.
     """
     token = _active_interventions.set(_active_interventions.get() + ((encoder, intervention),))
     try:
@@ -144,11 +128,8 @@ def intervening(encoder: torch.nn.Module, intervention: InterventionType) -> Ite
 
 def consult_interventions(encoder: torch.nn.Module, messages: Messages) -> Optional[Gate]:
     """
-    Show messages to the interventions that are active for an encoder. Return the one answer, if there is any.
-
-    # Raises
-
-    `RuntimeError` if two interventions answer, `ValueError` if a gate does not fit the messages.
+    Show messages to the interventions that are active for an encoder. Return the one answer, if there is any. Raise a
+    `RuntimeError` if two interventions answer, a `ValueError` if a gate does not fit the messages.
     """
     gate: Optional[Gate] = None
     for active_encoder, intervention in _active_interventions.get():
@@ -173,20 +154,8 @@ def consult_interventions(encoder: torch.nn.Module, messages: Messages) -> Optio
 
 def apply_gate(values: torch.Tensor, gate: Optional[Gate], graph: Graph) -> torch.Tensor:
     """
-    Compute `scale * message + (1 - scale) * replacement` for each edge; without a gate, return the messages as they are.
-
-    # Parameters
-
-    values : `torch.Tensor`
-        Shape: `(num_edges, message_dim)`.
-    gate : `Gate`, optional
-    graph : `Graph`
-        The graph whose edges the messages belong to.
-
-    # Returns
-
-    `torch.Tensor`
-        Shape: `(num_edges, message_dim)`.
+    Compute `scale * message + (1 - scale) * replacement` for each edge of the graph; without a gate, return the
+    messages as they are. Shape of both: `(num_edges, message_dim)`.
     """
     if gate is None:
         return values

@@ -18,10 +18,6 @@ class RelationLayout:
     share a cell.
 
     Built for each batch, by encoders that aggregate messages and by maskers that score edges as matrix products.
-
-    # Parameters
-
-    graph : `Graph`
     """
 
     def __init__(self, graph: Graph) -> None:

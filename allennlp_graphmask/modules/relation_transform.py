@@ -15,12 +15,8 @@ class RelationModule(nn.Module):
 
     def extend_relations(self, names: List[str]) -> None:
         """
-        Make room for relations that were added behind those known so far. Their rows are zero, like those of unseen ones.
-
-        # Parameters
-
-        names : `List[str]`
-            Of all relations.
+        Make room for relations that were added behind those known so far, given the names of all. Their rows are zero,
+        like those of unseen ones.
         """
         for name in self.relation_parameters:
             parameter = getattr(self, name)
@@ -112,39 +108,16 @@ class RelationTransform(RelationModule):
 
     def of_all(self, states: torch.Tensor, relations: torch.Tensor) -> torch.Tensor:
         """
-        Apply the map of every relation to every vector.
-
-        # Parameters
-
-        states : `torch.Tensor`
-            Shape: `(num_nodes, input_dim)`.
-        relations : `torch.Tensor`
-            Different edge types. Shape: `(num_present,)`, `torch.long`.
-
-        # Returns
-
-        `torch.Tensor`
-            Shape: `(num_nodes, num_present, output_dim)`.
+        Apply the maps of different edge types, shape `(num_present,)`, to every vector, shape `(num_nodes, input_dim)`.
+        Shape: `(num_nodes, num_present, output_dim)`.
         """
         return self._transform(states, *self._select(relations))
 
     def of_pairs(self, states: torch.Tensor, relations: torch.Tensor, counts: List[int]) -> torch.Tensor:
         """
-        Apply to each vector the map of one relation.
-
-        # Parameters
-
-        states : `torch.Tensor`
-            First those for the first relation, and so on. Shape: `(num_pairs, input_dim)`.
-        relations : `torch.Tensor`
-            Different edge types. Shape: `(num_present,)`, `torch.long`.
-        counts : `List[int]`
-            The number of vectors for each of them.
-
-        # Returns
-
-        `torch.Tensor`
-            Shape: `(num_pairs, output_dim)`.
+        Apply to each vector, shape `(num_pairs, input_dim)`, the map of one of different edge types, shape
+        `(num_present,)`: that of the first to as many vectors as the first of `counts`, and so on. Shape:
+        `(num_pairs, output_dim)`.
         """
         if not counts:
             return states.new_zeros(0, self.output_dim)

@@ -46,14 +46,7 @@ class WordDropout(torch.nn.Module, FromParams):
 
     def forward(self, tokens: TextFieldTensors) -> TextFieldTensors:
         """
-        # Parameters
-
-        tokens : `TextFieldTensors`
-
-        # Returns
-
-        `TextFieldTensors`
-            A copy with words replaced in training, the same object otherwise.
+        Return a copy with words replaced in training, the same object otherwise.
 
         # Raises
 

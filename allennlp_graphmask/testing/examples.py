@@ -23,19 +23,9 @@ def draw_normal(like: torch.Tensor, *shape: int, generator: torch.Generator) -> 
 
 def example_graphs(num_relations: int, seed: int = 0) -> List[Graph]:
     """
-    Build graphs with every irregularity that a `GraphEncoder` has to expect: several edges between the same two nodes, of the
-    same and of different types, edges from a node to itself, isolated nodes, one node, no edges, no nodes.
-
-    # Parameters
-
-    num_relations : `int`
-        The number of edge types, the reserved ones included. All of them occur.
-    seed : `int`, optional (default = `0`)
-
-    # Returns
-
-    `List[Graph]`
-        Each a batch of one.
+    Build graphs, each a batch of one, with every irregularity that a `GraphEncoder` has to expect: several edges
+    between the same two nodes, of the same and of different types, edges from a node to itself, isolated nodes, one
+    node, no edges, no nodes. All of the edge types, the reserved ones included, occur.
     """
     # The last of these nodes stays isolated.
     edges = [[0, 1], [0, 1], [0, 1], [1, 0], [2, 2], [2, 3], [3, 2], [3, 0], [1, 3]]
@@ -71,11 +61,7 @@ def example_batch(encoder: GraphEncoder, num_relations: int, seed: int = 0) -> T
 def run_encoder(encoder: GraphEncoder, states: torch.Tensor, graph: Graph, situation: str) -> torch.Tensor:
     """
     Compute the encoder's output without gradients. Assert that its shape and type are right and that it is finite.
-
-    # Parameters
-
-    situation : `str`
-        What is special about this input, for the message: "on a graph without nodes".
+    `situation` is what is special about this input, for the message: "on a graph without nodes".
     """
     name = type(encoder).__name__
     try:

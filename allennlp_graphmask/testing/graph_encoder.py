@@ -216,7 +216,8 @@ def assert_equals_reference(encoder: GraphEncoder, num_relations: int, reference
 
 def assert_keeps_nothing_between_calls(encoder: GraphEncoder, num_relations: int) -> None:
     """
-    Assert that evaluation is deterministic and that no call changes the next one. Best on an encoder that has not run before.
+    Assert that evaluation is deterministic and that no call changes the next one. Best on an encoder that has not run
+    before.
     """
     small = example_graphs(num_relations)[-1]
     states = example_states(encoder, small)

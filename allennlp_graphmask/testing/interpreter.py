@@ -14,8 +14,9 @@ def assert_is_interpreter(
     make: Callable[[], Interpreter], masked_model: MaskedModel, batch: Dict[str, Any]
 ) -> EdgeAttribution:
     """
-    Assert what holds for every interpreter: finite scores and decisions for each message of each layer, bitwise equal results when
-    it is called or built again, and a model that is bitwise what it was, also after an error or Ctrl-C.
+    Assert what holds for every interpreter: finite scores and decisions for each message of each layer, bitwise equal
+    results when it is called or built again, and a model that is bitwise what it was, also after an error or Ctrl-C.
+    Return its attribution.
 
     # Parameters
 
@@ -25,11 +26,6 @@ def assert_is_interpreter(
         A model to explain.
     batch : `Dict[str, Any]`
         Inputs of the model, with several graphs.
-
-    # Returns
-
-    `EdgeAttribution`
-        The interpreter's result.
     """
     interpreter = make()
     first = interpreter.interpret(masked_model, batch)

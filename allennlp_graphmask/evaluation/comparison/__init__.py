@@ -1,11 +1,11 @@
 from allennlp_graphmask.evaluation.comparison.comparison import (
     DEFAULT_INTERPRETERS,
     DEFAULT_METRICS,
+    build_interpreters,
     build_metrics,
     compare_interpreters,
 )
 from allennlp_graphmask.evaluation.comparison.evaluation import Sampling, evaluate_interpreter
-from allennlp_graphmask.evaluation.comparison.interpreters import build_interpreters
 from allennlp_graphmask.evaluation.comparison.masker_training import advise, train_maskers
 from allennlp_graphmask.evaluation.comparison.table import format_summary
 from allennlp_graphmask.evaluation.comparison.tuned_threshold import TunedThreshold

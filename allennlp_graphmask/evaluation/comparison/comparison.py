@@ -8,24 +8,16 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from allennlp.common import Params, Tqdm
 from allennlp.common.checks import ConfigurationError, check_for_gpu
+from allennlp.common.from_params import infer_params
 from allennlp.common.util import int_to_device
 from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.data.fields import MetadataField
 from allennlp.models import Archive, load_archive
 from allennlp.training.metrics import Metric
 
-from allennlp_graphmask.evaluation.comparison.evaluation import (
-    Sampling,
-    evaluate_interpreter,
-    fit_interpreter,
-)
+from allennlp_graphmask.evaluation.comparison.evaluation import Sampling, evaluate_interpreter, fit_interpreter
 from allennlp_graphmask.evaluation.comparison.folder import ComparisonFolder, check_label, to_json
-from allennlp_graphmask.evaluation.comparison.interpreters import build_interpreters
-from allennlp_graphmask.evaluation.comparison.masker_training import (
-    build_allowance_rows,
-    group_maskers,
-    train_maskers,
-)
+from allennlp_graphmask.evaluation.comparison.masker_training import build_allowance_rows, group_maskers, train_maskers
 from allennlp_graphmask.evaluation.comparison.table import plot_allowances, plot_fidelity, to_csv
 from allennlp_graphmask.evaluation.comparison.tuned_threshold import TunedThreshold
 from allennlp_graphmask.evaluation.metrics import TRUTH_KEY, EdgeAgreement, EdgeMetric, has_truth
@@ -88,12 +80,11 @@ def compare_interpreters(
         Its seed is also that of interpreters and of the training of maskers.
     development_data : `str`, optional (default = `None`)
         Other data with a known truth: see `fit_interpreter`.
-    batch_size : `int`, optional (default = `16`)
+    batch_size, cuda_device : `int`, optional (default = `16`, `-1`)
     max_instances : `int`, optional (default = `None`)
         Explains no more instances than that.
     seeds : `int`, optional (default = `1`)
         The number of seeds of each interpreter that takes one, whose agreement is measured, and of maskers to train.
-    cuda_device : `int`, optional (default = `-1`)
     target_options : `Mapping[str, str]`, optional (default = `None`)
         Arguments of `MaskedModel`.
     graphmask_config : `str`, optional (default = `None`)
@@ -107,9 +98,8 @@ def compare_interpreters(
 
     # Returns
 
-    `Dict[str, Any]`
-        The content of `results.json`: `version`, `provenance`, `settings`, by label in `interpreters` the result of
-        `evaluate_interpreter` without values per instance, and in `allowances` that of `build_allowance_rows`.
+    The content of `results.json`: `version`, `provenance`, `settings`, by label in `interpreters` the result of
+    `evaluate_interpreter` without values per instance, and in `allowances` that of `build_allowance_rows`.
 
     # Raises
 
@@ -217,13 +207,36 @@ def compare_interpreters(
     return results
 
 
+def build_interpreters(
+    config: Dict[str, Any], graphmask: Optional[GraphMask], seed: int, seeds: int
+) -> List[Interpreter]:
+    """
+    Build the interpreter of a configuration and others whose agreement with it is measured: for several values of `archive_file`
+    one for each, else, if it takes a seed, the same with the seeds that follow, `seeds` in total. An interpreter of another one
+    (`tuned_threshold`) varies as that one does.
+    """
+    extras = {} if graphmask is None else {"graphmask": graphmask}
+    return [Interpreter.from_params(Params(copy.deepcopy(one)), **extras) for one in _vary(config, seed, seeds)]
+
+
+def _vary(config: Dict[str, Any], seed: int, seeds: int) -> List[Dict[str, Any]]:
+    if "interpreter" in config:
+        inner = config["interpreter"]
+        variants = _vary({"type": inner} if isinstance(inner, str) else inner, seed, seeds)
+        return [{**config, "interpreter": variant} for variant in variants]
+    if isinstance(config.get("archive_file"), list):
+        if not config["archive_file"]:
+            raise ConfigurationError(f'archive_file of the interpreter "{config["type"]}" is an empty list.')
+        return [{**config, "archive_file": archive_file} for archive_file in config["archive_file"]]
+    if "seed" not in infer_params(Interpreter.by_name(config.get("type", ""))):  # type: ignore[arg-type]
+        return [config]
+    first = config.get("seed", seed)
+    return [{**config, "seed": first + number} for number in range(seeds)]
+
+
 def build_metrics(configs: Configs) -> Dict[str, EdgeMetric]:
     """
-    Build metrics of attributions, by label.
-
-    # Raises
-
-    `ConfigurationError` if one is not a metric of single attributions.
+    Build metrics of attributions, by label. Raise a `ConfigurationError` if one is not a metric of single attributions.
     """
     metrics = {}
     for label, config in configs.items():

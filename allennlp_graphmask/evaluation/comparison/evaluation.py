@@ -36,13 +36,9 @@ def fit_interpreter(
     interpreter: Interpreter, masked_model: MaskedModel, batches: Iterable[Dict[str, Any]]
 ) -> Optional[Dict[str, Any]]:
     """
-    Let an interpreter take from data what it needs before it explains others: the threshold of `tuned_threshold`, and the
-    statistics of messages of `information_bottleneck`.
-
-    # Returns
-
-    `Dict[str, Any]`
-        JSON: the `Cut`, if one was chosen, and `cpu_seconds`; `None` for interpreters that need nothing.
+    Let an interpreter take from data what it needs before it explains others: the threshold of `tuned_threshold`, and
+    the statistics of messages of `information_bottleneck`. Return JSON: the `Cut`, if one was chosen, and
+    `cpu_seconds`; `None` for interpreters that need nothing.
     """
     started = time.process_time()
     inner = interpreter.interpreter if isinstance(interpreter, TunedThreshold) else interpreter
@@ -71,18 +67,16 @@ def evaluate_interpreter(
     interpreters : `Sequence[Interpreter]`
         The interpreter, and others whose agreement with it is measured: the same with other seeds, or trained with others.
     masked_model : `MaskedModel`
-        The model to explain.
     batches : `Iterable[Dict[str, Any]]`
-        Its inputs, on its device.
+        The model's inputs, on its device.
     make_metrics : `Callable[[], Dict[str, EdgeMetric]]`
         Makes new metrics, by label. Those that need the truth skip batches in which nothing is known.
     sampling : `Sampling`
 
     # Returns
 
-    `Dict[str, Any]`
-        JSON: `instances`, `cpu_seconds_per_explanation`, for each label in `metrics` the result of `describe_metric`, with several
-        interpreters `agreement` in the same form, and `per_instance` values.
+    JSON: `instances`, `cpu_seconds_per_explanation`, for each label in `metrics` the result of `describe_metric`, with
+    several interpreters `agreement` in the same form, and `per_instance` values.
     """
     metrics = make_metrics()
     controls = [(seed, make_metrics()) for seed in sampling.control_seeds()]
@@ -143,29 +137,17 @@ def describe_metric(
     metric: EdgeMetric, controls: Sequence[EdgeMetric], sampling: Sampling
 ) -> Dict[str, Dict[str, Any]]:
     """
-    Describe each number of a metric beside that of the random controls.
+    Describe each number of a metric beside that of the random controls: the same metric of controls of the same
+    instances, in the same order.
 
-    # Parameters
-
-    metric : `EdgeMetric`
-    controls : `Sequence[EdgeMetric]`
-        The same metric of random controls of the same instances, in the same order.
-    sampling : `Sampling`
-
-    # Returns
-
-    `Dict[str, Dict[str, Any]]`
-        By flat name, JSON with the fields of its `MetricKey` and of its `Quantity` (the `range` is `null` where it has no bound);
-        `value` and `interval`; `control` and `difference` (value minus control, over the same resampled instances), each with the
-        same two; and `instances`, the number for which it is defined.
+    Return JSON by flat name, with the fields of its `MetricKey` and of its `Quantity` (the `range` is `null` where it
+    has no bound); `value` and `interval`; `control` and `difference` (value minus control, over the same resampled
+    instances), each with the same two; and `instances`, the number for which it is defined.
     """
     per_instance = metric.per_instance()
 
-    def compute(
-        source: EdgeMetric,
-    ) -> Tuple[Dict[MetricKey, Optional[float]], Dict[MetricKey, numpy.ndarray]]:
-        draws = source.resampled(draws=sampling.bootstrap_draws, seed=sampling.seed)
-        return source.totals(), draws
+    def compute(source: EdgeMetric) -> Tuple[Dict[MetricKey, Optional[float]], Dict[MetricKey, numpy.ndarray]]:
+        return source.totals(), source.resampled(draws=sampling.bootstrap_draws, seed=sampling.seed)
 
     def estimate(value: Optional[float], draws: numpy.ndarray) -> Dict[str, Any]:
         return {"value": value, "interval": percentile_interval(draws, sampling.confidence)}

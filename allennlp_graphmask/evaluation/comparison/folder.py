@@ -33,11 +33,8 @@ class ComparisonFolder:
 
     def create(self) -> None:
         """
-        Create the folder, or check that it is one of the same settings.
-
-        # Raises
-
-        `ConfigurationError` if it has results of other settings, which are removed instead with `overwrite`.
+        Create the folder, or check that it is one of the same settings. Raise a `ConfigurationError` if it has results
+        of other settings, which are removed instead with `overwrite`.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ConfigurationError(
@@ -72,11 +69,8 @@ class ComparisonFolder:
 
     def find(self, label: str, config: Dict[str, Any]) -> Optional[Dict[str, Any]]:
         """
-        Return the stored result of an interpreter; `None` if it is still to be computed.
-
-        # Raises
-
-        `ConfigurationError` if it was computed with another configuration.
+        Return the stored result of an interpreter; `None` if it is still to be computed. Raise a `ConfigurationError`
+        if it was computed with another configuration.
         """
         stored = self._read(self._finished / f"{label}.json")
         if stored is None or stored["fingerprint"] == self._fingerprint(config):
@@ -97,11 +91,7 @@ class ComparisonFolder:
 
 
 def check_label(label: str) -> None:
-    """
-    # Raises
-
-    `ConfigurationError` if an interpreter's label cannot be the name of a file.
-    """
+    """Raise a `ConfigurationError` if an interpreter's label cannot be the name of a file."""
     if not _LABEL.match(label):
         raise ConfigurationError(
             f"{label!r} cannot name an interpreter's results: use letters, digits and . _ + - only, a letter or digit first."

@@ -151,11 +151,8 @@ def run_training(
     include_packages: Sequence[str] = (),
 ) -> float:
     """
-    Run `allennlp train` in a process of its own and return its CPU seconds.
-
-    # Raises
-
-    `ConfigurationError` with the end of its output if it fails.
+    Run `allennlp train` in a process of its own and return its CPU seconds. If it fails, raise a `ConfigurationError`
+    with the end of its output.
     """
     command = [sys.executable, "-m", "allennlp", "train", config_file, "-s", str(folder)]
     command += ["-o", json.dumps(overrides)]

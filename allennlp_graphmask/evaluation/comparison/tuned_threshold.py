@@ -85,10 +85,6 @@ class TunedThreshold(Interpreter):
     `allennlp compare-interpreters --development-data` does.
 
     Registered as an `Interpreter` with name "tuned_threshold".
-
-    # Parameters
-
-    interpreter : `Interpreter`
     """
 
     def __init__(self, interpreter: Interpreter) -> None:
@@ -98,11 +94,7 @@ class TunedThreshold(Interpreter):
 
     def fit(self, masked_model: MaskedModel, batches: Iterable[Dict[str, Any]]) -> Cut:
         """
-        Choose the threshold.
-
-        # Raises
-
-        `ConfigurationError` if the batches have no truth, or no message in them matters.
+        Choose the threshold. Raise a `ConfigurationError` if the batches have no truth, or no message in them matters.
         """
         attributions, truths = [], []
         for batch in batches:
@@ -119,11 +111,7 @@ class TunedThreshold(Interpreter):
         return self.cut
 
     def attribute(self, masked_model: MaskedModel, unmasked: UnmaskedPass) -> EdgeAttribution:
-        """
-        # Raises
-
-        `ConfigurationError` if no threshold was chosen.
-        """
+        """Decide by the chosen threshold. Without one, raise a `ConfigurationError`."""
         if self.cut is None:
             raise ConfigurationError(
                 "tuned_threshold has no threshold yet. Give data with a known truth: --development-data of "

@@ -2,12 +2,7 @@ import random
 
 import torch
 
-from allennlp_graphmask.evaluation.ground_truth.ground_truth import (
-    GroundTruth,
-    NodeClassifier,
-    TruthEdge,
-    TruthGraph,
-)
+from allennlp_graphmask.evaluation.ground_truth.ground_truth import GroundTruth, NodeClassifier, TruthEdge, TruthGraph
 from allennlp_graphmask.modules.graph_encoders import Rgcn
 
 #: The classes.

@@ -59,20 +59,9 @@ class NodeClassifier(Model):
         node_states: Optional[torch.Tensor] = None,
     ) -> Dict[str, Any]:
         """
-        # Parameters
-
-        features : `torch.Tensor`
-            Shape: `(batch_size, max_nodes, num_features)`.
-        graph : `Graph`
-        label : `torch.Tensor`, optional
-            The correct class. Shape: `(batch_size,)`.
-        metadata : `List[Dict[str, Any]]`, optional
-        node_states : `torch.Tensor`, optional
-            The result of `encode_nodes`. Shape: `(num_nodes, num_features)`.
-
-        # Returns
-
-        A dictionary with `logits`, shape `(batch_size, num_classes)`, and with labels the `loss`.
+        Return `logits`, shape `(batch_size, num_classes)`, and with labels, shape `(batch_size,)`, the `loss`. Shape of
+        the features: `(batch_size, max_nodes, num_features)`, of the result of `encode_nodes`:
+        `(num_nodes, num_features)`.
         """
         if node_states is None:
             node_states = self.encode_nodes(features, graph)

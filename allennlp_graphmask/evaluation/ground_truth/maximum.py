@@ -2,12 +2,7 @@ import random
 
 from allennlp.nn import Activation
 
-from allennlp_graphmask.evaluation.ground_truth.ground_truth import (
-    GroundTruth,
-    NodeClassifier,
-    TruthEdge,
-    TruthGraph,
-)
+from allennlp_graphmask.evaluation.ground_truth.ground_truth import GroundTruth, NodeClassifier, TruthEdge, TruthGraph
 from allennlp_graphmask.modules.graph_encoders import GraphAttention
 
 #: The largest value that a node holds; the smallest is 1.

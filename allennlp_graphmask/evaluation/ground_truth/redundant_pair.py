@@ -1,11 +1,6 @@
 import random
 
-from allennlp_graphmask.evaluation.ground_truth.ground_truth import (
-    GroundTruth,
-    NodeClassifier,
-    TruthEdge,
-    TruthGraph,
-)
+from allennlp_graphmask.evaluation.ground_truth.ground_truth import GroundTruth, NodeClassifier, TruthEdge, TruthGraph
 from allennlp_graphmask.modules.graph_encoders import Rgcn
 
 #: How many different values there are.

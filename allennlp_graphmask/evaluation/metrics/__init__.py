@@ -1,8 +1,5 @@
 from allennlp_graphmask.evaluation.metrics.agreement import EdgeAgreement, consensus_mask, similarity
-from allennlp_graphmask.evaluation.metrics.attribution_evaluation import (
-    AttributionEvaluation,
-    shuffled_attribution,
-)
+from allennlp_graphmask.evaluation.metrics.attribution_evaluation import AttributionEvaluation, shuffled_attribution
 from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.evaluation.metrics.fidelity import EdgeFidelity
 from allennlp_graphmask.evaluation.metrics.kept import EdgeKept

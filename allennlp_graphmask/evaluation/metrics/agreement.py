@@ -40,14 +40,8 @@ class EdgeAgreement(EdgeMetric):
 
     def __call__(self, attributions: Sequence[EdgeAttribution]) -> None:  # type: ignore[override]
         """
-        # Parameters
-
-        attributions : `Sequence[EdgeAttribution]`
-            At least two, of the same batch.
-
-        # Raises
-
-        `ValueError` if there are fewer, or they are of different batches.
+        Count attributions of the same batch. Raise a `ValueError` if there are fewer than two, or they are of different
+        batches.
         """
         graph = check_same_graph(attributions)
         decisions = stack_decisions(attributions)  # Shape: (num_attributions, num_layers, num_edges)
@@ -105,11 +99,8 @@ def _jaccard(both: torch.Tensor, either: torch.Tensor) -> torch.Tensor:
 
 def check_same_graph(attributions: Sequence[EdgeAttribution]) -> Graph:
     """
-    Return the graph that all attributions are of.
-
-    # Raises
-
-    `ValueError` if there are fewer than two attributions, or they are of different batches.
+    Return the graph that all attributions are of. Raise a `ValueError` if there are fewer than two attributions, or
+    they are of different batches.
     """
     if len(attributions) < 2:
         raise ValueError(f"{len(attributions)} attributions cannot agree, expected at least 2.")

@@ -6,6 +6,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import Interpreter
+from allennlp_graphmask.interpret.interpreters.per_graph import sum_per_graph
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass, evaluating
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 
@@ -78,11 +79,7 @@ class AttributionEvaluation:
 
     @property
     def interpreter(self) -> Interpreter:
-        """
-        # Raises
-
-        `ConfigurationError` if it was not given.
-        """
+        """The interpreter, for metrics that call it again. If it was not given, this raises a `ConfigurationError`."""
         if self._interpreter is None:
             raise ConfigurationError(
                 "This metric calls the interpreter again: give AttributionEvaluation its `interpreter`."
@@ -98,12 +95,8 @@ class AttributionEvaluation:
 
     def output_with(self, kept: Sequence[torch.Tensor]) -> Dict[str, Any]:
         """
-        Return the model's output when only these messages are kept and all others replaced.
-
-        # Parameters
-
-        kept : `Sequence[torch.Tensor]`
-            Shape of each: `(num_edges,)`, `torch.bool`.
+        Return the model's output when only these messages are kept and all others replaced. Shape of each layer:
+        `(num_edges,)`, `torch.bool`.
         """
         with torch.no_grad(), evaluating(self.masked_model.target):
             return self.masked_model.masked(self.unmasked, self.attribution.gates(kept), "unreported")
@@ -167,5 +160,4 @@ def sum_by_graph(values: torch.Tensor, graph: Graph) -> torch.Tensor:
     `torch.double`.
     """
     of_edges = values.double() if values.dim() == 1 else values.double().sum(0)
-    sums = torch.zeros(graph.num_graphs, dtype=torch.double, device=values.device)
-    return sums.index_add(0, graph.edge_graph, of_edges)
+    return sum_per_graph(of_edges, graph)

@@ -3,7 +3,6 @@ from typing import Any, ClassVar, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 import numpy
 import torch
-from allennlp.common.checks import ConfigurationError
 from allennlp.training.metrics import Metric
 
 from allennlp_graphmask.evaluation.metrics.attribution_evaluation import AttributionEvaluation
@@ -100,11 +99,8 @@ class EdgeMetric(RenamedParameters, Metric):
 
     def add(self, ratios: Mapping[MetricKey, Ratios], num_instances: int) -> None:
         """
-        Count a batch. Quantities that it lacks are undefined for its instances.
-
-        # Raises
-
-        `ValueError` if there is not one ratio for each instance.
+        Count a batch. Quantities that it lacks are undefined for its instances. Raise a `ValueError` if there is not
+        one ratio for each instance.
         """
         arrays = {}
         for key, pair in ratios.items():
@@ -166,16 +162,6 @@ class EdgeMetric(RenamedParameters, Metric):
         """Add what is derived from the values, and leave out what only that is for."""
         completed = {**values, **self.derive(values)}
         return {key: value for key, value in completed.items() if key.quantity in self.quantities}
-
-
-def check_choice(name: str, value: Any, choices: Tuple[str, ...]) -> None:
-    """
-    # Raises
-
-    `ConfigurationError` if a setting is not one of its choices.
-    """
-    if value not in choices:
-        raise ConfigurationError(f"{name} is {value!r}, expected one of {', '.join(map(repr, choices))}.")
 
 
 def _or_none(value: Any) -> Optional[float]:

@@ -4,14 +4,9 @@ import numpy
 import torch
 from allennlp.training.metrics import Metric
 
+from allennlp_graphmask.checks import check_choice
 from allennlp_graphmask.evaluation.metrics.attribution_evaluation import AttributionEvaluation
-from allennlp_graphmask.evaluation.metrics.edge_metric import (
-    EdgeMetric,
-    MetricKey,
-    Quantity,
-    Ratios,
-    check_choice,
-)
+from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.interpret.divergences import Divergence, PredictionNll
 from allennlp_graphmask.interpret.masked_model import MaskedModel
 
@@ -121,7 +116,7 @@ class EdgeFidelity(EdgeMetric):
 
     def __init__(self, positions: str = "joint") -> None:
         super().__init__()
-        check_choice("edge_fidelity.positions", positions, POSITIONS)
+        check_choice("edge_fidelity", POSITIONS, positions=positions)
         self.positions = positions
 
     def evaluate(self, explained: AttributionEvaluation) -> Dict[MetricKey, Ratios]:

@@ -41,14 +41,9 @@ def relabel_nodes(
     batch: Dict[str, Any], graph: Graph, numbers: torch.Tensor, node_fields: Sequence[str]
 ) -> Dict[str, Any]:
     """
-    Return the same inputs of a model with other numbers for the nodes of the graph that is explained; the edges stay in order.
-
-    # Parameters
-
-    numbers : `torch.Tensor`
-        The new number of each node, among those of the same graph. Shape: `(num_nodes,)`.
-    node_fields : `Sequence[str]`
-        The inputs that have a row for each node. Shape of each: `(num_graphs, max_nodes, ...)`.
+    Return the same inputs of a model with other numbers for the nodes of the graph that is explained; the edges stay in
+    order. `numbers` gives the new number of each node, among those of the same graph, shape `(num_nodes,)`.
+    `node_fields` are the inputs that have a row for each node. Shape of each: `(num_graphs, max_nodes, ...)`.
 
     # Raises
 

@@ -4,14 +4,9 @@ import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.training.metrics import Metric
 
+from allennlp_graphmask.checks import check_choice
 from allennlp_graphmask.evaluation.metrics.attribution_evaluation import AttributionEvaluation
-from allennlp_graphmask.evaluation.metrics.edge_metric import (
-    EdgeMetric,
-    MetricKey,
-    Quantity,
-    Ratios,
-    check_choice,
-)
+from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.evaluation.metrics.fidelity import POSITIONS, probability_of_prediction
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.interpreters import top_fraction_mask
@@ -60,17 +55,14 @@ class EdgeSufficiency(EdgeMetric):
     }
 
     def __init__(
-        self,
-        fractions: Sequence[float] = (0.01, 0.05, 0.1, 0.2, 0.5),
-        positions: str = "joint",
-        seed: int = 0,
+        self, fractions: Sequence[float] = (0.01, 0.05, 0.1, 0.2, 0.5), positions: str = "joint", seed: int = 0
     ) -> None:
         super().__init__()
         if not fractions or not all(0 <= fraction <= 1 for fraction in fractions):
             raise ConfigurationError(
                 f"edge_sufficiency.fractions is {list(fractions)}, expected at least one number from 0 to 1."
             )
-        check_choice("edge_sufficiency.positions", positions, POSITIONS)
+        check_choice("edge_sufficiency", POSITIONS, positions=positions)
         self.fractions = list(fractions)
         self.positions = positions
         self.seed = seed

@@ -31,28 +31,18 @@ def has_truth(metadata: Any) -> bool:
 
 def read_truth(batch: Dict[str, Any], graph: Graph, num_layers: int) -> Optional[List[torch.Tensor]]:
     """
-    Read from the `metadata` of a batch which messages matter: from `edge_truth`, or else from the entries of `edge_metadata` that
-    have `matters`. An entry without it does not matter if another of the same graph has it. Where the graph has twice as many
-    edges as entries, those of the second half are the inverses and have the entries of the first.
+    Read from the `metadata` of a batch which messages matter: from `edge_truth`, or else from the entries of
+    `edge_metadata` that have `matters`. An entry without it does not matter if another of the same graph has it. Where
+    the graph has twice as many edges as entries, those of the second half are the inverses and have the entries of the
+    first.
 
-    # Parameters
-
-    batch : `Dict[str, Any]`
-        Inputs of a model.
-    graph : `Graph`
-        That of the batch.
-    num_layers : `int`
-
-    # Returns
-
-    `List[torch.Tensor]`, or `None` if no instance has a truth
-        1 for messages that matter, 0 for those that do not, -1 where it is not known. Shape of each: `(num_edges,)`,
-        `torch.long`.
+    Return 1 for messages that matter, 0 for those that do not, -1 where it is not known; `None` if no instance has a
+    truth. Shape of each layer: `(num_edges,)`, `torch.long`.
 
     # Raises
 
-    `ConfigurationError` if the truth of an instance does not fit its graph or the layers of the model, or has a value other than
-    true, false and null.
+    `ConfigurationError` if the truth of an instance does not fit its graph or the layers of the model, or has a value
+    other than true, false and null.
     """
     rows: List[Sequence[Any]] = []  # of each edge, instance by instance, the values of the layers
     known = False
@@ -72,12 +62,8 @@ def read_truth(batch: Dict[str, Any], graph: Graph, num_layers: int) -> Optional
 
 def read_edge_groups(batch: Dict[str, Any], graph: Graph) -> Dict[str, torch.Tensor]:
     """
-    Read from `edge_metadata` the groups of edges that its entries name by `edge_group`. Inverse edges are as in `read_truth`.
-
-    # Returns
-
-    `Dict[str, torch.Tensor]`
-        By name, which edges of the batch belong to the group. Shape of each: `(num_edges,)`, `torch.bool`.
+    Read from `edge_metadata` the groups of edges that its entries name by `edge_group`: by name, which edges of the
+    batch belong to the group. Inverse edges are as in `read_truth`. Shape of each: `(num_edges,)`, `torch.bool`.
 
     # Raises
 
@@ -176,22 +162,14 @@ class EdgeTruth(EdgeMetric):
         "recall": Quantity("higher", 0.0, 1.0, 1.0, "Share of the messages that matter that are kept."),
         "f1": Quantity("higher", 0.0, 1.0, 1.0, "Harmonic mean of precision and recall."),
         "auroc": Quantity(
-            "higher",
-            0.0,
-            1.0,
-            1.0,
-            "Chance that a message that matters has a higher score than one that does not.",
+            "higher", 0.0, 1.0, 1.0, "Chance that a message that matters has a higher score than one that does not."
         ),
         "average_precision": Quantity("higher", 0.0, 1.0, 1.0, "Mean precision over the ranking's hits."),
     }
     needs_truth = True
 
     def evaluate(self, explained: AttributionEvaluation) -> Dict[MetricKey, Ratios]:
-        """
-        # Raises
-
-        `ConfigurationError` if the truth is not given.
-        """
+        """Compare with the truth. If it is not given, raise a `ConfigurationError`."""
         if explained.truth is None:
             raise ConfigurationError(
                 f"The metric edge_truth needs to know which messages matter: the instances' metadata must have '{TRUTH_KEY}', a list "

@@ -6,12 +6,8 @@ from allennlp.common import Registrable
 
 def broadcast_mask(logits: torch.Tensor, mask: Optional[torch.Tensor]) -> torch.Tensor:
     """
-    Turn a mask of positions (the shape of the logits without their last dimension) or of classes (the shape of the logits) into a
-    mask of classes.
-
-    # Raises
-
-    `ValueError` if the mask is neither.
+    Turn a mask of positions (the shape of the logits without their last dimension) or of classes (the shape of the
+    logits) into a mask of classes. Raise a `ValueError` if it is neither.
     """
     if mask is None:
         return torch.ones_like(logits, dtype=torch.bool)
@@ -41,19 +37,9 @@ class Divergence(Registrable):
         self, original_logits: torch.Tensor, masked_logits: torch.Tensor, mask: Optional[torch.Tensor] = None
     ) -> torch.Tensor:
         """
-        # Parameters
-
-        original_logits : `torch.Tensor`
-            Shape: `(batch_size, ..., num_classes)`.
-        masked_logits : `torch.Tensor`
-            Shape: `(batch_size, ..., num_classes)`.
-        mask : `torch.Tensor`, optional
-            The positions that count, shape `(batch_size, ...)`, or the classes that exist, shape `(batch_size, ..., num_classes)`.
-
-        # Returns
-
-        `torch.Tensor`
-            Shape: `(batch_size,)`.
+        Measure the divergence of each instance. Shape: `(batch_size,)`; of the logits:
+        `(batch_size, ..., num_classes)`. The mask is of the positions that count, shape `(batch_size, ...)`, or of the
+        classes that exist, shape `(batch_size, ..., num_classes)`.
         """
         class_mask = broadcast_mask(masked_logits, mask)
         position_mask = class_mask.any(-1)  # Shape: (batch_size, ...)

@@ -1,6 +1,6 @@
 import torch
-from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.checks import check_above
 from allennlp_graphmask.interpret.divergences.divergence import Divergence
 
 
@@ -22,8 +22,7 @@ class MarginHinge(Divergence):
     name = "margin_hinge"
 
     def __init__(self, margin: float = 1.0) -> None:
-        if margin <= 0:
-            raise ConfigurationError(f"margin_hinge.margin must be positive, got {margin}.")
+        check_above("margin_hinge", 0, margin=margin)
         self.margin = margin
 
     def per_position(self, original_logits: torch.Tensor, masked_logits: torch.Tensor) -> torch.Tensor:

@@ -87,10 +87,7 @@ class GraphMask(ModelAroundTarget):
     """
 
     default_predictor = "graphmask"
-    renamed_parameters = {
-        "multiplier_start": "initial_multiplier",
-        "random_control_draws": "num_random_controls",
-    }
+    renamed_parameters = {"multiplier_start": "initial_multiplier", "random_control_draws": "num_random_controls"}
 
     threshold: torch.Tensor
     enabled_layers: torch.Tensor
@@ -212,17 +209,10 @@ class GraphMask(ModelAroundTarget):
 
     def forward(self, **batch: Any) -> Dict[str, Any]:  # type: ignore[override]
         """
-        Run the target without and with gates.
+        Run the target on its inputs, without and with gates.
 
-        # Parameters
-
-        batch : `Any`
-            The inputs of the target.
-
-        # Returns
-
-        A dictionary with `loss`; `divergence` and `changed`, shape `(batch_size,)`; the target's `original` and `masked`
-        outputs; and in evaluation mode the `attribution` of the batch.
+        Return a dictionary with `loss`; `divergence` and `changed`, shape `(batch_size,)`; the target's `original` and
+        `masked` outputs; and in evaluation mode the `attribution` of the batch.
         """
         if self.training and self.epochs_per_layer and not self.in_training_run:
             raise ConfigurationError(
@@ -325,11 +315,8 @@ class GraphMask(ModelAroundTarget):
 
     def score_messages(self, unmasked: UnmaskedPass) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
         """
-        Score the messages of a batch and decide which to keep. Layers that are not enabled keep all of theirs.
-
-        # Returns
-
-        Scores from 0 to 1, above one half for kept messages, and decisions, for each layer. Shape of each: `(num_edges,)`.
+        Score the messages of a batch, from 0 to 1, above one half for kept messages, and decide which to keep. Layers
+        that are not enabled keep all of theirs. Shape of each score and decision of a layer: `(num_edges,)`.
         """
         return self._scores_and_decisions(self.locations(unmasked.layers), unmasked.graph)
 

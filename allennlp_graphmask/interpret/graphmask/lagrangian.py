@@ -74,22 +74,12 @@ class Lagrangian(torch.nn.Module):
         measured_violation: Optional[torch.Tensor] = None,
     ) -> torch.Tensor:
         """
-        Return the loss.
+        Return the loss, shape `()`; with `num_instances` one for each of them, to be summed, `(num_instances,)`. The
+        objective has the same shape.
 
-        # Parameters
-
-        objective : `torch.Tensor`
-            Shape: `()`, or `(num_instances,)`.
-        violation : `torch.Tensor`
-            The quantity bounded by the allowance, on average or, with `num_instances`, everywhere. Shape: `(batch_size,)`.
-        measured_violation : `torch.Tensor`, optional
-            What the multiplier follows instead, if the bounded quantity has no gradient (changed predictions) and `violation` stands
-            in for it. Shape: `(batch_size,)`.
-
-        # Returns
-
-        `torch.Tensor`
-            Shape: `()`; with `num_instances` one loss for each of them, to be summed, `(num_instances,)`.
+        `violation` is the quantity bounded by the allowance, on average or, with `num_instances`, everywhere;
+        `measured_violation` is what the multiplier follows instead, if the bounded quantity has no gradient (changed
+        predictions) and `violation` stands in for it. Shape of both: `(batch_size,)`.
         """
         if self.training:
             with torch.no_grad():

@@ -10,20 +10,13 @@ class GraphMaskMetrics:
     """
     Counts of an epoch: kept messages, and means over instances (divergences, changed predictions).
 
-    All of them are sums in tensors on the device of the batches, so that counting does not wait for a GPU; workers of a distributed
-    run are summed once, when the metrics of the epoch are asked for.
-
-    # Parameters
-
-    num_layers : `int`
-    relation_names : `Sequence[str]`
-        The name of each edge type.
-    reported_edge_labels : `int`
-        For how many of the most frequent edge labels the kept share is reported, for each direction.
+    All of them are sums in tensors on the device of the batches, so that counting does not wait for a GPU; workers of a
+    distributed run are summed once, when the metrics of the epoch are asked for. See `GraphMask` for
+    `reported_edge_labels`.
     """
 
-    #: From the name of a mean to that of its metric. Those of the second line are only reported if they were measured.
-    _MEANS = {"divergence": "divergence", "changed": "changed"}
+    _MEANS = ("divergence", "changed")
+    #: From the name of a mean to that of its metric. Only reported if they were measured.
     _OPTIONAL_MEANS = {"floor": "divergence_floor", "random_changed": "random_changed"}
 
     def __init__(self, num_layers: int, relation_names: Sequence[str], reported_edge_labels: int) -> None:
@@ -74,9 +67,9 @@ class GraphMaskMetrics:
         sums = {name: dist_reduce_sum(value) for name, value in self._sums.items()} if across_workers else self._sums
         edges, kept = sums["edges"].cpu(), sums["kept"].cpu()
         metrics = {"kept": _share(kept, edges, self._num_layers)}
-        for name, metric in self._MEANS.items():
+        for name in self._MEANS:
             total, count = sums[name].tolist()
-            metrics[metric] = total / count if count else 0.0
+            metrics[name] = total / count if count else 0.0
         if not detailed:
             return metrics
         for layer in range(self._num_layers):

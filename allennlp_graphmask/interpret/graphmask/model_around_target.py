@@ -14,15 +14,10 @@ from allennlp_graphmask.renamed_parameters import ModelWithRenamedParameters
 
 class ModelAroundTarget(ModelWithRenamedParameters):
     """
-    A model around a trained one, the target, which stays as it is: its parameters are frozen and it stays in evaluation mode.
-    The archive is self-contained: the state dict holds the target's config beside its weights.
+    A model around a trained one, the target, which stays as it is: its parameters are frozen and it stays in evaluation
+    mode. The archive is self-contained: the state dict holds the target's config beside its weights.
 
-    # Parameters
-
-    vocab : `Vocabulary`
-        Must be that of the target.
-    target : `Dict[str, Any]` or `Model`
-        The trained model, in a config `{"type": "from_archive", "archive_file": ...}`. A `Model` is copied.
+    See `GraphMask` for the parameters. A target that is a `Model` is copied.
     """
 
     def __init__(self, vocab: Vocabulary, target: Union[Dict[str, Any], Model], **kwargs: Any) -> None:

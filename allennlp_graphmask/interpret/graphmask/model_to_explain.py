@@ -9,18 +9,12 @@ from allennlp_graphmask.interpret.masked_model import MaskedModel
 
 def model_to_explain(model: Model, options: Mapping[str, Any]) -> MaskedModel:
     """
-    Return the model of an archive as interpreters see it: of a `GraphMask` the model that it was trained for.
-
-    # Parameters
-
-    model : `Model`
-        It is put into evaluation mode.
-    options : `Mapping[str, Any]`
-        Arguments of `MaskedModel`; none for a `GraphMask`, which has its own.
+    Put the model of an archive into evaluation mode and return it as interpreters see it: of a `GraphMask` the model
+    that it was trained for. `options` are arguments of `MaskedModel`.
 
     # Raises
 
-    `ConfigurationError` if there are options for a `GraphMask`.
+    `ConfigurationError` if there are options for a `GraphMask`, which has its own.
     """
     model.eval()
     if not isinstance(model, GraphMask):

@@ -50,17 +50,9 @@ class SelectionCriterion:
 
     def evaluate(self, metrics: Mapping[str, float], *, comparable: bool) -> Dict[str, float]:
         """
-        Compare an epoch with the bound and with other epochs.
-
-        # Parameters
-
-        metrics : `Mapping[str, float]`
-        comparable : `bool`
-            Whether all layers are enabled. Until then every epoch is worse than any later one.
-
-        # Returns
-
-        `constraint_met` (1.0 or 0.0) and `selection` (lower is better).
+        Compare an epoch with the bound and with other epochs. Return `constraint_met` (1.0 or 0.0) and `selection`
+        (lower is better). `comparable` is whether all layers are enabled: until then every epoch is worse than any
+        later one.
         """
         excess = self.constrained_value(metrics) - self.bound
         met = excess <= 0

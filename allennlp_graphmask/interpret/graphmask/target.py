@@ -55,11 +55,9 @@ def resolve_target_config(config: Dict[str, Any]) -> Dict[str, Any]:
 
 def load_target(config: Dict[str, Any], vocab: Vocabulary) -> Model:
     """
-    Load the target from its archive, or build it from the config in a GraphMask archive, which holds its weights.
-
-    # Raises
-
-    `ConfigurationError` if the archive is missing, its vocabulary is not `vocab`, or the target would have random weights.
+    Load the target from its archive, or build it from the config in a GraphMask archive, which holds its weights. Raise
+    a `ConfigurationError` if the archive is missing, its vocabulary is not `vocab`, or the target would have random
+    weights.
     """
     if config.get("type") != "from_archive":
         config = copy.deepcopy(config)
@@ -85,11 +83,7 @@ def load_target(config: Dict[str, Any], vocab: Vocabulary) -> Model:
 
 
 def check_same_vocabulary(vocab: Vocabulary, target_vocab: Vocabulary, archive_file: str) -> None:
-    """
-    # Raises
-
-    `ConfigurationError` naming the namespaces that differ and the lines of config to add.
-    """
+    """Raise a `ConfigurationError` if namespaces differ, with their names and the lines of config to add."""
     namespaces = set(vocab.get_namespaces()) | set(target_vocab.get_namespaces())
     differing = sorted(
         namespace

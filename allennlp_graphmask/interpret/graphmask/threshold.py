@@ -32,10 +32,8 @@ def mask_at_thresholds(
     """
     Mask a batch by hard gates at other thresholds than the model's. This counts into none of its metrics.
 
-    # Returns
-
-    For each threshold the number of kept messages, shape `(num_thresholds,)`, and whether each instance's predictions changed,
-    shape `(num_thresholds, batch_size)`; and the number of messages.
+    Return for each threshold the number of kept messages, shape `(num_thresholds,)`, and whether each instance's
+    predictions changed, shape `(num_thresholds, batch_size)`; and the number of messages.
     """
     unmasked = model.masked_model.unmasked(batch)
     locations = model.locations(unmasked.layers)
@@ -51,20 +49,8 @@ def mask_at_thresholds(
 
 def threshold_curve(model: GraphMask, batches: Iterable[Any], thresholds: Sequence[float]) -> List[ThresholdPoint]:
     """
-    Measure thresholds on a data set.
-
-    # Parameters
-
-    model : `GraphMask`
-        In evaluation mode.
-    batches : `Iterable[Dict[str, Any]]`
-        A data loader, for example. It is read once.
-    thresholds : `Sequence[float]`
-
-    # Returns
-
-    `List[ThresholdPoint]`
-        In the order of the thresholds.
+    Measure thresholds, in their order, on a data set. The model is in evaluation mode; `batches`, a data loader for
+    example, are read once.
     """
     device = model._get_prediction_device()
     kept = torch.zeros(len(thresholds), dtype=torch.float64)
@@ -88,8 +74,8 @@ def choose_threshold(
     model: GraphMask, data_loader: Iterable[Any], max_changed: float, *, steps: int = 12
 ) -> List[ThresholdPoint]:
     """
-    Find the threshold that keeps the fewest messages with at most this share of changed predictions: first among quantiles of the
-    gates' locations, then more finely around the best of these.
+    Find the threshold that keeps the fewest messages with at most the share `max_changed`, in [0, 1], of instances with
+    any changed prediction: first among quantiles of the gates' locations, then more finely around the best of these.
 
     # Parameters
 
@@ -98,14 +84,11 @@ def choose_threshold(
     data_loader : `Iterable[Dict[str, Any]]`
         Read three times; development data, which must not be those that the result is reported on.
     max_changed : `float`
-        The largest share of instances with any changed prediction, in [0, 1].
     steps : `int`, optional (default = `12`)
         The number of thresholds that each of the two searches compares.
 
-    # Returns
-
-    `List[ThresholdPoint]`
-        All points that were measured, by threshold, the chosen one first. If no threshold satisfies the bound, all gates are open.
+    Return all points that were measured, by threshold, the chosen one first. If no threshold satisfies the bound, all
+    gates are open.
     """
     check_fraction("choose_threshold", max_changed=max_changed)
     device = model._get_prediction_device()

@@ -17,16 +17,11 @@ _ROUNDING = 1e-6
 
 class MinimumSet(NamedTuple):
     """
-    A smallest set of messages that alone preserve the prediction of a graph.
-
-    # Parameters
-
-    messages : `FrozenSet[Tuple[int, int]]`
-        Pairs of a layer and an edge, the latter numbered within its graph, in the order of the batch.
-    divergence : `float`
-        From the prediction with all messages.
+    A smallest set of messages that alone preserve the prediction of a graph, and its divergence from the prediction
+    with all.
     """
 
+    #: Pairs of a layer and an edge, the latter numbered within its graph, in the order of the batch.
     messages: FrozenSet[Tuple[int, int]]
     divergence: float
 
@@ -95,18 +90,8 @@ class ErasureSearch(Interpreter):
 
     def minimum_sets(self, masked_model: MaskedModel, batch: Dict[str, Any]) -> List[List[MinimumSet]]:
         """
-        Find all sets of the smallest size that suffices, for each graph of a batch; if nothing is needed, the empty set.
-
-        # Parameters
-
-        masked_model : `MaskedModel`
-            The model to explain.
-        batch : `Dict[str, Any]`
-            Its inputs: tensors of a collated batch.
-
-        # Raises
-
-        `ConfigurationError` if a graph has too many messages.
+        Find all sets of the smallest size that suffices, for each graph of a collated batch; if nothing is needed, the
+        empty set. Raise a `ConfigurationError` if a graph has too many messages.
         """
         with masked_model.explaining():
             return self._search(masked_model, masked_model.unmasked(batch))
@@ -169,8 +154,5 @@ class ErasureSearch(Interpreter):
 
 def _edges_of_graphs(unmasked: UnmaskedPass) -> List[List[int]]:
     """Return, for each graph, the numbers of its edges in the batch."""
-    graph = unmasked.graph
-    edges: List[List[int]] = [[] for _ in range(graph.num_graphs)]
-    for edge, owner in enumerate(graph.edge_graph.tolist()):
-        edges[owner].append(edge)
-    return edges
+    edges = torch.argsort(unmasked.graph.edge_graph, stable=True)
+    return [own.tolist() for own in edges.split(unmasked.graph.edges_per_graph().tolist())]

@@ -14,16 +14,7 @@ from allennlp_graphmask.modules.intervention import Gate
 
 
 class MessageStatistics(NamedTuple):
-    """
-    The distribution of one layer's noise.
-
-    # Parameters
-
-    mean : `torch.Tensor`
-        Shape: `(num_graphs, message_dim)`, or `(1, message_dim)` for all graphs.
-    std : `torch.Tensor`
-        Not the variance. The same shape.
-    """
+    """The distribution of one layer's noise. Shape of both: `(num_graphs, message_dim)`, or `(1, message_dim)` for all graphs."""
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -31,49 +22,23 @@ class MessageStatistics(NamedTuple):
 
 def statistics_per_graph(values: torch.Tensor, graph: Graph, min_std: float) -> MessageStatistics:
     """
-    Compute the mean and the (population's) standard deviation of each graph's messages, element by element.
-
-    # Parameters
-
-    values : `torch.Tensor`
-        Shape: `(num_edges, message_dim)`.
-    graph : `Graph`
-    min_std : `float`
-        Smaller ones are raised to it.
+    Compute the mean and the (population's) standard deviation of each graph's messages, shape `(num_edges, message_dim)`, element by
+    element. Smaller deviations are raised to `min_std`.
     """
-    counts = graph.edges_per_graph().clamp(min=1).unsqueeze(-1)
-
-    def mean_of(numbers: torch.Tensor) -> torch.Tensor:
-        total = numbers.new_zeros(graph.num_graphs, numbers.size(-1))
-        return total.index_add(0, graph.edge_graph, numbers) / counts
-
-    mean = mean_of(values)  # Shape: (num_graphs, message_dim)
-    variance = mean_of((values - mean.index_select(0, graph.edge_graph)).square())
+    mean = mean_per_graph(values, graph)  # Shape: (num_graphs, message_dim)
+    variance = mean_per_graph((values - mean.index_select(0, graph.edge_graph)).square(), graph)
     return MessageStatistics(mean, variance.sqrt().clamp(min=min_std))
 
 
 def capacity(logits: torch.Tensor, values: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
     """
-    Return the KL divergence, in nats, from noise N(mean, std^2) to what is left of a message m, `lambda m + (1 - lambda)
-    noise` with `lambda = sigmoid(logits)`, element by element: with `r = (m - mean) / std`
+    Return the KL divergence, in nats, from noise N(mean, std^2) to what is left of a message m,
+    `lambda m + (1 - lambda) noise` with `lambda = sigmoid(logits)`, element by element: with `r = (m - mean) / std`
 
     `-log(1 - lambda) + ((1 - lambda)^2 + lambda^2 r^2 - 1) / 2`
 
-    (Schulz et al., 2020, section 3.1): an upper bound of the information that passes.
-
-    # Parameters
-
-    logits : `torch.Tensor`
-        Shape: `(num_edges,)`.
-    values : `torch.Tensor`
-        Shape: `(num_edges, message_dim)`.
-    mean, std : `torch.Tensor`
-        Broadcast with `values`.
-
-    # Returns
-
-    `torch.Tensor`
-        Shape: `(num_edges, message_dim)`.
+    (Schulz et al., 2020, section 3.1): an upper bound of the information that passes. Shape of the logits:
+    `(num_edges,)`, of the messages and of the result: `(num_edges, message_dim)`; `mean` and `std` broadcast with them.
     """
     logits = logits.unsqueeze(-1)
     signal, noise = torch.sigmoid(logits), torch.sigmoid(-logits)
@@ -158,18 +123,8 @@ class InformationBottleneck(Interpreter):
 
     def collect_statistics(self, masked_model: MaskedModel, batches: Iterable[Dict[str, Any]]) -> None:
         """
-        Take the mean and the standard deviation of messages from data, for later explanations.
-
-        # Parameters
-
-        masked_model : `MaskedModel`
-            The model to explain.
-        batches : `Iterable[Dict[str, Any]]`
-            Its inputs.
-
-        # Raises
-
-        `ValueError` if the data have no edge.
+        Take the mean and the standard deviation of messages from batches of inputs of the model, for later
+        explanations. Raise a `ValueError` if the data have no edge.
         """
         count = 0
         first: List[torch.Tensor] = []

@@ -6,11 +6,7 @@ import torch
 
 from allennlp_graphmask.checks import check_at_least
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
-from allennlp_graphmask.interpret.interpreters.per_graph import (
-    gate_gradients,
-    log_likelihood,
-    sum_per_graph,
-)
+from allennlp_graphmask.interpret.interpreters.per_graph import gate_gradients, log_likelihood, sum_per_graph
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 from allennlp_graphmask.modules.intervention import Gate
@@ -43,8 +39,7 @@ class IntegratedGradients(Interpreter):
         The number of points on the path. Smooth encoders (`entity_gcn`) need few. With ReLU each kink costs precision in proportion
         to one over the number of steps, and two digits of the sum take hundreds.
     signed : `bool`, optional (default = `False`)
-        Whether messages against the prediction get negative scores. By default a score is the absolute value: as with the other
-        interpreters, how much the prediction depends on a message, in either direction.
+        See `GradientTimesMessage`.
     completeness_tolerance : `float`, optional (default = `0.05`)
         By how many nats the scores of an instance may miss their sum before a warning asks for more steps; `None` for no check.
 

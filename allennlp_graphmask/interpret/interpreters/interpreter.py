@@ -15,23 +15,14 @@ from allennlp_graphmask.renamed_parameters import RenamedParameters
 
 class LayerScores(NamedTuple):
     """
-    What an interpreter finds for the messages of a batch, layer by layer from the bottom.
-
-    # Parameters
-
-    scores : `List[torch.Tensor]`
-        A higher score means a more important message. Shape of each: `(num_edges,)`.
-    kept : `List[torch.Tensor]`, optional (default = `None`)
-        The interpreter's own decisions, if it makes some; they hold unless a threshold or fraction is set. Shape of
-        each: `(num_edges,)`, `torch.bool`.
-    replacements : `List[Optional[torch.Tensor]]`, optional (default = `None`)
-        What replaces a dropped message; `None` stands for zeros. Shape of each: `(message_dim,)` or `(num_edges, message_dim)`, or
-        `(num_graphs, message_dim)` with `replacements_per_graph`.
-    replacements_per_graph : `bool`, optional (default = `False`)
-        Whether row g of each replacement is for the edges of graph g of the batch.
+    What an interpreter finds for the messages of a batch, layer by layer from the bottom. See `EdgeAttribution` for the
+    replacements.
     """
 
+    #: A higher score means a more important message. Shape of each: `(num_edges,)`.
     scores: List[torch.Tensor]
+    #: The interpreter's own decisions, if it makes some; they hold unless a threshold or fraction is set. Shape of each:
+    #: `(num_edges,)`, `torch.bool`.
     kept: Optional[List[torch.Tensor]] = None
     replacements: Optional[List[Optional[torch.Tensor]]] = None
     replacements_per_graph: bool = False
@@ -82,34 +73,15 @@ class Interpreter(RenamedParameters, Registrable):
 
     def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
         """
-        Score the messages of a batch.
-
-        # Parameters
-
-        masked_model : `MaskedModel`
-            The model to explain, in evaluation mode and with parameters that ask for no gradient.
-        unmasked : `UnmaskedPass`
-            That of the batch to explain; its layers hold the messages.
-        random : `PerGraphRandom`
-            The source of all random numbers.
+        Score the messages of a batch, those of the layers of `unmasked`. The model to explain is in evaluation mode,
+        with parameters that ask for no gradient; `random` is the source of all random numbers.
         """
         raise NotImplementedError
 
     def interpret(self, masked_model: MaskedModel, batch: Dict[str, Any]) -> EdgeAttribution:
         """
-        Explain a batch.
-
-        # Parameters
-
-        masked_model : `MaskedModel`
-            The model to explain.
-        batch : `Dict[str, Any]`
-            Its inputs: tensors of a collated batch.
-
-        # Returns
-
-        `EdgeAttribution`
-            For the whole batch; `split` gives one for each instance.
+        Explain a batch of inputs of the model: tensors of a collated batch. The attribution is of the whole batch;
+        `split` gives one for each instance.
         """
         with masked_model.explaining():
             return self.attribute(masked_model, masked_model.unmasked(batch))
@@ -150,18 +122,7 @@ class Interpreter(RenamedParameters, Registrable):
 def top_fraction_mask(scores: Sequence[torch.Tensor], top_fraction: float, graph: Graph) -> List[torch.Tensor]:
     """
     Choose, for each graph of a batch, the fraction of its messages, all layers together, that has the highest scores.
-
-    # Parameters
-
-    scores : `Sequence[torch.Tensor]`
-        Shape of each: `(num_edges,)`.
-    top_fraction : `float`
-    graph : `Graph`
-
-    # Returns
-
-    `List[torch.Tensor]`
-        Shape of each: `(num_edges,)`, `torch.bool`.
+    Shape of each score and choice of a layer: `(num_edges,)`; choices are `torch.bool`.
     """
     if not scores:
         return []

@@ -31,7 +31,7 @@ class LeaveOneEdgeOut(Interpreter):
     def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
         graph = unmasked.graph
         edge_graph = graph.edge_graph
-        counts = torch.bincount(edge_graph, minlength=graph.num_graphs)
+        counts = graph.edges_per_graph()
         order = torch.argsort(edge_graph, stable=True)
         number_in_graph = torch.empty_like(order)
         number_in_graph[order] = (

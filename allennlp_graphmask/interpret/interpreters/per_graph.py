@@ -21,19 +21,9 @@ def log_likelihood(masked_model: MaskedModel, unmasked: UnmaskedPass, gates: Seq
 
 def gate_gradients(masked_model: MaskedModel, unmasked: UnmaskedPass, scale: float) -> List[torch.Tensor]:
     """
-    Differentiate each instance's `log_likelihood` by the scale of each of its gates, if all gates of all layers have the same scale
-    and replace by zeros. A graph's prediction depends on its own gates only, so one backward pass is enough for a batch.
-
-    # Parameters
-
-    masked_model : `MaskedModel`
-    unmasked : `UnmaskedPass`
-    scale : `float`
-
-    # Returns
-
-    `List[torch.Tensor]`
-        Shape of each: `(num_edges,)`.
+    Differentiate each instance's `log_likelihood` by the scale of each of its gates, if all gates of all layers have
+    the same scale and replace by zeros. A graph's prediction depends on its own gates only, so one backward pass is
+    enough for a batch. Shape of each layer's gradients: `(num_edges,)`.
     """
     # Predictors run without gradients.
     with torch.enable_grad():
@@ -49,10 +39,11 @@ def gate_gradients(masked_model: MaskedModel, unmasked: UnmaskedPass, scale: flo
 
 
 def sum_per_graph(values: torch.Tensor, graph: Graph) -> torch.Tensor:
-    """Sum numbers of edges, `(num_edges,)`, over each graph, `(num_graphs,)`."""
-    return values.new_zeros(graph.num_graphs).index_add(0, graph.edge_graph, values)
+    """Sum numbers or vectors of edges, `(num_edges, ...)`, over each graph, `(num_graphs, ...)`."""
+    return values.new_zeros(graph.num_graphs, *values.shape[1:]).index_add(0, graph.edge_graph, values)
 
 
 def mean_per_graph(values: torch.Tensor, graph: Graph) -> torch.Tensor:
     """Return the mean over the edges of each graph; zero for a graph without edges."""
-    return sum_per_graph(values, graph) / graph.edges_per_graph().clamp(min=1)
+    counts = graph.edges_per_graph().clamp(min=1)
+    return sum_per_graph(values, graph) / counts.view(-1, *[1] * (values.dim() - 1))

@@ -7,10 +7,7 @@ from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
-from allennlp_graphmask.interpret.interpreters.per_graph import (
-    mean_per_graph,
-    sum_per_graph,
-)
+from allennlp_graphmask.interpret.interpreters.per_graph import mean_per_graph, sum_per_graph
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 from allennlp_graphmask.modules.intervention import Gate
@@ -57,9 +54,8 @@ class PerInstanceGraphMask(Interpreter):
     # Parameters
 
     divergence : `Divergence`, optional (default = `saturating_kl`)
-    gate_distribution : `HardConcrete`, optional
-    gates : `str`, optional (default = `"soft"`)
-        `"soft"` gates in [0, 1], or `"straight_through"` (rounded, with the gradient of the soft ones, as in the paper).
+    gate_distribution, gates, penalty_scaling, two_sided, initial_multiplier, multiplier_bounds
+        See `GraphMask`. The paper's gates are `"straight_through"`.
     num_steps : `int`, optional (default = `300`)
     learning_rate : `float`, optional (default = `0.1`)
         Of the locations.
@@ -68,14 +64,8 @@ class PerInstanceGraphMask(Interpreter):
     baseline_learning_rate : `float`, optional (default = `0.05`)
         Of the vectors.
     multiplier_learning_rate : `float`, optional (default = `0.05`)
-    penalty_scaling : `float`, optional (default = `1.0`)
     allowance : `float`, optional (default = `0.05`)
         The largest divergence accepted for an instance.
-    two_sided : `bool`, optional (default = `True`)
-        Whether the multiplier falls while the constraint is slack.
-    initial_multiplier : `float`, optional (default = `0.55`)
-        The multiplier's parameter, before the softplus.
-    multiplier_bounds : `Tuple[float, float]`, optional (default = `(-2, 30)`)
     initial_location : `float`, optional (default = `3.0`)
         Where all gates start, open.
     eval_every : `int`, optional (default = `10`)

@@ -73,9 +73,6 @@ class BilinearMasker(Masker):
 
     # Parameters
 
-    node_dims, message_dims : `Sequence[int]`
-    num_relations : `int`
-        These three are given by the `graphmask` model.
     hidden_dim : `int`, optional (default = `None`)
         The size of the vectors that are compared; that of the layer's node states if not given.
     location_bias : `float`, optional (default = `3.0`)

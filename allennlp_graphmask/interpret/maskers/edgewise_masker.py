@@ -54,8 +54,6 @@ class EdgewiseMasker(Masker):
 
     # Parameters
 
-    node_dims, message_dims : `Sequence[int]`
-        Given by the `graphmask` model.
     hidden_dim : `int`, optional (default = `None`)
         The size of the hidden layer; that of the layer's messages if not given.
     location_bias : `float`, optional (default = `3.0`)

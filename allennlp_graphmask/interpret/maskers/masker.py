@@ -10,17 +10,13 @@ from allennlp_graphmask.modules.intervention import Messages
 
 class Masker(torch.nn.Module, Registrable):
     """
-    A `Masker` predicts, for the edges of each layer, the location of their gates' hard concrete distributions (Schlichtkrull,
-    De Cao and Titov, 2021, equation 8), and holds the learnt vector b_k that replaces dropped messages of layer k (equation 4).
+    A `Masker` predicts, for the edges of each layer, the location of their gates' hard concrete distributions
+    (Schlichtkrull, De Cao and Titov, 2021, equation 8), and holds the learnt vector b_k that replaces dropped messages
+    of layer k (equation 4).
 
-    A masker's constructor takes `node_dims` and `message_dims`, the sizes per layer that the graph encoder states, beside
-    what the config gives. If it has an argument `num_relations`, it is given the number of edge types, the reserved ones
-    included.
-
-    # Parameters
-
-    node_dims : `Sequence[int]`
-    message_dims : `Sequence[int]`
+    The `graphmask` model gives a masker's constructor `node_dims` and `message_dims`, the sizes per layer that the
+    graph encoder states, beside what the config gives. If it has an argument `num_relations`, it is given the number of
+    edge types, the reserved ones included.
     """
 
     default_implementation = "edgewise"
@@ -36,17 +32,8 @@ class Masker(torch.nn.Module, Registrable):
 
     def forward(self, messages: Messages) -> torch.Tensor:
         """
-        Score the messages of one layer.
-
-        # Parameters
-
-        messages : `Messages`
-            The messages of one layer (`messages.layer`), from an unmasked pass in evaluation mode.
-
-        # Returns
-
-        `torch.Tensor`
-            The location of each edge's gate. Shape: `(num_edges,)`.
+        Return the location of each edge's gate, shape `(num_edges,)`, in one layer (`messages.layer`) of an unmasked
+        pass in evaluation mode.
         """
         raise NotImplementedError
 

@@ -12,14 +12,7 @@ from allennlp_graphmask.modules.relation_transform import RelationTransform
 
 
 class EntityGcnLayer(nn.Module):
-    """
-    One layer of `EntityGcn`.
-
-    # Parameters
-
-    dim : `int`
-    num_relations : `int`
-    """
+    """One layer of `EntityGcn`."""
 
     def __init__(self, dim: int, num_relations: int) -> None:
         super().__init__()
@@ -32,19 +25,8 @@ class EntityGcnLayer(nn.Module):
 
     def update(self, node_states: torch.Tensor, states: torch.Tensor, aggregated: torch.Tensor) -> torch.Tensor:
         """
-        # Parameters
-
-        node_states : `torch.Tensor`
-            What the layer reads, and keeps a part of.
-        states : `torch.Tensor`
-            The same after dropout.
-        aggregated : `torch.Tensor`
-            The messages from other nodes, added up. Shape of all three: `(num_nodes, dim)`.
-
-        # Returns
-
-        `torch.Tensor`
-            Shape: `(num_nodes, dim)`.
+        Compute the new states from those that the layer reads and keeps a part of, the same after dropout, and the
+        messages from other nodes, added up. Shape of all: `(num_nodes, dim)`.
         """
         updates = self.self_transform(states) + aggregated
         gates = torch.sigmoid(self.gate(torch.cat([updates, states], dim=-1)))
@@ -74,9 +56,8 @@ class EntityGcn(RelationalGraphEncoder):
 
     # Parameters
 
-    vocab : `Vocabulary`
-        Given by AllenNLP. Holds the relations.
-    input_dim : `int`
+    vocab, input_dim, aggregation, edge_label_namespace
+        See `RelationalGraphEncoder`.
     hidden_dim : `int`, optional (default = `None`)
         The size of all states and messages, by default `input_dim`. If it differs, an affine map goes before the first layer,
         because a gated layer gives states of the size that it reads.
@@ -85,9 +66,6 @@ class EntityGcn(RelationalGraphEncoder):
         Whether all layers have the same weights, as in the paper.
     dropout : `float`, optional (default = `0.0`)
         Probability of dropping an element of the states that a layer computes from; the `h_v` that it keeps is not dropped from.
-    aggregation : `str`, optional (default = `"auto"`)
-        `"dense"`, `"edge_list"`, or `"auto"`: what is estimated to be cheaper.
-    edge_label_namespace : `str`, optional (default = `"edge_labels"`)
     """
 
     def __init__(

@@ -7,6 +7,7 @@ from allennlp.data import Vocabulary
 from allennlp.nn import Activation
 from torch import nn
 
+from allennlp_graphmask.checks import check_at_least
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.modules.graph_encoders.graph_encoder import GraphEncoder
 from allennlp_graphmask.modules.graph_encoders.stacked_graph_encoder import StackedGraphEncoder
@@ -14,35 +15,19 @@ from allennlp_graphmask.modules.relation_transform import RelationModule
 
 
 class GraphAttentionLayer(RelationModule):
-    """
-    One layer of `GraphAttention`.
-
-    # Parameters
-
-    input_dim : `int`
-    head_dim : `int`
-        The size of what each head gives.
-    num_heads : `int`
-    num_relations : `int`
-    averages_heads : `bool`
-        Whether heads are averaged; else they are concatenated.
-    relation_messages : `bool`
-        Whether messages have a term of their relation.
-    negative_slope : `float`
-    attention_dropout : `float`
-    """
+    """One layer of `GraphAttention`."""
 
     relation_parameters = ("relation_attention", "relation_bias")
 
     def __init__(
         self,
         input_dim: int,
-        head_dim: int,
+        head_dim: int,  # of what each head gives
         num_heads: int,
         num_relations: int,
         *,
-        averages_heads: bool,
-        relation_messages: bool,
+        averages_heads: bool,  # else they are concatenated
+        relation_messages: bool,  # whether messages have a term of their relation
         negative_slope: float,
         attention_dropout: float,
     ) -> None:
@@ -126,11 +111,8 @@ class GraphAttention(StackedGraphEncoder):
 
     # Parameters
 
-    vocab : `Vocabulary`
-        Given by AllenNLP. Holds the relations.
-    input_dim : `int`
-    hidden_dim : `int`
-        The size of messages and of the states that every layer gives.
+    vocab, input_dim, hidden_dim, dropout, edge_label_namespace
+        See `StackedGraphEncoder`.
     num_layers : `int`, optional (default = `2`)
     num_heads : `int`, optional (default = `1`)
         In each layer. Where heads are concatenated, each gives `hidden_dim / num_heads` numbers, where they are averaged
@@ -142,11 +124,8 @@ class GraphAttention(StackedGraphEncoder):
     negative_slope : `float`, optional (default = `0.2`)
         Of the LeakyReLU.
     activation : `Activation`, optional (default = `elu`)
-    dropout : `float`, optional (default = `0.0`)
-        Probability of dropping an element of the states that a layer reads.
     attention_dropout : `float`, optional (default = `0.0`)
         Probability of dropping an attention weight, after the softmax.
-    edge_label_namespace : `str`, optional (default = `"edge_labels"`)
 
     # Raises
 
@@ -177,8 +156,7 @@ class GraphAttention(StackedGraphEncoder):
             dropout=dropout,
             edge_label_namespace=edge_label_namespace,
         )
-        if num_heads < 1:
-            raise ConfigurationError(f"num_heads must be at least 1, got {num_heads}.")
+        check_at_least("GraphAttention", 1, num_heads=num_heads)
         if (num_layers > 1 or not average_last_layer) and hidden_dim % num_heads:
             raise ConfigurationError(
                 f"The heads of a layer share its hidden_dim: {hidden_dim} is not a multiple of num_heads = {num_heads}. Change "
@@ -216,20 +194,7 @@ class GraphAttention(StackedGraphEncoder):
 
 
 def softmax_over_targets(energies: torch.Tensor, graph: Graph) -> torch.Tensor:
-    """
-    Compute the softmax over the edges that enter the same node.
-
-    # Parameters
-
-    energies : `torch.Tensor`
-        Shape: `(num_edges, num_heads)`.
-    graph : `Graph`
-
-    # Returns
-
-    `torch.Tensor`
-        Shape: `(num_edges, num_heads)`.
-    """
+    """Compute the softmax over the edges that enter the same node. Shape of both: `(num_edges, num_heads)`."""
     targets = graph.targets.unsqueeze(-1).expand_as(energies)
     zeros = energies.new_zeros(graph.num_nodes, energies.size(-1))
     # The softmax does not depend on what is subtracted, so no gradient has to pass through it.

@@ -44,16 +44,8 @@ class GraphEncoder(torch.nn.Module, Registrable):
 
     def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
         """
-        # Parameters
-
-        node_states : `torch.Tensor`
-            Shape: `(num_nodes, input_dim)`.
-        graph : `Graph`
-
-        # Returns
-
-        `torch.Tensor`
-            Shape: `(num_nodes, output_dim)`.
+        Compute the new state of each node, shape `(num_nodes, output_dim)`, from its state, shape
+        `(num_nodes, input_dim)`.
         """
         raise NotImplementedError
 
@@ -73,25 +65,8 @@ class GraphEncoder(torch.nn.Module, Registrable):
         compute_weights: Optional[Callable[[], torch.Tensor]] = None,
     ) -> torch.Tensor:
         """
-        Return the messages that a layer has to aggregate, for layers that compute them edge by edge.
-
-        # Parameters
-
-        layer : `int`
-            Its number, from 0.
-        node_states : `torch.Tensor`
-            What the messages are computed from. Shape: `(num_nodes, node_dim)`.
-        graph : `Graph`
-        compute_values : `Callable[[], torch.Tensor]`
-            Computes the messages. Shape of its result: `(num_edges, message_dim)`.
-        compute_weights : `Callable[[], torch.Tensor]`, optional (default = `None`)
-            For layers with attention: computes its weights, which the messages contain. Shape of its result:
-            `(num_edges, num_heads)`.
-
-        # Returns
-
-        `torch.Tensor`
-            Shape: `(num_edges, message_dim)`.
+        Return what interventions leave of the messages of a layer, for layers that compute them edge by edge. The
+        parameters are those of `Messages`. Shape: `(num_edges, message_dim)`.
         """
         messages = Messages(layer, node_states, graph, compute_values, compute_weights)
         gate = self.intervene(messages)

@@ -2,15 +2,13 @@ from functools import partial
 from typing import Optional
 
 import torch
-from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 
+from allennlp_graphmask.checks import check_choice
 from allennlp_graphmask.modules.graph_encoders.stacked_graph_encoder import StackedGraphEncoder
 from allennlp_graphmask.modules.intervention import Gate, Messages, apply_gate
 from allennlp_graphmask.modules.relation_layout import RelationLayout
 from allennlp_graphmask.modules.relation_transform import RelationTransform
-
-_AGGREGATIONS = ("auto", "dense", "edge_list")
 
 
 class RelationalGraphEncoder(StackedGraphEncoder):
@@ -29,12 +27,10 @@ class RelationalGraphEncoder(StackedGraphEncoder):
 
     # Parameters
 
-    vocab : `Vocabulary`
-    input_dim, hidden_dim, num_layers : `int`
-    dropout : `float`
-    aggregation : `str`
+    vocab, input_dim, hidden_dim, num_layers, dropout, edge_label_namespace
+        See `StackedGraphEncoder`.
+    aggregation : `str`, in registered encoders optional (default = `"auto"`)
         `"dense"` (the matrix product), `"edge_list"`, or `"auto"`: for each batch and layer what is estimated to be cheaper.
-    edge_label_namespace : `str`
     """
 
     def __init__(
@@ -56,10 +52,7 @@ class RelationalGraphEncoder(StackedGraphEncoder):
             dropout=dropout,
             edge_label_namespace=edge_label_namespace,
         )
-        if aggregation not in _AGGREGATIONS:
-            raise ConfigurationError(
-                f"aggregation must be one of {', '.join(map(repr, _AGGREGATIONS))}, got {aggregation!r}."
-            )
+        check_choice(type(self).__name__, ("auto", "dense", "edge_list"), aggregation=aggregation)
         self.aggregation = aggregation
 
     def aggregated_messages(
@@ -71,25 +64,11 @@ class RelationalGraphEncoder(StackedGraphEncoder):
         edge_weights: torch.Tensor,
     ) -> torch.Tensor:
         """
-        Return for each node the weighted sum of what interventions leave of the messages that reach it.
+        Return for each node the weighted sum of what interventions leave of the messages that reach it. Shape:
+        `(num_nodes, message_dim)`.
 
-        # Parameters
-
-        layer : `int`
-            The layer's number, from 0.
-        transform : `RelationTransform`
-            Computes the messages.
-        states : `torch.Tensor`
-            Shape: `(num_nodes, node_dim)`.
-        layout : `RelationLayout`
-            Of the batch.
-        edge_weights : `torch.Tensor`
-            Shape: `(num_edges,)`.
-
-        # Returns
-
-        `torch.Tensor`
-            Shape: `(num_nodes, message_dim)`.
+        `layer` is numbered from 0, and its `transform` computes messages from the `states`, shape
+        `(num_nodes, node_dim)`. Shape of `edge_weights`: `(num_edges,)`.
         """
         if not self._is_dense(transform, layout):
             messages = Messages(layer, states, layout.graph, partial(_messages_of_pairs, transform, states, layout))
@@ -132,22 +111,9 @@ def _add_up_cells(
     rows: torch.Tensor, gate: Optional[Gate], layout: RelationLayout, edge_weights: torch.Tensor
 ) -> torch.Tensor:
     """
-    Aggregate by one matrix product for each graph.
-
-    # Parameters
-
-    rows : `torch.Tensor`
-        The message of each pair of source and relation. Shape: `(num_nodes * num_present, message_dim)`.
-    gate : `Gate`, optional
-        Without a replacement for each edge.
-    layout : `RelationLayout`
-    edge_weights : `torch.Tensor`
-        Shape: `(num_edges,)`.
-
-    # Returns
-
-    `torch.Tensor`
-        Shape: `(num_nodes, message_dim)`.
+    Aggregate by one matrix product for each graph, with a gate without a replacement for each edge. `rows` are the
+    messages of each pair of source and relation, shape `(num_nodes * num_present, message_dim)`. Shape:
+    `(num_nodes, message_dim)`.
     """
     kept_weights = edge_weights
     if gate is not None:

@@ -13,15 +13,7 @@ from allennlp_graphmask.modules.relation_transform import RelationTransform
 
 
 class RgcnLayer(nn.Module):
-    """
-    The parameters of one layer of `Rgcn`.
-
-    # Parameters
-
-    input_dim, output_dim : `int`
-    num_relations : `int`
-    num_bases, num_blocks : `int`, optional
-    """
+    """The parameters of one layer of `Rgcn`."""
 
     def __init__(
         self,
@@ -57,11 +49,8 @@ class Rgcn(RelationalGraphEncoder):
 
     # Parameters
 
-    vocab : `Vocabulary`
-        Given by AllenNLP. Holds the relations.
-    input_dim : `int`
-    hidden_dim : `int`
-        The size of messages and of the states that every layer gives.
+    vocab, input_dim, hidden_dim, dropout, aggregation, edge_label_namespace
+        See `RelationalGraphEncoder`.
     num_layers : `int`, optional (default = `2`)
     num_bases : `int`, optional (default = `None`)
         Basis decomposition of the W_r, see `RelationTransform`.
@@ -70,11 +59,6 @@ class Rgcn(RelationalGraphEncoder):
     normalise : `bool`, optional (default = `True`)
         Whether there is the factor `1/|N_v^r|`. Without it nodes can count their neighbours.
     activation : `Activation`, optional (default = `relu`)
-    dropout : `float`, optional (default = `0.0`)
-        Probability of dropping an element of the states that a layer reads.
-    aggregation : `str`, optional (default = `"auto"`)
-        `"dense"`, `"edge_list"`, or `"auto"`: what is estimated to be cheaper.
-    edge_label_namespace : `str`, optional (default = `"edge_labels"`)
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 from typing import Any, List
 
-from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 from torch import nn
 
+from allennlp_graphmask.checks import check_at_least
 from allennlp_graphmask.graph import relation_names
 from allennlp_graphmask.modules.graph_encoders.graph_encoder import GraphEncoder
 from allennlp_graphmask.modules.relation_transform import RelationModule
@@ -17,10 +17,13 @@ class StackedGraphEncoder(GraphEncoder):
     # Parameters
 
     vocab : `Vocabulary`
-    input_dim, hidden_dim, num_layers : `int`
-    dropout : `float`
+        Given by AllenNLP. Holds the relations.
+    input_dim, num_layers : `int`
+    hidden_dim : `int`
+        The size of messages and of the states that every layer gives.
+    dropout : `float`, in registered encoders optional (default = `0.0`)
         Probability of dropping an element of the states that a layer reads.
-    edge_label_namespace : `str`
+    edge_label_namespace : `str`, in registered encoders optional (default = `"edge_labels"`)
 
     # Raises
 
@@ -38,8 +41,7 @@ class StackedGraphEncoder(GraphEncoder):
         edge_label_namespace: str,
     ) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise ConfigurationError(f"num_layers must be at least 1, got {num_layers}.")
+        check_at_least(type(self).__name__, 1, num_layers=num_layers)
         self.num_layers = num_layers
         self.dropout = nn.Dropout(dropout)
         self._input_dim = input_dim

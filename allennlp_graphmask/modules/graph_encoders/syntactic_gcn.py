@@ -12,15 +12,7 @@ from allennlp_graphmask.modules.relation_transform import RelationModule
 
 
 class SyntacticGcnLayer(RelationModule):
-    """
-    One layer of `SyntacticGcn`.
-
-    # Parameters
-
-    input_dim, output_dim : `int`
-    names : `List[str]`
-        Of all relations.
-    """
+    """One layer of `SyntacticGcn`, for relations of these names."""
 
     direction: torch.Tensor
     relation_parameters = ("relation_bias", "relation_gate_bias")
@@ -86,15 +78,9 @@ class SyntacticGcn(StackedGraphEncoder):
 
     # Parameters
 
-    vocab : `Vocabulary`
-        Given by AllenNLP. Holds the relations and their directions.
-    input_dim : `int`
-    hidden_dim : `int`
-        The size of messages and of the states that every layer gives.
+    vocab, input_dim, hidden_dim, dropout, edge_label_namespace
+        See `StackedGraphEncoder`. The relations' names give their directions.
     num_layers : `int`, optional (default = `1`)
-    dropout : `float`, optional (default = `0.0`)
-        Probability of dropping an element of the states that a layer reads.
-    edge_label_namespace : `str`, optional (default = `"edge_labels"`)
     """
 
     def __init__(
