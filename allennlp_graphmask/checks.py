@@ -1,4 +1,4 @@
-"""Checks of settings that come from configs."""
+"""Checks of settings that come from configs. Each raises a `ConfigurationError` that names `owner`, the setting and its value."""
 
 from typing import Any, Sequence
 
@@ -6,44 +6,28 @@ from allennlp.common.checks import ConfigurationError
 
 
 def check_choice(owner: str, choices: Sequence[Any], **settings: Any) -> None:
-    """
-    # Raises
-
-    `ConfigurationError` if a setting of `owner` is not one of the choices.
-    """
+    """Check that each setting is one of the choices."""
     for name, value in settings.items():
         if value not in choices:
             raise ConfigurationError(f"{owner}: {name} is {value!r}, expected one of {', '.join(map(repr, choices))}.")
 
 
 def check_at_least(owner: str, minimum: float, **settings: float) -> None:
-    """
-    # Raises
-
-    `ConfigurationError` if a setting of `owner` is below the minimum, or not a number.
-    """
+    """Check that each setting is a number and not below the minimum."""
     for name, value in settings.items():
         if not value >= minimum:
             raise ConfigurationError(f"{owner}: {name} is {value}, expected at least {minimum:g}.")
 
 
 def check_above(owner: str, bound: float, **settings: float) -> None:
-    """
-    # Raises
-
-    `ConfigurationError` if a setting of `owner` is not above the bound.
-    """
+    """Check that each setting is above the bound."""
     for name, value in settings.items():
         if not value > bound:
             raise ConfigurationError(f"{owner}: {name} is {value}, expected a number above {bound:g}.")
 
 
 def check_fraction(owner: str, **settings: float) -> None:
-    """
-    # Raises
-
-    `ConfigurationError` if a setting of `owner` is not from 0 to 1.
-    """
+    """Check that each setting is from 0 to 1."""
     for name, value in settings.items():
         if not 0 <= value <= 1:
             raise ConfigurationError(f"{owner}: {name} is {value}, expected a number from 0 to 1.")

@@ -25,21 +25,8 @@ _TYPE_NAMES = {"dict", "list", "str", "int", "float", "bool", "[key]"}
 
 def validate(form: Type[T], value: Any, error_type: Type[Exception], name: str = "") -> T:
     """
-    Check a value from JSON.
-
-    # Parameters
-
-    form : `Type[T]`
-        A type that pydantic knows: one of its dataclasses or models, a list of these, ...
-    value : `Any`
-    error_type : `Type[Exception]`
-        What to raise.
-    name : `str`, optional (default = `""`)
-        What errors call the value itself: the beginning of every path.
-
-    # Raises
-
-    `error_type` naming the first wrong value, its path and what was expected.
+    Check a value from JSON against a type that pydantic knows: one of its dataclasses or models, a list of these, ... Raise an
+    `error_type` naming the first wrong value, its path and what was expected. Paths begin with `name`.
     """
     try:
         return _adapter(form).validate_python(value)

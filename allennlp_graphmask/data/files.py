@@ -12,14 +12,9 @@ from allennlp.common.file_utils import open_compressed
 @contextlib.contextmanager
 def open_data_file(path: str, describe_progress: Callable[[], str]) -> Iterator[IO[bytes]]:
     """
-    Open a file for reading bytes.
-
-    # Parameters
-
-    path : `str`
-        A path, or a URL that AllenNLP's `cached_path` can fetch. The content is decompressed if it ends in .gz, .bz2 or .xz.
-    describe_progress : `Callable[[], str]`
-        What has been read so far, such as "line 7", for the error of a file that is cut off.
+    Open a file for reading bytes: a path, or a URL that AllenNLP's `cached_path` can fetch. The content is decompressed if it
+    ends in .gz, .bz2 or .xz. `describe_progress` gives what has been read so far, such as "line 7", for the error of a file that
+    is cut off.
 
     # Raises
 
@@ -42,11 +37,7 @@ def open_data_file(path: str, describe_progress: Callable[[], str]) -> Iterator[
 
 
 def decode_line(line: bytes, path: str, number: int) -> str:
-    """
-    # Raises
-
-    `ConfigurationError` naming the file and the line, if it is not UTF-8.
-    """
+    """Raise a `ConfigurationError` naming the file and the line, if it is not UTF-8."""
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -23,13 +23,7 @@ class JsonLine(NamedTuple):
         return f"{self.path}, line {self.number}"
 
     def parse(self) -> Dict[str, Any]:
-        """
-        Return the object in the line.
-
-        # Raises
-
-        `ConfigurationError` naming the file and the line, if it is not a JSON object.
-        """
+        """Return the object in the line. Raise a `ConfigurationError` naming the file and the line, if it is not one."""
         text = decode_line(self.text, self.path, self.number)
         try:
             content = json.loads(text, parse_constant=_refuse_constant, parse_float=_parse_finite)
@@ -51,13 +45,8 @@ class JsonLine(NamedTuple):
 
 def read_json_lines(path: str) -> Iterator[JsonLine]:
     """
-    Read the lines of a file one by one, without those of white space only. A line is decoded when its `parse` is called, so
-    that a wrong line does not hide those behind it.
-
-    # Parameters
-
-    path : `str`
-        A path or URL; plain or compressed; UTF-8.
+    Read the lines of a file (path or URL; plain or compressed; UTF-8) one by one, without those of white space only. A line is
+    decoded when its `parse` is called, so that a wrong line does not hide those behind it.
 
     # Raises
 

@@ -7,20 +7,9 @@ from spacy.language import Language
 
 def load_pipeline(name: str, exclude: Sequence[str], purpose: str, alternative: str) -> Language:
     """
-    Load a spaCy pipeline.
-
-    # Parameters
-
-    name : `str`
-        The name of an installed pipeline (`en_core_web_sm`), or the folder of one.
-    exclude : `Sequence[str]`
-        Components that are not needed; the pipeline may lack them.
-    purpose, alternative : `str`
-        Parts of the error: "Raw text is parsed by", "give tokens with their arcs instead".
-
-    # Raises
-
-    `ConfigurationError` naming the command that installs it, if it is not installed.
+    Load an installed pipeline, or the folder of one, without the components to exclude (which it may lack). If it is not
+    installed, raise a `ConfigurationError` made of `purpose` ("Raw text is parsed by"), the command that installs it, and
+    `alternative` ("give tokens with their arcs instead").
     """
     try:
         return spacy.load(name, exclude=exclude)
@@ -32,11 +21,7 @@ def load_pipeline(name: str, exclude: Sequence[str], purpose: str, alternative: 
 
 
 def check_annotation(pipeline: Language, document: Any, annotation: str, component: str) -> None:
-    """
-    # Raises
-
-    `ConfigurationError` if a document with tokens lacks an annotation, naming the component that gives it.
-    """
+    """Raise a `ConfigurationError` naming the component that gives the annotation, if a document with tokens lacks it."""
     if len(document) and not document.has_annotation(annotation):
         raise ConfigurationError(
             f"The spaCy pipeline gives no {annotation}: it needs a component such as {component}. It has "

@@ -89,11 +89,7 @@ class Explanation:
     def to_dict(self) -> Dict[str, Any]:
         """The JSON form as Python data; nothing in it is shared with the explanation."""
         # The order of the keys is part of the format: the same explanation gives the same bytes.
-        return {
-            "schema": SCHEMA_NAME,
-            "schema_version": SCHEMA_VERSION,
-            **_ADAPTER.dump_python(self, mode="json"),
-        }
+        return {"schema": SCHEMA_NAME, "schema_version": SCHEMA_VERSION, **_ADAPTER.dump_python(self, mode="json")}
 
     def to_json(self) -> Dict[str, Any]:
         """`to_dict`; AllenNLP's `sanitize` calls this."""

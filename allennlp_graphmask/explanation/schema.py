@@ -31,15 +31,8 @@ _OPEN_CONFIG = ConfigDict(allow_inf_nan=False)
 @dataclass(frozen=True, config=CONFIG)
 class ExplainedNode:
     """
-    A node.
-
-    # Parameters
-
-    id : `int`
-        Its position among the nodes.
-    text : `str`
-    start, end : `int`, optional
-        The tokens that it stands for; `end` is exclusive. Both are `None` for a node that stands for no token.
+    A node. `id` is its position among the nodes. It stands for the tokens from `start` to `end` (exclusive); both are `None` for
+    a node that stands for no token.
     """
 
     id: Integer
@@ -51,18 +44,9 @@ class ExplainedNode:
 @dataclass(frozen=True, config=CONFIG)
 class ExplainedEdge:
     """
-    An edge.
-
-    # Parameters
-
-    source, target : `int`
-        Ids of nodes. The message goes from source to target.
-    type : `str`
-        The relation.
-    score : `Tuple[float, ...]`
-        One for each layer, from the bottom; higher means more important.
-    kept : `Tuple[bool, ...]`
-        Whether the message is part of the explanation, for each layer.
+    An edge: the message goes from the node `source` to the node `target`, both given as ids, along the relation `type`. There is
+    one `score` for each layer, from the bottom (higher means more important), and in `kept` whether the message is part of the
+    explanation, for each layer.
     """
 
     source: Integer

@@ -30,16 +30,8 @@ class ReadRecord(NamedTuple):
 
 class ExplainedStep(NamedTuple):
     """
-    Some records that were explained together.
-
-    # Parameters
-
-    num_records : `int`
-    explanations : `List[Explanation]`
-        In the order of the records.
-    failures : `List[Failure]`
-        Records that could not be read or, with `skip_errors`, explained. Where an input cannot be read on, the last step has no
-        records and one failure.
+    Some records that were explained together, their explanations in order, and the failures: records that could not be read or,
+    with `skip_errors`, explained. Where an input cannot be read on, the last step has no records and one failure.
     """
 
     num_records: int
@@ -68,20 +60,11 @@ def explain_source(
     skip_errors: bool = False,
 ) -> Outcome:
     """
-    Explain an input: show explanations as they come, and write them as lines. Lines that an earlier run has written are continued.
+    Explain an input by `explain_records`: show explanations as they come, and write them as lines, which the caller finishes.
+    Lines that an earlier run has written are continued.
 
-    # Parameters
-
-    predictor : `ExplainingPredictor`
-    source : `RecordSource`
-    lines : `ResumableLines`, optional
-        It is left to the caller to finish them.
-    show : `Callable[[Explanation], bool]`, optional
-        Called for each explanation. If it returns `False` and there are no lines, the run ends.
-    report : `Callable[[str], None]`, optional
-        Called with messages for the user, as soon as there is one.
-    batch_size, strict, skip_errors
-        See `explain_records`.
+    `show` is called for each explanation. If it returns `False` and there are no lines, the run ends. `report` is called with
+    messages for the user, as soon as there is one.
     """
     done = Outcome(0, 0, 0, [])
     if lines is not None and lines.num_records:
@@ -94,12 +77,7 @@ def explain_source(
             for line in lines.read():
                 show(Explanation.from_json_line(line))
     steps = explain_records(
-        predictor,
-        source,
-        batch_size=batch_size,
-        first_record=done.num_records,
-        strict=strict,
-        skip_errors=skip_errors,
+        predictor, source, batch_size=batch_size, first_record=done.num_records, strict=strict, skip_errors=skip_errors
     )
     with Tqdm.tqdm(total=source.num_records, initial=done.num_records, desc="explaining", unit=" inputs") as bar:
         for step in steps:
@@ -118,11 +96,7 @@ def explain_source(
                 break
             if lines is not None and step.num_records:
                 json_lines = [explanation.to_json_line() for explanation in step.explanations]
-                lines.add(
-                    json_lines,
-                    step.num_records,
-                    {"num_failures": done.num_failures, "failures": done.failures},
-                )
+                lines.add(json_lines, step.num_records, {"num_failures": done.num_failures, "failures": done.failures})
             bar.update(step.num_records)
     return done
 
@@ -132,28 +106,19 @@ def explain_records(
     source: RecordSource,
     *,
     batch_size: int,
-    first_record: int = 0,
-    strict: bool = False,
-    skip_errors: bool = False,
+    first_record: int,
+    strict: bool,
+    skip_errors: bool,
 ) -> Iterator[ExplainedStep]:
     """
     Explain the records of an input. The records of a step depend on the input alone, and so does the state of the global random
     generators in it: a run that starts at a later step makes the same steps as one from the beginning.
 
-    A record that cannot be read does not hide the others. What the model or the interpreter raises ends the run.
+    A record that cannot be read does not hide the others; with `strict` it is an error. What the model or the interpreter raises
+    ends the run; with `skip_errors` such records become failures.
 
-    # Parameters
-
-    predictor : `ExplainingPredictor`
-    source : `RecordSource`
-    batch_size : `int`
-        A step has at least this number of instances, and no more records than that takes.
-    first_record : `int`, optional (default = `0`)
-        The number of records to skip: those of the steps of an earlier run.
-    strict : `bool`, optional (default = `False`)
-        Whether the first record that cannot be read is an error.
-    skip_errors : `bool`, optional (default = `False`)
-        Whether records that make the model or the interpreter raise an error become failures.
+    A step has at least `batch_size` instances, and no more records than that takes. The first `first_record` records, those of
+    the steps of an earlier run, are skipped.
 
     # Raises
 
@@ -199,14 +164,8 @@ def _read_records(source: RecordSource, first_record: int, strict: bool) -> Iter
             # Whatever a third party's reader raises: what was read before must not be lost for it.
             if not number or strict:
                 raise
-            yield ReadRecord(
-                _REST,
-                [],
-                Failure(
-                    _REST.place,
-                    f"{source.describe(error)}\nWhat follows the first {number} inputs of {source.name} cannot be read.",
-                ),
-            )
+            what = f"What follows the first {number} inputs of {source.name} cannot be read."
+            yield ReadRecord(_REST, [], Failure(_REST.place, f"{source.describe(error)}\n{what}"))
             return
         if record is None:
             return

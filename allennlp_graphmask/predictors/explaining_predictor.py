@@ -162,11 +162,7 @@ class ExplainingPredictor(Predictor):
 
 
 def _build_target_predictor(
-    target: Model,
-    dataset_reader: DatasetReader,
-    name: Optional[str],
-    frozen: bool,
-    arguments: Dict[str, Any],
+    target: Model, dataset_reader: DatasetReader, name: Optional[str], frozen: bool, arguments: Dict[str, Any]
 ) -> Optional[Predictor]:
     name = name or target.default_predictor
     if name is None:

@@ -85,14 +85,11 @@ class GraphQaPredictor(TaskPredictor):
 
     # Parameters
 
-    model : `Model`
-    dataset_reader : `DatasetReader`
-    frozen : `bool`, optional (default = `True`)
     spacy_model : `str`, optional (default = `None`)
         The spaCy pipeline that finds candidates and subjects, a name or a folder. It is loaded when the first question comes
         that needs it. By default that of the reader, if it has one.
-    batch_size : `int`, optional (default = `32`)
-        At most this many instances go through the model at once.
+
+    The others are those of `TaskPredictor`; the default of `batch_size` is 32.
     """
 
     def __init__(

@@ -49,38 +49,31 @@ class RequestedSentence(NamedTuple):
 @Predictor.register("graph_srl")
 class GraphSrlPredictor(TaskPredictor):
     """
-    Labels the arguments of the predicates in raw text, in tokens with their dependency arcs, or in lines of a
-    CoNLL-2009 file.
+    Labels the arguments of the predicates in raw text, in tokens with their dependency arcs, or in lines of a CoNLL-2009 file.
 
     An input is a JSON object of one of these forms:
 
     - `{"sentence": "She sings."}`: raw text, which may have several sentences. A spaCy pipeline parses it.
-    - `{"tokens": [...], "lemmas": [...], "parts_of_speech": [...], "heads": [...], "dependency_labels":
-      [...]}`, optionally with `"dependency_scheme"` and `"sentence_id"`. Heads are counted from 1, and the
-      root has head 0, as in the columns of CoNLL files.
-    - `{"conll": "1\\tShe\\t..."}`: one or more sentences in the columns of CoNLL-2009; the columns of the
-      roles may be absent.
+    - `{"tokens": [...], "lemmas": [...], "parts_of_speech": [...], "heads": [...], "dependency_labels": [...]}`, optionally
+      with `"dependency_scheme"` and `"sentence_id"`. Heads are counted from 1, and the root has head 0, as in the columns of
+      CoNLL files.
+    - `{"conll": "1\\tShe\\t..."}`: one or more sentences in the columns of CoNLL-2009; the columns of the roles may be absent.
 
-    Each may have `"predicates"`: the tokens whose arguments are asked for, counted from 0 through all
-    sentences of the input. Otherwise they are those that the CoNLL columns mark, if any, or else the verbs
-    without auxiliaries (`predicate_parts_of_speech`).
+    Each may have `"predicates"`: the tokens whose arguments are asked for, counted from 0 through all sentences of the input.
+    Otherwise they are those that the CoNLL columns mark, if any, or else the verbs without auxiliaries
+    (`predicate_parts_of_speech`).
 
-    The output for one input is `{"sentences": [{"tokens": [...], "predicates": [...]}]}`, with one entry in
-    `predicates` for each predicate (none, for a sentence without any): `predicate` (`index`, `text`, `lemma`,
-    `sense`) and its `arguments` (`role`, `head`, `text`, the phrase below the head by `start`, `end` and
-    `phrase`, and `probability`).
+    The output for one input is `{"sentences": [{"tokens": [...], "predicates": [...]}]}`, with one entry in `predicates` for
+    each predicate (none, for a sentence without any): `predicate` (`index`, `text`, `lemma`, `sense`) and its `arguments`
+    (`role`, `head`, `text`, the phrase below the head by `start`, `end` and `phrase`, and `probability`).
 
-    The output for one instance (`--use-dataset-reader`: the reader makes an instance of each predicate) is
-    `{"tokens": [...], "sentence_id": ..., "prediction": {...}, "role_tags": [...]}`, `prediction` being such
-    an entry.
+    The output for one instance (`--use-dataset-reader`: the reader makes an instance of each predicate) is `{"tokens": [...],
+    "sentence_id": ..., "prediction": {...}, "role_tags": [...]}`, `prediction` being such an entry.
 
     Registered as a `Predictor` with name "graph_srl".
 
     # Parameters
 
-    model : `Model`
-    dataset_reader : `DatasetReader`
-    frozen : `bool`, optional (default = `True`)
     spacy_model : `str`, optional (default = `"pretrained:en-ewt-parser"`)
         The spaCy pipeline that parses raw text: the small one that comes with the package, or the name or folder of another.
         It is loaded when the first raw text comes.
@@ -88,8 +81,8 @@ class GraphSrlPredictor(TaskPredictor):
         The dependency scheme of that pipeline, where it cannot be guessed from its labels.
     predicate_parts_of_speech : `List[str]`, optional (default = `["VERB"]`)
         The universal parts of speech that make a token a predicate, among VERB, NOUN, ADJ, ADV, PROPN.
-    batch_size : `int`, optional (default = `64`)
-        At most this many instances go through the model at once, however many one input has.
+
+    The others are those of `TaskPredictor`.
     """
 
     def __init__(
@@ -106,10 +99,7 @@ class GraphSrlPredictor(TaskPredictor):
         super().__init__(model, dataset_reader, frozen, batch_size=batch_size)
         self._parser = SpacyParser(spacy_model, parser_dependency_scheme)
         self._parts_of_speech = validate(
-            List[PredicatePartOfSpeech],
-            predicate_parts_of_speech,
-            ConfigurationError,
-            "predicate_parts_of_speech",
+            List[PredicatePartOfSpeech], predicate_parts_of_speech, ConfigurationError, "predicate_parts_of_speech"
         )
 
     def text_to_json(self, text: str) -> JsonDict:
@@ -122,8 +112,7 @@ class GraphSrlPredictor(TaskPredictor):
 
         # Raises
 
-        `ConfigurationError` if the input has none of the three forms, or is parsed in another dependency
-        scheme than the model's.
+        `ConfigurationError` if the input has none of the three forms, or is parsed in another dependency scheme than the model's.
         """
         forms = [key for key in ("sentence", "tokens", "conll") if key in inputs]
         if len(forms) != 1:
@@ -217,18 +206,12 @@ class GraphSrlPredictor(TaskPredictor):
     def predict_batch_json(self, inputs: List[JsonDict]) -> List[JsonDict]:
         sentences = [self.json_to_sentences(one_input) for one_input in inputs]
         outputs = self.run_model([instance for group in sentences for instance in self._build_instances(group)])
-        return [
-            {
-                "sentences": [
-                    {
-                        "tokens": list(requested.sentence.words),
-                        "predicates": [to_plain_json(next(outputs)["prediction"]) for _ in requested.predicates],
-                    }
-                    for requested in group
-                ]
-            }
-            for group in sentences
-        ]
+
+        def build_output(requested: RequestedSentence) -> JsonDict:
+            predictions = [to_plain_json(next(outputs)["prediction"]) for _ in requested.predicates]
+            return {"tokens": list(requested.sentence.words), "predicates": predictions}
+
+        return [{"sentences": [build_output(requested) for requested in group]} for group in sentences]
 
     def build_result(self, metadata: Dict[str, Any], output: Dict[str, Any]) -> JsonDict:
         result = {
@@ -247,8 +230,7 @@ def _replace_predicates(sentences: List[RequestedSentence], predicates: List[int
     for index in predicates:
         if not 0 <= index < num_tokens:
             raise ConfigurationError(
-                f'"predicates" has {index}, but the input\'s {num_tokens} tokens are numbered from 0 to '
-                f"{num_tokens - 1}."
+                f'"predicates" has {index}, but the input\'s {num_tokens} tokens are numbered from 0 to {num_tokens - 1}.'
             )
     result, first = [], 0
     for requested in sentences:

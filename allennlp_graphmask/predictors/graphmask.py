@@ -22,14 +22,12 @@ class GraphMaskPredictor(ExplainingPredictor):
 
     model : `Model`
         A `graphmask` model.
-    dataset_reader : `DatasetReader`
-    frozen : `bool`, optional (default = `True`)
-    target_predictor : `str`, optional (default = `None`)
     config : `Dict[str, Any]`, optional (default = `None`)
         The configuration that the model was trained with. A model from an archive brings its own.
-    batch_size : `int`, optional (default = `64`)
     target_predictor_arguments : `Any`
         All other arguments go to the target's predictor: `spacy_model`, for example.
+
+    The others are those of `ExplainingPredictor`.
     """
 
     def __init__(

@@ -34,10 +34,8 @@ def load_explaining_predictor(
         The config of an interpreter: `type` and its settings.
     options : `Dict[str, Any]`, optional (default = `None`)
         Arguments of `MaskedModel`.
-    batch_size : `int`, optional (default = `64`)
-    target_predictor : `str`, optional (default = `None`)
-    target_predictor_arguments : `Dict[str, Any]`, optional (default = `None`)
-        See `ExplainingPredictor`.
+
+    The others are those of `ExplainingPredictor`.
 
     # Raises
 

@@ -17,8 +17,8 @@ _PENN_TAGS: Dict[PredicatePartOfSpeech, Tuple[str, ...]] = {
     "PROPN": ("NNP", "NNPS"),
 }
 
-#: Labels of auxiliaries and copulas in the schemes in which they depend on the main verb (Universal
-#: Dependencies, ClearNLP, Stanford). Penn tags do not distinguish them from main verbs.
+#: Labels of auxiliaries and copulas in the schemes in which they depend on the main verb (Universal Dependencies, ClearNLP,
+#: Stanford). Penn tags do not distinguish them from main verbs.
 _AUXILIARY_LABELS = frozenset({"aux", "aux:pass", "auxpass", "cop"})
 
 #: In CoNLL-2008 trees it is the other way round: the main verb depends on its auxiliary with this label.
@@ -31,21 +31,11 @@ def select_predicates(
     coarse_tags: Optional[Sequence[str]] = None,
 ) -> List[int]:
     """
-    Select the tokens with one of the parts of speech, without auxiliaries.
+    Return the tokens with one of the parts of speech, without auxiliaries, in order.
 
-    # Parameters
-
-    sentence : `DependencySentence`
-        Its parts of speech are Penn Treebank tags, or universal ones.
-    parts_of_speech : `Sequence[PredicatePartOfSpeech]`
-    coarse_tags : `Sequence[str]`, optional (default = `None`)
-        The universal part of speech of each token where the parser gives it, or an empty string. It takes precedence over the
-        sentence's own, because it distinguishes auxiliaries (AUX) from verbs.
-
-    # Returns
-
-    `List[int]`
-        Indices of tokens, in order.
+    The sentence's own parts of speech are Penn Treebank tags, or universal ones. `coarse_tags` are the universal part of speech
+    of each token where the parser gives it, or an empty string. They take precedence, because they distinguish auxiliaries (AUX)
+    from verbs.
     """
     wanted = {tag for name in parts_of_speech for tag in (name, *_PENN_TAGS[name])}
     labels = sentence.dependency_labels

@@ -6,8 +6,9 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 from functools import partial
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Callable, Iterator, List, NamedTuple, Optional
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import SigTermReceived
@@ -32,43 +33,28 @@ class Failure(NamedTuple):
     message: str
 
 
+@dataclass(frozen=True)
 class RecordSource:
-    """
-    An input as records.
+    """An input as records. Where it cannot be read on, `records` raises whatever the reader raises."""
 
-    # Parameters
-
-    name : `str`
-        The name of the input in messages.
-    content_fingerprint : `str`
-        Equal for equal inputs.
-    """
-
+    #: The name of the input in messages.
+    name: str
+    #: Equal for equal inputs.
+    fingerprint: str
+    #: Reads the records.
+    records: Callable[[], Iterator[Record]]
     #: Who reads it: `"reader"` or `"predictor"`.
     input_format: str = "predictor"
+    #: The file that is read, if any. In messages the name takes its place.
+    path: Optional[str] = None
     #: The number of records, if it is known without reading.
     num_records: Optional[int] = None
-
-    def __init__(self, name: str, content_fingerprint: str) -> None:
-        self.name = name
-        self.fingerprint = content_fingerprint
-
-    def records(self) -> Iterator[Record]:
-        """
-        Read the records.
-
-        # Raises
-
-        Whatever the reader raises where the rest of the input cannot be read.
-        """
-        raise NotImplementedError
 
     def describe(self, error: BaseException) -> str:
         """Return an error's message for the user."""
         # A ConfigurationError is complete; of others the type is half of the message.
-        if isinstance(error, ConfigurationError):
-            return str(error.message)
-        return f"{type(error).__name__}: {error}"
+        message = str(error.message) if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
+        return message if self.path is None else message.replace(self.path, self.name)
 
     def failure(self, record: Record, error: BaseException) -> Failure:
         """Describe a record that could not be read or explained."""
@@ -77,83 +63,6 @@ class RecordSource:
         if not message.startswith(self.name):
             message = f"{self.name}, {record.place}: {message}"
         return Failure(record.place, message)
-
-
-class TextSource(RecordSource):
-    """
-    A text given on the command line.
-
-    # Raises
-
-    `ConfigurationError` if the model's predictor takes no raw text.
-    """
-
-    num_records = 1
-
-    def __init__(self, text: str, predictor: ExplainingPredictor) -> None:
-        super().__init__("--text", fingerprint(text))
-        target_predictor = predictor.target_predictor
-        text_to_json = getattr(target_predictor, "text_to_json", None)
-        if text_to_json is None:
-            has = "no predictor" if target_predictor is None else f"the predictor {type(target_predictor).__name__}"
-            raise ConfigurationError(
-                f"--text: the model to explain has {has}, which takes no raw text. Give it a file for its reader or predictor, or a "
-                "JSON object on standard input: echo '{...}' | allennlp explain ARCHIVE -"
-            )
-        self._instances = lambda: predictor.json_to_instances(text_to_json(text))
-
-    def records(self) -> Iterator[Record]:
-        yield Record("the text", self._instances)
-
-
-class FileSource(RecordSource):
-    """
-    # Parameters
-
-    path : `str`
-    name : `str`, optional
-        The name in messages, if it is not the path.
-    """
-
-    def __init__(self, path: str, name: Optional[str] = None) -> None:
-        # A reader need not read files: "test" may be the name of a split.
-        super().__init__(name or path, file_fingerprint(path) or path)
-        self.path = path
-
-    def describe(self, error: BaseException) -> str:
-        return super().describe(error).replace(self.path, self.name)
-
-
-class JsonLinesSource(FileSource):
-    """A file with an input of the predictor in each line."""
-
-    def __init__(self, path: str, name: Optional[str], predictor: ExplainingPredictor) -> None:
-        super().__init__(path, name)
-        self._predictor = predictor
-
-    def records(self) -> Iterator[Record]:
-        for line in read_json_lines(self.path):
-            yield Record(f"line {line.number}", partial(self._instances_of_line, line))
-
-    def _instances_of_line(self, line: JsonLine) -> List[Instance]:
-        return self._predictor.json_to_instances(line.parse())
-
-
-class ReaderSource(FileSource):
-    """A file, or another input of the archive's reader."""
-
-    input_format = "reader"
-
-    def __init__(self, path: str, name: Optional[str], reader: DatasetReader) -> None:
-        super().__init__(path, name)
-        self._reader = reader
-
-    def records(self) -> Iterator[Record]:
-        if isinstance(self._reader, RecordReader) and self._reader.max_instances is None:
-            yield from self._reader.records(self.path)
-            return
-        for number, instance in enumerate(self._reader.read(self.path), start=1):
-            yield Record(f"instance {number}", partial(list, [instance]))
 
 
 @contextlib.contextmanager
@@ -165,38 +74,44 @@ def open_source(
     input_format: Optional[str] = None,
 ) -> Iterator[RecordSource]:
     """
-    Open an input.
+    Open an input: a text, or in its place a file, or `-` for standard input, which is read to its end first.
 
-    # Parameters
-
-    predictor : `ExplainingPredictor`
-    path : `str`, optional
-        A file, or `-` for standard input, which is read to its end first.
-    text : `str`, optional
-        A text, in the place of the path.
-    input_format : `str`, optional (default = `None`)
-        `"reader"` or `"predictor"`: who reads the file. By default, files whose first character is a brace hold JSON lines, which
-        go to the predictor if it takes one of the first lines; all others go to the reader.
+    `input_format`, `"reader"` or `"predictor"`, is who reads the file. By default, files whose first character is a brace hold
+    JSON lines, which go to the predictor if it takes one of the first lines; all others go to the reader.
 
     # Raises
 
-    `ConfigurationError` if neither can read JSON lines.
+    `ConfigurationError` if neither can read JSON lines, or the model's predictor takes no raw text.
     """
     if text is not None:
-        yield TextSource(text, predictor)
+        yield _open_text(text, predictor)
     elif path == "-":
         with _standard_input_as_file() as copy:
             yield _open_file(copy, "standard input", predictor, input_format)
     else:
         assert path is not None
-        yield _open_file(path, None, predictor, input_format)
+        yield _open_file(path, path, predictor, input_format)
 
 
-def _open_file(
-    path: str, name: Optional[str], predictor: ExplainingPredictor, input_format: Optional[str]
-) -> RecordSource:
-    reader = ReaderSource(path, name, predictor._dataset_reader)
-    json_lines = JsonLinesSource(path, name, predictor)
+def _open_text(text: str, predictor: ExplainingPredictor) -> RecordSource:
+    target_predictor = predictor.target_predictor
+    text_to_json = getattr(target_predictor, "text_to_json", None)
+    if text_to_json is None:
+        has = "no predictor" if target_predictor is None else f"the predictor {type(target_predictor).__name__}"
+        raise ConfigurationError(
+            f"--text: the model to explain has {has}, which takes no raw text. Give it a file for its reader or predictor, or a "
+            "JSON object on standard input: echo '{...}' | allennlp explain ARCHIVE -"
+        )
+    record = Record("the text", lambda: predictor.json_to_instances(text_to_json(text)))
+    return RecordSource("--text", fingerprint(text), lambda: iter([record]), num_records=1)
+
+
+def _open_file(path: str, name: str, predictor: ExplainingPredictor, input_format: Optional[str]) -> RecordSource:
+    # A reader need not read files: "test" may be the name of a split.
+    content = file_fingerprint(path) or path
+    by_reader = partial(_read_by_reader, path, predictor._dataset_reader)
+    reader = RecordSource(name, content, by_reader, "reader", path)
+    json_lines = RecordSource(name, content, partial(_read_json_lines, path, predictor), "predictor", path)
     if input_format == "predictor":
         return json_lines
     if input_format == "reader" or not os.path.isfile(path) or _first_character(path) != b"{":
@@ -208,13 +123,29 @@ def _open_file(
     if refused_by_reader is None:
         return reader
     raise ConfigurationError(
-        f"{json_lines.name} holds JSON lines, but neither the predictor nor the reader of the model to explain takes any of the "
-        f"first {_TRIED_LINES}.\nThe predictor: {refused_by_predictor}\nThe reader: {refused_by_reader}\n"
+        f"{name} holds JSON lines, but neither the predictor nor the reader of the model to explain takes any of the first "
+        f"{_TRIED_LINES}.\nThe predictor: {refused_by_predictor}\nThe reader: {refused_by_reader}\n"
         "To have one of them read it all the same, give --input-format."
     )
 
 
-def _first_refusal(source: FileSource) -> Optional[str]:
+def _read_json_lines(path: str, predictor: ExplainingPredictor) -> Iterator[Record]:
+    def build_instances(line: JsonLine) -> List[Instance]:
+        return predictor.json_to_instances(line.parse())
+
+    for line in read_json_lines(path):
+        yield Record(f"line {line.number}", partial(build_instances, line))
+
+
+def _read_by_reader(path: str, reader: DatasetReader) -> Iterator[Record]:
+    if isinstance(reader, RecordReader) and reader.max_instances is None:
+        yield from reader.records(path)
+        return
+    for number, instance in enumerate(reader.read(path), start=1):
+        yield Record(f"instance {number}", partial(list, [instance]))
+
+
+def _first_refusal(source: RecordSource) -> Optional[str]:
     """Why none of the first records can be read; `None` if one can."""
     messages = []
     try:

@@ -17,15 +17,8 @@ _VERSION = 1
 class ResumableLines:
     """
     Lines that appear as a file when they are complete. Until then they are in `PATH.partial`, and `PATH.partial.json` states how
-    many of them count: what a killed process has written beyond that is cut off when the next one continues.
-
-    # Parameters
-
-    path : `str`
-    settings : `Dict[str, Any]`
-        JSON of everything that the lines depend on.
-    overwrite : `bool`, optional (default = `False`)
-        Whether to discard lines of other settings.
+    many of them count: what a killed process has written beyond that is cut off when the next one continues. `settings` is JSON
+    of everything that the lines depend on; `overwrite` discards lines of other settings.
 
     # Raises
 
@@ -52,7 +45,12 @@ class ResumableLines:
         self._file: IO[bytes] = open(self._partial, "a+b")
         try:
             _lock(self._file, path)
-            self._continue(self._read_progress(overwrite))
+            stored = self._read_progress(overwrite)
+            if stored is not None:
+                self.num_records, self.num_lines = stored["records"], stored["lines"]
+                self.notes = stored["notes"]
+            self._file.truncate(0 if stored is None else stored["bytes"])
+            self._file.seek(0, os.SEEK_END)
         except BaseException:
             self._file.close()
             raise
@@ -81,13 +79,6 @@ class ResumableLines:
             "arguments to continue them, name another file, or give --force to discard them."
         )
 
-    def _continue(self, stored: Optional[Dict[str, Any]]) -> None:
-        if stored is not None:
-            self.num_records, self.num_lines = stored["records"], stored["lines"]
-            self.notes = stored["notes"]
-        self._file.truncate(0 if stored is None else stored["bytes"])
-        self._file.seek(0, os.SEEK_END)
-
     def read(self) -> Iterator[str]:
         """Yield the lines that are there, without their ends."""
         with open(self._partial, "rb") as file:
@@ -95,17 +86,7 @@ class ResumableLines:
                 yield line.decode("utf-8").rstrip("\n")
 
     def add(self, lines: Sequence[str], num_records: int, notes: Dict[str, Any]) -> None:
-        """
-        Add the lines of some records. When this returns they are on the disk.
-
-        # Parameters
-
-        lines : `Sequence[str]`
-            Without their ends.
-        num_records : `int`
-        notes : `Dict[str, Any]`
-            JSON that replaces the notes.
-        """
+        """Add the lines of some records, without their ends, and replace the notes. When this returns they are on the disk."""
         self._file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
         self._file.flush()
         os.fsync(self._file.fileno())

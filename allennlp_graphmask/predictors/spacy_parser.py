@@ -1,10 +1,11 @@
 """Dependency trees of raw text, by spaCy."""
 
 from functools import cached_property
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from allennlp.common.checks import ConfigurationError
 from spacy.language import Language
+from spacy.tokens import Span
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import guess_scheme
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT
@@ -14,9 +15,7 @@ from allennlp_graphmask.pretrained import PARSER, PREFIX, pretrained_parser
 
 
 class ParsedSentence(NamedTuple):
-    """
-    A sentence and the universal part of speech of each token, or an empty string where the pipeline gives none.
-    """
+    """A sentence and the universal part of speech of each token, or an empty string where the pipeline gives none."""
 
     sentence: DependencySentence
     coarse_tags: Tuple[str, ...]
@@ -74,12 +73,7 @@ class SpacyParser:
 
     def parse(self, text: str) -> List[ParsedSentence]:
         """
-        Parse a text.
-
-        # Returns
-
-        `List[ParsedSentence]`
-            The sentences of the text; none if it is empty. White space never becomes a token.
+        Return the sentences of a text; none if it is empty. White space never becomes a token.
 
         # Raises
 
@@ -95,7 +89,7 @@ class SpacyParser:
         return [_convert_sentence(sentence) for sentence in document.sents]
 
 
-def _convert_sentence(span: Any) -> ParsedSentence:
+def _convert_sentence(span: Span) -> ParsedSentence:
     sentence = DependencySentence(
         words=tuple(token.text for token in span),
         lemmas=tuple(token.lemma_ for token in span),

@@ -14,11 +14,10 @@ class TaskPredictor(Predictor):
 
     # Parameters
 
-    model : `Model`
-    dataset_reader : `DatasetReader`
-    frozen : `bool`, optional (default = `True`)
     batch_size : `int`, optional (default = `64`)
         At most this many instances go through the model at once, however many one input has.
+
+    The others are those of `Predictor`.
     """
 
     def __init__(

@@ -26,13 +26,7 @@ def pretrained_names() -> List[str]:
 
 
 def pretrained_archive(name: str) -> str:
-    """
-    Return the path of the archive called `NAME` or `pretrained:NAME`.
-
-    # Raises
-
-    `ConfigurationError` if the package has no archive of that name.
-    """
+    """Return the path of the archive called `NAME` or `pretrained:NAME`. Raise a `ConfigurationError` if there is none."""
     name = name.removeprefix(PREFIX)
     if name not in pretrained_names():
         raise ConfigurationError(
@@ -43,13 +37,7 @@ def pretrained_archive(name: str) -> str:
 
 
 def pretrained_parser(name: str) -> str:
-    """
-    Return the folder of the spaCy pipeline called `NAME` or `pretrained:NAME`.
-
-    # Raises
-
-    `ConfigurationError` if the package has no pipeline of that name.
-    """
+    """Return the folder of the spaCy pipeline `NAME` or `pretrained:NAME`. Raise a `ConfigurationError` if there is none."""
     folder = _FOLDER / name.removeprefix(PREFIX)
     if not (folder / "meta.json").is_file():
         raise ConfigurationError(f"No spaCy pipeline is called '{name}'. Available: {PARSER}.")
@@ -57,12 +45,6 @@ def pretrained_parser(name: str) -> str:
 
 
 def load_model_card(name: str) -> ModelCard:
-    """
-    Load the model card of the archive called `NAME` or `pretrained:NAME`.
-
-    # Raises
-
-    `ConfigurationError` if none of that name comes with the package.
-    """
+    """Load the model card of the archive called `NAME` or `pretrained:NAME`. Raise a `ConfigurationError` if there is none."""
     path = Path(pretrained_archive(name).removesuffix(".tar.gz") + ".json")
     return ModelCard.from_params(Params(json.loads(path.read_text(encoding="utf-8"))["card"]))

@@ -65,20 +65,8 @@ def render_frame(explanation: Explanation) -> str:
 def write_html_pages(explanations: Iterable[Explanation], folder: Union[str, Path], *, max_edges: int = 400) -> int:
     """
     Write a page for each explanation to a folder, which is created if need be: `0001.html`, `0002.html`, ..., and after them
-    `index.html`, which links to them. Every file appears only when it is complete.
-
-    # Parameters
-
-    explanations : `Iterable[Explanation]`
-        Read one at a time.
-    folder : `Union[str, Path]`
-    max_edges : `int`, optional (default = `400`)
-        See `render_html`.
-
-    # Returns
-
-    `int`
-        The number of pages without the index.
+    `index.html`, which links to them. Every file appears only when it is complete, and explanations are read one at a time; for
+    `max_edges` see `render_html`. Return the number of pages without the index.
 
     # Raises
 

@@ -96,14 +96,8 @@ class View(Registrable):
 
     def format_lines(self, width: int, max_edges: Optional[int]) -> List[str]:
         """
-        Return the lines of the text view: what `format_header` returns, then each layer under a heading.
-
-        # Parameters
-
-        width : `int`
-            In columns.
-        max_edges : `int`, optional
-            List at most this many arcs of each layer. `None` lists all.
+        Return the lines of the text view, of `width` columns: what `format_header` returns, then each layer under a heading. At
+        most `max_edges` arcs of each layer are listed; `None` lists all.
         """
         lines = self.format_header(width)
         for layer in range(self.explanation.num_layers):
@@ -130,12 +124,8 @@ class View(Registrable):
     def build_context(self, max_edges: int) -> Dict[str, Any]:
         """
         Return what the template shows, beside `explanation`, `names`, `title`, `facts` and what `explanation.html` needs. The
-        `MessageTable` under `table` must be part of it.
-
-        # Parameters
-
-        max_edges : `int`
-            Draw at most this many edges, and list at most this many kept and dropped messages: kept ones first, then by score.
+        `MessageTable` under `table` must be part of it. At most `max_edges` edges are drawn, and as many kept and as
+        many dropped messages listed: kept ones first, then by score.
         """
         rows = [MessageRow(edge, edge.type) for edge in sorted(self.explanation.edges, key=rank_edge)]
         return {"table": build_message_table(self.explanation, rows, max_edges)}

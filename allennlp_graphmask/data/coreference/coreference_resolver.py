@@ -51,12 +51,34 @@ class CoreferenceResolver(Registrable):
         raise NotImplementedError
 
 
+@CoreferenceResolver.register("none")
+class NoCoreference(CoreferenceResolver):
+    """
+    Finds no coreference, whatever the input's annotation.
+
+    Registered as a `CoreferenceResolver` with name "none".
+    """
+
+    def clusters(self, texts: Sequence[str], annotation: Optional[Any] = None) -> List[List[Cluster]]:
+        return [[] for _ in texts]
+
+
+@CoreferenceResolver.register("annotated")
+class AnnotatedCoreference(CoreferenceResolver):
+    """
+    Takes the clusters from the input itself: from a question's key `coreference`, a list for each support of its clusters,
+    each a list of spans `[start_char, end_char)`. Without the key there is no coreference.
+
+    Registered as a `CoreferenceResolver` with name "annotated".
+    """
+
+    def clusters(self, texts: Sequence[str], annotation: Optional[Any] = None) -> List[List[Cluster]]:
+        return [[] for _ in texts] if annotation is None else check_clusters(annotation, texts)
+
+
 def check_clusters(clusters: Any, texts: Sequence[str]) -> List[List[Cluster]]:
     """
-    # Returns
-
-    `List[List[Cluster]]`
-        The clusters that were given, with tuples for spans.
+    Return the clusters that were given, with tuples for spans.
 
     # Raises
 

@@ -3,10 +3,4 @@ from allennlp_graphmask.data.dataset_readers.multihop_qa import HotpotQaGraphRea
 from allennlp_graphmask.data.dataset_readers.propbank_srl import Conll2009SrlReader
 from allennlp_graphmask.data.dataset_readers.star_graphs import StarGraphReader
 
-__all__ = [
-    "Conll2009SrlReader",
-    "GraphJsonlReader",
-    "HotpotQaGraphReader",
-    "StarGraphReader",
-    "WikiHopReader",
-]
+__all__ = ["Conll2009SrlReader", "GraphJsonlReader", "HotpotQaGraphReader", "StarGraphReader", "WikiHopReader"]

@@ -4,18 +4,11 @@ from allennlp.data import DatasetReader, Instance
 
 
 class Record(NamedTuple):
-    """
-    A piece of a data file that can be read, or fail, by itself: a line, a sentence, a question.
+    """A piece of a data file that can be read, or fail, by itself: a line, a sentence, a question."""
 
-    # Parameters
-
-    place : `str`
-        Where it is in its file, such as `"line 3"`.
-    instances : `Callable[[], List[Instance]]`
-        Builds its instances, or raises a `ConfigurationError` that names the file and the place if the record is malformed.
-    """
-
+    #: Where it is in its file, such as `"line 3"`.
     place: str
+    #: Builds its instances, or raises a `ConfigurationError` that names the file and the place if the record is malformed.
     instances: Callable[[], List[Instance]]
 
 

@@ -50,15 +50,7 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
     the namespace's name does not end in `labels` or `tags`.
     """
 
-    __slots__ = [
-        "num_nodes",
-        "_edges",
-        "_label_ids",
-        "_label_names",
-        "_namespace",
-        "_edge_types",
-        "_graph",
-    ]
+    __slots__ = ["num_nodes", "_edges", "_label_ids", "_label_names", "_namespace", "_edge_types", "_graph"]
 
     def __init__(
         self,
@@ -168,16 +160,11 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
 
 def _to_smallest_integers(numbers: np.ndarray, largest: int) -> np.ndarray:
     """Copy to the smallest unsigned integers that hold `largest`."""
-    for kind in (np.uint8, np.uint16, np.uint32):
-        if largest <= np.iinfo(kind).max:
-            return numbers.astype(kind)
-    return numbers.astype(np.int64)
+    return numbers.astype(np.min_scalar_type(largest))
 
 
 def _check_edges(edges: Union[Sequence[Tuple[int, int]], np.ndarray], num_nodes: int) -> np.ndarray:
-    array = np.asarray(edges)
-    if array.size == 0:
-        array = np.zeros((0, 2), dtype=np.int64)
+    array = np.asarray(edges) if len(edges) else np.zeros((0, 2), dtype=np.int64)
     if array.ndim != 2 or array.shape[1] != 2 or not np.issubdtype(array.dtype, np.integer):
         raise ConfigurationError(
             f"The edges of a graph must be pairs of node numbers, an integer array of shape (num_edges, 2): got an array of "
@@ -200,9 +187,7 @@ def _number_labels(
         numbers: Dict[str, int] = {}
         ids = np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)
         return _to_smallest_integers(ids, len(numbers)), list(numbers)
-    array = np.asarray(labels)
-    if array.size == 0:
-        array = np.zeros(0, dtype=np.int64)
+    array = np.asarray(labels) if len(labels) else np.zeros(0, dtype=np.int64)
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
         raise ConfigurationError(
             "With label_names, the labels of a graph must be their numbers, an integer array of shape (num_edges,): got an array "

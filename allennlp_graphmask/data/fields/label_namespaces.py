@@ -12,11 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_namespace(namespace: str) -> None:
-    """
-    # Raises
-
-    `ConfigurationError` if AllenNLP would reserve indices of the namespace for padding and unknown labels.
-    """
+    """Raise a `ConfigurationError` if AllenNLP would reserve indices of the namespace for padding and unknown labels."""
     if not namespace.endswith(("labels", "tags")):
         raise ConfigurationError(
             f"The label namespace '{namespace}' must end in 'labels' or 'tags': in other namespaces AllenNLP reserves indices for "
@@ -27,12 +23,7 @@ def check_namespace(namespace: str) -> None:
 class UnseenLabelCounts:
     """
     Counts the labels that a vocabulary lacks, and warns about each of them once for each vocabulary. The counts of a vocabulary
-    are dropped with it.
-
-    # Parameters
-
-    message : `str`
-        The warning, with `%s` for the label and for the namespace.
+    are dropped with it. The warning `message` has `%s` for the label and for the namespace.
     """
 
     def __init__(self, message: str) -> None:

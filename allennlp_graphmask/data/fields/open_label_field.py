@@ -21,9 +21,9 @@ class OpenSequenceLabelField(SequenceLabelField):
     """
     A `SequenceLabelField` whose labels may be missing from the vocabulary: they become `UNSEEN_LABEL` (-1).
 
-    AllenNLP's own field raises a `KeyError` for them, so that a model could not be evaluated on a data set with one
-    label that its training data lack. A loss ignores -1 (`ignore_index=-1`), a metric counts it as a label that no
-    prediction can match. There is one warning for each vocabulary and label (`UNSEEN_LABEL_COUNTS`).
+    AllenNLP's own field raises a `KeyError` for them, so that a model could not be evaluated on a data set with one label that
+    its training data lack. A loss ignores -1 (`ignore_index=-1`), a metric counts it as a label that no prediction can match.
+    There is one warning for each vocabulary and label (`UNSEEN_LABEL_COUNTS`).
 
     # Parameters
 
@@ -39,10 +39,7 @@ class OpenSequenceLabelField(SequenceLabelField):
     __slots__: List[str] = []
 
     def __init__(
-        self,
-        labels: Sequence[Optional[str]],
-        sequence_field: SequenceField[Any],
-        label_namespace: str = "labels",
+        self, labels: Sequence[Optional[str]], sequence_field: SequenceField[Any], label_namespace: str = "labels"
     ) -> None:
         check_namespace(label_namespace)
         # AllenNLP's own constructor refuses `None`.
@@ -67,13 +64,7 @@ class OpenLabelField(LabelField):
     """
     The label of a whole instance, as `OpenSequenceLabelField` has them for a sequence: one that the vocabulary does not know
     becomes `UNSEEN_LABEL` (-1), and `None` becomes `NO_LABEL` (-2), so that instances with and without a label can be in one
-    batch.
-
-    # Parameters
-
-    label : `str`, optional
-    label_namespace : `str`, optional (default = `"labels"`)
-        Must end in `labels` or `tags` (a namespace without padding and unknown entries).
+    batch. The namespace is as there.
     """
 
     __slots__: List[str] = []

@@ -86,10 +86,7 @@ def _draw_edge(
     distance = math.hypot(x2 - x1, y2 - y1) or 1.0
     # Always to the same side as seen from the source, so that two edges between the same nodes lie apart.
     bow = 12.0 + 15.0 * (occurrence - 1)
-    control = (
-        (x1 + x2) / 2 - (y2 - y1) / distance * bow,
-        (y1 + y2) / 2 + (x2 - x1) / distance * bow,
-    )
+    control = ((x1 + x2) / 2 - (y2 - y1) / distance * bow, (y1 + y2) / 2 + (x2 - x1) / distance * bow)
     begin = _find_border(centres[edge.source], control, widths[edge.source])
     end = _find_border(centres[edge.target], control, widths[edge.target])
     away = math.hypot(control[0] - end[0], control[1] - end[1]) or 1.0

@@ -27,16 +27,8 @@ def find_chains(
     layer comes before one of a higher layer, and each layer has at most one; in between, a node keeps its state. The best chain
     has the fewest hops over `COMPLEMENT`; of these it is the shortest, and of these the one whose smallest score is highest.
 
-    # Parameters
-
-    explanation : `Explanation`
-    sources, targets : `Collection[int]`, `Sequence[int]`
-        Ids of nodes. A target that is a source itself has no chain.
-
-    # Returns
-
-    `Dict[int, List[ChainHop]]`
-        The chain to the first target that has one, then the others, the best first.
+    A target that is a source itself has no chain. The chain to the first target that has one comes first, then the others, the
+    best first.
     """
     best: Dict[int, Tuple[_Cost, List[ChainHop]]] = {source: (_START, []) for source in sources}
     for layer in range(explanation.num_layers):

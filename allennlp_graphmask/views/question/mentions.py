@@ -34,12 +34,7 @@ def build_mentions(metadata: QuestionMetadata, nodes: Sequence[ExplainedNode]) -
     occurrences = Counter((support, text) for (support, _, _), text in zip(places, texts))
     crossing = _find_crossing(places)
     return [
-        Mention(
-            node,
-            *place,
-            text,
-            f"[{node}]" if occurrences[place[0], text] > 1 or node in crossing else "",
-        )
+        Mention(node, *place, text, f"[{node}]" if occurrences[place[0], text] > 1 or node in crossing else "")
         for node, (place, text) in enumerate(zip(places, texts))
     ]
 

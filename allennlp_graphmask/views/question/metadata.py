@@ -2,17 +2,14 @@
 
 from typing import Any, List, Optional
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError
-from allennlp_graphmask.validation import Boolean, Integer, String, first_error
-
-_CONFIG = ConfigDict(extra="ignore")
+from allennlp_graphmask.validation import Boolean, Integer, String, validate
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True)
 class MentionMetadata:
     """A node as the characters `start_char` to `end_char` (exclusive) of a support."""
 
@@ -26,9 +23,9 @@ class MentionMetadata:
     kind: Optional[String] = None
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True)
 class QuestionMetadata:
-    """The metadata that the view of a question reads; `docs/explanation_format.md` describes them."""
+    """The metadata that the view of a question reads (others are ignored); `docs/explanation_format.md` describes them."""
 
     query: String
     candidates: List[Any]
@@ -39,21 +36,9 @@ class QuestionMetadata:
     subject: Optional[String] = None
 
 
-_ADAPTER = TypeAdapter(QuestionMetadata)
-
-
 def question_metadata(explanation: Explanation) -> QuestionMetadata:
-    """
-    Check the metadata of an explanation of kind `"question"`.
-
-    # Raises
-
-    `ExplanationFormatError` naming the field that is wrong.
-    """
-    try:
-        metadata = _ADAPTER.validate_python(explanation.metadata)
-    except ValidationError as error:
-        raise ExplanationFormatError(f"metadata.{first_error(error)}") from error
+    """Check an explanation of kind `"question"`. Raise an `ExplanationFormatError` naming the field that is wrong."""
+    metadata = validate(QuestionMetadata, explanation.metadata, ExplanationFormatError, "metadata")
     if len(metadata.nodes) != len(explanation.nodes):
         raise ExplanationFormatError(
             f"metadata.nodes has {len(metadata.nodes)} entries, expected {len(explanation.nodes)}: one for each node."

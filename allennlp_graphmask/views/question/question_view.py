@@ -10,12 +10,7 @@ from allennlp_graphmask.views.message_table import MessageRow, build_message_tab
 from allennlp_graphmask.views.question.chains import ChainHop, find_chains
 from allennlp_graphmask.views.question.mentions import build_mentions, join_lines
 from allennlp_graphmask.views.question.metadata import question_metadata
-from allennlp_graphmask.views.question.ranking import (
-    format_answer,
-    get_answer,
-    get_ranking,
-    list_candidates,
-)
+from allennlp_graphmask.views.question.ranking import format_answer, get_answer, get_ranking, list_candidates
 from allennlp_graphmask.views.question.supports import split_support
 from allennlp_graphmask.views.question.text import format_candidates, format_hops, format_supports
 from allennlp_graphmask.views.relation_styles import WEAK_RELATION, choose_styles

@@ -56,10 +56,7 @@ def list_candidates(prediction: Prediction, most: int) -> Tuple[List[Candidate],
     shown = before[:most] + [entry for entry in before[most:] if entry["text"] == best_after]
     candidates = [
         Candidate(
-            entry["text"],
-            float(entry["probability"]),
-            after.get(entry["text"]),
-            entry.get("score", 0) is not None,
+            entry["text"], float(entry["probability"]), after.get(entry["text"]), entry.get("score", 0) is not None
         )
         for entry in shown
     ]

@@ -53,16 +53,8 @@ def lay_out_arcs(
 
     The ends of the arcs at a word are put side by side, so that no two lines overlap: first those that lead back, the shortest
     first, then those that lead forward, the longest first. Arcs that do not cross in the sentence then do not cross in the
-    drawing. An arc is one level above all shorter ones that it spans or crosses.
-
-    # Parameters
-
-    word_sizes : `Sequence[float]`
-        The space that every word needs along the axis, in pixels.
-    arcs : `Sequence[ArcSpan]`
-    gap : `float`
-        Between two words.
-    lines_per_arc : `int`, optional (default = `2`)
+    drawing. An arc is one level above all shorter ones that it spans or crosses. `word_sizes` is the space that every word needs
+    along the axis, and `gap` that between two words, in pixels.
     """
     order = sorted(range(len(arcs)), key=lambda number: abs(arcs[number].source - arcs[number].target))
     ends = _order_ends(len(word_sizes), arcs, order)
@@ -104,10 +96,7 @@ def _order_ends(num_words: int, arcs: Sequence[ArcSpan], order: Sequence[int]) -
 
 
 def _place_words(
-    sizes: Sequence[float],
-    arcs: Sequence[ArcSpan],
-    offsets: Dict[Tuple[int, bool], float],
-    gap: float,
+    sizes: Sequence[float], arcs: Sequence[ArcSpan], offsets: Dict[Tuple[int, bool], float], gap: float
 ) -> List[float]:
     """Return the centres of the words, as close together as the words and the labels of the arcs allow."""
     # By the later word of an arc: the earlier one, and how far apart their centres must be.

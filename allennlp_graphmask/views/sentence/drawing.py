@@ -67,7 +67,8 @@ class SentenceDrawing:
         self.vertical = self.layout.length + 2 * _MARGIN > _MAX_WIDTH
         has_lane_names = len(self.lanes) > 1
         if self.vertical:
-            self.layout = self._lay_out_column()
+            spans = [ArcSpan(arc.source, arc.target, 0.0) for arc in self.arcs]
+            self.layout = lay_out_arcs([22.0] * len(self.words), spans, gap=4.0, lines_per_arc=1 + self.is_directed)
             self.level_height = 13.0
             # From the margin: the lanes of roles, the words (right-aligned), the labels, the arcs.
             lane_widths = [max((mark.width for mark in lane), default=0.0) + 18 for lane in self.lanes]
@@ -98,10 +99,6 @@ class SentenceDrawing:
             for arc, width in zip(self.arcs, self.label_widths)
         ]
         return lay_out_arcs(sizes, spans, gap=13.0, lines_per_arc=1 + self.is_directed)
-
-    def _lay_out_column(self) -> ArcLayout:
-        spans = [ArcSpan(arc.source, arc.target, 0.0) for arc in self.arcs]
-        return lay_out_arcs([22.0] * len(self.words), spans, gap=4.0, lines_per_arc=1 + self.is_directed)
 
     def _point(self, along: float, depth: float) -> Tuple[float, float]:
         """Return the point at this distance along the sentence and, towards the arcs, from it."""

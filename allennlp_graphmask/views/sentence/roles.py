@@ -2,15 +2,13 @@
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from allennlp_graphmask.validation import Integer, Number, String
 
-_CONFIG = ConfigDict(extra="ignore")
 
-
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True)
 class Argument:
     """An argument: the token `head` with its phrase, the tokens from `start` to `end` (exclusive)."""
 
@@ -22,7 +20,7 @@ class Argument:
     probability: Optional[Number] = None
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True)
 class Predicate:
     """The predicate with its sense or, if that is not known, its lemma."""
 
@@ -36,9 +34,9 @@ class Predicate:
         return f"{self.text} ({sense})" if sense else self.text
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True)
 class RolePrediction:
-    """The arguments of a predicate, as `gcn_srl` predicts them."""
+    """The arguments of a predicate, as `gcn_srl` predicts them. What else a prediction holds is ignored."""
 
     predicate: Predicate
     arguments: List[Argument]

@@ -9,6 +9,7 @@ from allennlp.data.fields import Field, ListField, MetadataField, TextField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.data.tokenizers import Tokenizer
 
+from allennlp_graphmask.checks import check_choice
 from allennlp_graphmask.data.dataset_readers.graph_jsonl.text_graph import (
     CLASSIFIED,
     TextGraph,
@@ -80,8 +81,7 @@ class GraphJsonlReader(RecordReader):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if classify not in CLASSIFIED:
-            raise ConfigurationError(f"classify must be 'graph' or 'nodes', got {classify!r}.")
+        check_choice("graph_jsonl", CLASSIFIED, classify=classify)
         self.classify = classify
         self._require_labels = require_labels
         self._inverse_edges = inverse_edges
@@ -95,15 +95,8 @@ class GraphJsonlReader(RecordReader):
         counts: Counter[str] = Counter()
         for line in read_json_lines(path):
             yield Record(f"line {line.number}", partial(self._read_line, line, counts))
-        logger.info(
-            "%s: %d graphs, %d with labels, %d without edges; %d nodes, %d edges.",
-            path,
-            counts["graphs"],
-            counts["labelled"],
-            counts["without edges"],
-            counts["nodes"],
-            counts["edges"],
-        )
+        numbers = [counts[name] for name in ("graphs", "labelled", "without edges", "nodes", "edges")]
+        logger.info("%s: %d graphs, %d with labels, %d without edges; %d nodes, %d edges.", path, *numbers)
 
     def _read_line(self, line: JsonLine, counts: Counter[str]) -> List[Instance]:
         content = line.parse()

@@ -11,15 +11,8 @@ CLASSIFIED = ("graph", "nodes")
 
 class TextNode(BaseModel, extra="allow", frozen=True):
     """
-    A node; other keys are kept in `model_extra`.
-
-    # Parameters
-
-    text : `str`
-        May be empty.
-    label : `str`, optional (default = `None`)
-    start, end : `int`, optional (default = `None`)
-        The tokens of the graph's text that the node stands for; `end` is exclusive. Both or neither.
+    A node. Its text may be empty. `start` and `end` (exclusive), both or neither, are the tokens of the graph's text that it
+    stands for. Other keys are kept in `model_extra`.
     """
 
     text: String
@@ -29,15 +22,7 @@ class TextNode(BaseModel, extra="allow", frozen=True):
 
 
 class TextEdge(BaseModel, extra="allow", frozen=True):
-    """
-    An edge; other keys are kept in `model_extra`.
-
-    # Parameters
-
-    source, target : `int`
-        Numbers of nodes.
-    type : `str`
-    """
+    """An edge. `source` and `target` are numbers of nodes. Other keys are kept in `model_extra`."""
 
     source: Integer
     target: Integer
@@ -49,18 +34,6 @@ class TextGraph(BaseModel, extra="allow", frozen=True):
     A graph whose nodes are texts, as a line of a `graph_jsonl` file describes it. `docs/graph_jsonl.md` describes the format.
     Other keys are kept in `model_extra`.
 
-    # Parameters
-
-    nodes : `List[TextNode]`
-    edges : `List[TextEdge]`
-    label : `str`, optional (default = `None`)
-        That of the whole graph.
-    id : `str` or `int`, optional (default = `None`)
-    text : `str`, optional (default = `None`)
-        The text that the graph was made from.
-    tokens : `List[str]`, optional (default = `None`)
-        Its tokens.
-
     # Raises
 
     `ConfigurationError` if an edge leaves the graph, a node stands for tokens that do not exist, or the graph and its nodes both
@@ -69,18 +42,16 @@ class TextGraph(BaseModel, extra="allow", frozen=True):
 
     nodes: List[TextNode]
     edges: List[TextEdge]
+    #: That of the whole graph.
     label: Optional[Name] = None
     id: Union[String, Integer, None] = None
+    #: The text that the graph was made from, and its tokens.
     text: Optional[String] = None
     tokens: Optional[List[String]] = None
 
     @classmethod
     def from_json(cls, content: Dict[str, Any]) -> "TextGraph":
-        """
-        # Raises
-
-        `ConfigurationError` naming the field, if a key is missing or a value is wrong.
-        """
+        """Check a line. Raise a `ConfigurationError` naming the field, if a key is missing or a value is wrong."""
         return validate(cls, content, ConfigurationError)
 
     @property
@@ -123,11 +94,7 @@ class TextGraph(BaseModel, extra="allow", frozen=True):
 
 
 def check_spans(nodes: Sequence[TextNode], num_tokens: int) -> None:
-    """
-    # Raises
-
-    `ConfigurationError` if a node stands for tokens that do not exist.
-    """
+    """Raise a `ConfigurationError` if a node stands for tokens that do not exist."""
     for number, node in enumerate(nodes):
         if node.start is not None and node.end is not None and not 0 <= node.start < node.end <= num_tokens:
             raise ConfigurationError(

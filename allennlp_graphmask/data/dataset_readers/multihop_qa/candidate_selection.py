@@ -32,11 +32,8 @@ def select_candidates(
 ) -> SelectedCandidates:
     """
     Merge candidates of the same words (`to_phrase` gives them in lower case), and leave out those beyond the limit. With
-    `keep_answer`, an answer beyond it takes the place of the last candidate that is kept.
-
-    # Raises
-
-    `ConfigurationError` if the answer must be a candidate and is not.
+    `keep_answer`, an answer beyond it takes the place of the last candidate that is kept. Raise a `ConfigurationError` if the
+    answer must be a candidate and is not.
     """
     # The first spelling of each candidate, and where it is.
     index_of_phrase: Dict[Phrase, int] = {}

@@ -28,14 +28,7 @@ class JsonObject(NamedTuple):
 
 def read_json_objects(path: str, *, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[JsonObject]:
     """
-    Read the objects of a file's top-level list one by one.
-
-    # Parameters
-
-    path : `str`
-        A path or URL; plain or compressed; UTF-8.
-    chunk_bytes : `int`, optional (default = `65536`)
-        How much is read at a time.
+    Read the objects of the top-level list of a file (path or URL; plain or compressed; UTF-8) one by one.
 
     # Raises
 
@@ -136,8 +129,7 @@ class ListSplitter:
             text = self._utf8.decode(chunk, final=self._at_end)
         except UnicodeDecodeError as error:
             raise self._error(
-                f"not UTF-8 ({error.reason}). Convert the file to UTF-8",
-                self._bytes_read - pending + error.start,
+                f"not UTF-8 ({error.reason}). Convert the file to UTF-8", self._bytes_read - pending + error.start
             ) from error
         self._bytes_read += len(chunk)
         self._buffer = self._buffer[self._position :] + text

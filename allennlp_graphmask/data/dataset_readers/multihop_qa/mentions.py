@@ -2,9 +2,10 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from allennlp_graphmask.data.coreference import Cluster
+from allennlp_graphmask.data.dataset_readers.multihop_qa.tokenized_text import TokenizedText
 
 #: The candidate of a mention that does not stand for one.
 NO_CANDIDATE = -1
@@ -79,9 +80,7 @@ class PhraseFinder:
 
 
 class QuestionMentions(NamedTuple):
-    """
-    The mentions of a question in the order of the text, and which of them are coreferent: `clusters` holds their numbers.
-    """
+    """The mentions of a question in the order of the text, and which of them are coreferent: `clusters` holds their numbers."""
 
     mentions: List[Mention]
     clusters: List[List[int]]
@@ -104,14 +103,8 @@ def find_mentions(
     they stand for one by their words, and for the subject if one of the cluster does. Other clusters are ignored. A span of
     several clusters is one mention; the first of them that has a candidate counts.
 
-    # Parameters
-
-    supports : `Sequence[Sequence[str]]`
-        The words of each support, in lower case.
-    candidates, subjects : `Sequence[Phrase]`
-        In lower case; all candidates different, and so all subjects.
-    clusters : `Sequence[Sequence[Iterable[TokenSpan]]]`, optional (default = `None`)
-        The coreferent spans of each support.
+    The words of supports, candidates and subjects are in lower case; all candidates are different, and so are all subjects.
+    `clusters` has the coreferent spans of each support.
     """
     candidate_finder, subject_finder = PhraseFinder(candidates), PhraseFinder(subjects)
     mentions: List[Mention] = []
@@ -124,10 +117,8 @@ def find_mentions(
         for span, number in by_candidate.items():
             found[span] = Mention(support, *span, number, span in by_subject, number)
         in_clusters = _add_coreferent(support, found, clusters[support] if clusters else ())
-        number_of_span = {}
-        for span in sorted(found):
-            number_of_span[span] = len(mentions)
-            mentions.append(found[span])
+        number_of_span = {span: number for number, span in enumerate(sorted(found), start=len(mentions))}
+        mentions += [found[span] for span in number_of_span]
         linked += [[number_of_span[span] for span in sorted(spans)] for spans in in_clusters]
     return QuestionMentions(mentions, linked)
 
@@ -161,26 +152,45 @@ def align_clusters(
     clusters: Sequence[Cluster], token_starts: Sequence[int], token_ends: Sequence[int]
 ) -> List[Set[TokenSpan]]:
     """
-    Turn spans of characters into spans of tokens.
-
-    # Parameters
-
-    clusters : `Sequence[Cluster]`
-        Spans `[start_char, end_char)` of one text.
-    token_starts, token_ends : `Sequence[int]`
-        Where its tokens start, and end (exclusive).
-
-    # Returns
-
-    `List[Set[TokenSpan]]`
-        All the tokens that have a character in common with each span; spans of white space only have none and are left out.
+    Turn spans `[start_char, end_char)` of one text into spans of its tokens, which start and end (exclusive) at these places:
+    all the tokens that have a character in common with a span. Spans of white space only have none and are left out.
     """
-    result = []
-    for cluster in clusters:
-        spans = set()
-        for start, end in cluster:
-            first, last = bisect_right(token_ends, start), bisect_left(token_starts, end) - 1
-            if first <= last:
-                spans.add((first, last))
-        result.append(spans)
-    return result
+
+    def align(start: int, end: int) -> TokenSpan:
+        return bisect_right(token_ends, start), bisect_left(token_starts, end) - 1
+
+    aligned = [{align(*span) for span in cluster} for cluster in clusters]
+    return [{(first, last) for first, last in spans if first <= last} for spans in aligned]
+
+
+def describe_mentions(
+    mentions: Sequence[Mention], supports: Sequence[TokenizedText], rows: Sequence[int]
+) -> Dict[str, Any]:
+    """
+    Return `tokens`, those of the supports of these numbers (`rows`, which hold the mentions, and perhaps others), one after the
+    other, and `nodes`, a description of each mention.
+    """
+    tokens: List[str] = []
+    first_token_of_support = {}
+    for row in rows:
+        first_token_of_support[row] = len(tokens)
+        tokens += [token.ensure_text() for token in supports[row].tokens]
+    nodes = []
+    for mention in mentions:
+        support = supports[mention.support]
+        start, end = support.starts[mention.first_token], support.ends[mention.last_token]
+        first_token = first_token_of_support[mention.support]
+        nodes.append(
+            {
+                "text": support.text[start:end],
+                "support": mention.support,
+                "start_char": start,
+                "end_char": end,
+                "start": first_token + mention.first_token,
+                "end": first_token + mention.last_token + 1,
+                "candidate": mention.candidate,
+                "is_subject": mention.is_subject,
+                "kind": mention.kind,
+            }
+        )
+    return {"tokens": tokens, "nodes": nodes}

@@ -3,7 +3,6 @@ from collections import Counter
 from functools import partial
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-import numpy as np
 import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Instance, Token, TokenIndexer
@@ -19,15 +18,12 @@ from allennlp_graphmask.data.dataset_readers.multihop_qa.candidate_selection imp
 )
 from allennlp_graphmask.data.dataset_readers.multihop_qa.entity_candidates import EntityCandidates
 from allennlp_graphmask.data.dataset_readers.multihop_qa.json_objects import read_json_objects
-from allennlp_graphmask.data.dataset_readers.multihop_qa.mention_graph import (
-    MENTION_RELATIONS,
-    link_mentions,
-)
-from allennlp_graphmask.data.dataset_readers.multihop_qa.mention_metadata import describe_mentions
+from allennlp_graphmask.data.dataset_readers.multihop_qa.mention_graph import MENTION_RELATIONS, link_mentions
 from allennlp_graphmask.data.dataset_readers.multihop_qa.mentions import (
     Phrase,
     QuestionMentions,
     align_clusters,
+    describe_mentions,
     find_mentions,
 )
 from allennlp_graphmask.data.dataset_readers.multihop_qa.question import MultihopQuestion
@@ -121,11 +117,7 @@ class MultihopQaReader(RecordReader):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        limits = {
-            "max_nodes": max_nodes,
-            "max_query_tokens": max_query_tokens,
-            "max_candidates": max_candidates,
-        }
+        limits = {"max_nodes": max_nodes, "max_query_tokens": max_query_tokens, "max_candidates": max_candidates}
         for name, limit in limits.items():
             if limit < 1:
                 raise ConfigurationError(f"{name} must be at least 1, got {limit}.")
@@ -177,27 +169,21 @@ class MultihopQaReader(RecordReader):
 
     def _log(self, path: str, counts: Counter[str]) -> None:
         """Log what was read and what was left out."""
-        num_known = counts["answer known"]
+        of_answers = ("answer known", "answer among candidates", "answer mentioned")
         logger.info(
             "%s: %d questions, %d with an answer, which is among the candidates of %d and mentioned in %d; %d mentions, %d "
             "questions without any.",
             path,
-            counts["questions"],
-            num_known,
-            counts["answer among candidates"],
-            counts["answer mentioned"],
-            counts["mentions"],
-            counts["without mention"],
+            *(counts[name] for name in ("questions", *of_answers, "mentions", "without mention")),
         )
+        num_known = counts["answer known"]
+        num_no_candidate = num_known - counts["answer among candidates"]
         left_out = [
             (counts["queries cut"], f"queries were cut to {self._max_query_tokens} tokens"),
             (counts["candidates cut"], f"candidates beyond {self._max_candidates} a question were left out"),
             (counts["answers moved"], "answers beyond that limit were kept in place of another candidate"),
             (counts["answers cut"], "answers beyond that limit were left out and count as unknown"),
-            (
-                num_known - counts["answer among candidates"],
-                f"of {num_known} answers are not among the candidates and count as unknown",
-            ),
+            (num_no_candidate, f"of {num_known} answers are not among the candidates and count as unknown"),
             (counts["nodes cut"], f"mentions beyond {self._max_nodes} a question were left out"),
             (counts["candidates merged"], "candidates were given twice and merged"),
         ]
@@ -248,42 +234,34 @@ class MultihopQaReader(RecordReader):
             self._relations,
             match_within_supports=self._match_within_supports,
         )
-        # Shape: (num_mentions, 3)
-        spans = np.array(
-            [(row_of_support[mention.support], *mention[1:3]) for mention in mentions], dtype=np.int64
-        ).reshape(-1, 3)
+        spans = [(row_of_support[mention.support], mention.first_token, mention.last_token) for mention in mentions]
+        mention_candidates = torch.tensor([mention.candidate for mention in mentions], dtype=torch.long)
+        mention_is_subject = torch.tensor([mention.is_subject for mention in mentions], dtype=torch.bool)
+        metadata = {
+            "explanation_kind": "question",
+            "id": question.question_id,
+            "query": question.query,
+            "relation": question.relation,
+            "subject": question.subjects[0] if len(question.subjects) == 1 else None,
+            "subjects": list(question.subjects),
+            "candidates": candidates.texts,
+            "answer": question.answer,
+            "supports": list(question.supports),
+            "support_rows": rows,
+            **describe_mentions(mentions, supports, rows),
+        }
         # `apply_token_indexers` adds the indexers: workers of a data loader must not send them along.
         fields: Dict[str, Field[Any]] = {
             "query": TextField(query[: self._max_query_tokens]),
             "supports": ListField([TextField(supports[support].tokens) for support in rows] or [TextField([])]),
-            "mention_spans": TensorField(torch.from_numpy(spans), padding_value=UNKNOWN),
-            "mention_candidates": TensorField(
-                torch.tensor([mention.candidate for mention in mentions], dtype=torch.long),
-                padding_value=UNKNOWN,
-            ),
-            "mention_is_subject": TensorField(
-                torch.tensor([mention.is_subject for mention in mentions], dtype=torch.bool),
-                padding_value=False,
-            ),
+            "mention_spans": TensorField(torch.tensor(spans, dtype=torch.long).reshape(-1, 3), padding_value=UNKNOWN),
+            "mention_candidates": TensorField(mention_candidates, padding_value=UNKNOWN),
+            "mention_is_subject": TensorField(mention_is_subject, padding_value=False),
             "candidate_mask": TensorField(torch.ones(len(candidates.texts), dtype=torch.bool), padding_value=False),
             "answer": TensorField(torch.tensor(candidates.answer), padding_value=UNKNOWN),
             "graph": GraphField(len(mentions), edges, labels, label_names=MENTION_RELATIONS),
+            "metadata": MetadataField(metadata),
         }
-        fields["metadata"] = MetadataField(
-            {
-                "explanation_kind": "question",
-                "id": question.question_id,
-                "query": question.query,
-                "relation": question.relation,
-                "subject": question.subjects[0] if len(question.subjects) == 1 else None,
-                "subjects": list(question.subjects),
-                "candidates": candidates.texts,
-                "answer": question.answer,
-                "supports": list(question.supports),
-                "support_rows": rows,
-                **describe_mentions(mentions, supports, rows),
-            }
-        )
         return Instance(fields), counts
 
     def _find_mentions(

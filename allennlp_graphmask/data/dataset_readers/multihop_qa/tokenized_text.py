@@ -6,9 +6,7 @@ from allennlp.data.tokenizers import Tokenizer
 
 
 class TokenizedText(NamedTuple):
-    """
-    A text, its tokens, and where each of them starts and ends (exclusive) in it.
-    """
+    """A text, its tokens, and where each of them starts and ends (exclusive) in it."""
 
     text: str
     tokens: List[Token]
@@ -21,11 +19,7 @@ class TokenizedText(NamedTuple):
 
 
 def tokenize_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> List[TokenizedText]:
-    """
-    # Raises
-
-    `ConfigurationError` if the tokenizer does not give the places of its tokens.
-    """
+    """Tokenize texts. Raise a `ConfigurationError` if the tokenizer does not give the places of its tokens."""
     tokenized = []
     for text, tokens in zip(texts, tokenizer.batch_tokenize(list(texts))):
         starts, ends = [], []

@@ -11,6 +11,7 @@ from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.checks import check_choice
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT, find_cycle
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate
 from allennlp_graphmask.data.files import decode_line, open_data_file
@@ -20,6 +21,8 @@ _LEMMA, _PART_OF_SPEECH, _HEAD, _LABEL = 2, 4, 8, 10
 _IS_PREDICATE, _SENSE, _FIRST_ROLE = 12, 13, 14
 _MIN_COLUMNS = 12
 _NOTHING = "_"
+#: Which columns lemmas, parts of speech, heads and dependency labels are taken from.
+SYNTAX = ("gold", "predicted")
 
 #: A line, or what is wrong with it.
 Line = Union[str, ConfigurationError]
@@ -35,11 +38,7 @@ class ConllBlock(NamedTuple):
     error: Optional[ConfigurationError] = None
 
     def get_sentence(self) -> DependencySentence:
-        """
-        # Raises
-
-        `ConfigurationError` naming file and line, if the block is malformed.
-        """
+        """Return the sentence. Raise a `ConfigurationError` naming file and line, if the block is malformed."""
         if self.error is not None:
             raise self.error
         assert self.sentence is not None
@@ -48,14 +47,8 @@ class ConllBlock(NamedTuple):
 
 def read_conll2009(path: str, syntax: str = "gold") -> Iterator[ConllBlock]:
     """
-    Read a file sentence by sentence. A malformed sentence does not hide those behind it.
-
-    # Parameters
-
-    path : `str`
-        A path or URL; plain or compressed.
-    syntax : `str`, optional (default = `"gold"`)
-        `"gold"` or `"predicted"`: which columns lemmas, parts of speech, heads and dependency labels are taken from.
+    Read a file (path or URL; plain or compressed) sentence by sentence. A malformed sentence does not hide those behind it.
+    Lemmas, parts of speech, heads and dependency labels are taken from the `"gold"` or the `"predicted"` columns.
 
     # Raises
 
@@ -71,9 +64,7 @@ def read_conll2009(path: str, syntax: str = "gold") -> Iterator[ConllBlock]:
 
 
 def parse_conll2009(lines: Iterable[Line], source: str, syntax: str = "gold") -> Iterator[ConllBlock]:
-    """
-    As `read_conll2009`, from lines; `source` is what errors call them. No line at all is legal here.
-    """
+    """As `read_conll2009`, from lines; `source` is what errors call them. No line at all is legal here."""
     parser = _SentenceParser(source, syntax)
     for number, block in enumerate(_split_blocks(lines), start=1):
         sentence = error = None
@@ -116,19 +107,14 @@ class _SentenceParser:
     """
 
     def __init__(self, source: str, syntax: str) -> None:
-        if syntax not in ("gold", "predicted"):
-            raise ConfigurationError(f"syntax must be 'gold' or 'predicted', got {syntax!r}.")
+        check_choice("CoNLL-2009", SYNTAX, syntax=syntax)
         self._source = source
         self._shift, self._head_column = (0, "HEAD") if syntax == "gold" else (1, "PHEAD")
         self._has_roles: Optional[bool] = None
         self._first_line_with_predicates = 0
 
     def parse(self, block: List[Tuple[int, Line]], sentence_id: str) -> DependencySentence:
-        """
-        # Raises
-
-        `ConfigurationError` naming the line.
-        """
+        """Return the sentence of a block. Raise a `ConfigurationError` naming the line, if it is malformed."""
         rows: List[Row] = []
         for line, text in block:
             if isinstance(text, ConfigurationError):
@@ -154,8 +140,7 @@ class _SentenceParser:
         for position, (line, row) in enumerate(rows):
             if len(row) < _MIN_COLUMNS:
                 raise self._error(
-                    line,
-                    f"{len(row)} columns, expected at least {_MIN_COLUMNS} (ID to PDEPREL), separated by tabs.",
+                    line, f"{len(row)} columns, expected at least {_MIN_COLUMNS} (ID to PDEPREL), separated by tabs."
                 )
             if len(row) != width:
                 raise self._error(
@@ -176,8 +161,7 @@ class _SentenceParser:
         if cycle is not None:
             tokens = " <- ".join(f"{token + 1} ({rows[token][1][1]})" for token in [*cycle, cycle[0]])
             raise self._error(
-                rows[cycle[0]][0],
-                f"the heads form a cycle: {tokens}. Each token must lead to a root (head 0).",
+                rows[cycle[0]][0], f"the heads form a cycle: {tokens}. Each token must lead to a root (head 0)."
             )
         return heads
 
@@ -205,10 +189,10 @@ class _SentenceParser:
             return ()
         indices = []
         for position, (line, row) in enumerate(rows):
-            if row[_IS_PREDICATE] not in ("Y", _NOTHING):
-                raise self._error(line, f"FILLPRED is {row[_IS_PREDICATE]!r}, expected 'Y' or '_'.")
             if row[_IS_PREDICATE] == "Y":
                 indices.append(position)
+            elif row[_IS_PREDICATE] != _NOTHING:
+                raise self._error(line, f"FILLPRED is {row[_IS_PREDICATE]!r}, expected 'Y' or '_'.")
         num_role_columns = max(0, width - _FIRST_ROLE)
         self._check_role_columns(rows[0][0], len(indices), num_role_columns)
         predicates = []

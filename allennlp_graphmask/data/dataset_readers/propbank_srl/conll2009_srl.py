@@ -3,12 +3,12 @@ from collections import Counter
 from functools import partial
 from typing import Any, Dict, Iterator, List, Optional
 
-from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Instance, Token, TokenIndexer
 from allennlp.data.fields import Field, MetadataField, SequenceLabelField, TextField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 
-from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import ConllBlock, read_conll2009
+from allennlp_graphmask.checks import check_choice
+from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import SYNTAX, ConllBlock, read_conll2009
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import check_scheme
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate
@@ -64,10 +64,8 @@ class Conll2009SrlReader(RecordReader):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if syntax not in ("gold", "predicted"):
-            raise ConfigurationError(f"syntax must be 'gold' or 'predicted', got {syntax!r}.")
-        if predicates not in ("all", "with_arguments"):
-            raise ConfigurationError(f"predicates must be 'all' or 'with_arguments', got {predicates!r}.")
+        check_choice("conll2009_srl", SYNTAX, syntax=syntax)
+        check_choice("conll2009_srl", ("all", "with_arguments"), predicates=predicates)
         self.dependency_scheme = dependency_scheme
         self.syntax = syntax
         self._only_with_arguments = predicates == "with_arguments"
@@ -85,10 +83,7 @@ class Conll2009SrlReader(RecordReader):
             yield Record(f"sentence at line {block.line}", partial(self._read_block, block, path, counts))
         if counts["too long"]:
             logger.warning(
-                "%s: left out %d sentences of more than %d tokens.",
-                path,
-                counts["too long"],
-                self._max_sentence_length,
+                "%s: left out %d sentences of more than %d tokens.", path, counts["too long"], self._max_sentence_length
             )
         if not num_predicates:
             logger.warning(
@@ -119,14 +114,9 @@ class Conll2009SrlReader(RecordReader):
             Need not be one of the sentence's own; without roles (`None`) the instance is one for prediction.
         """
         check_scheme(sentence.dependency_labels, self.dependency_scheme, f"Sentence {sentence.text!r}")
-        tokens = [
-            Token(word, lemma_=lemma, pos_=part_of_speech, dep_=label)
-            for word, lemma, part_of_speech, label in zip(
-                sentence.words, sentence.lemmas, sentence.parts_of_speech, sentence.dependency_labels
-            )
-        ]
+        columns = (sentence.words, sentence.lemmas, sentence.parts_of_speech, sentence.dependency_labels)
         # `apply_token_indexers` adds the indexers: workers of a data loader must not send them along.
-        text = TextField(tokens)
+        text = TextField([Token(word, lemma_=lemma, pos_=tag, dep_=label) for word, lemma, tag, label in zip(*columns)])
         lemma = sentence.lemmas[predicate.index].lower()
         edges, labels = [], []
         for dependent, (head, label) in enumerate(zip(sentence.heads, sentence.dependency_labels)):

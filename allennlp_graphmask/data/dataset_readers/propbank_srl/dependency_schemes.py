@@ -56,26 +56,17 @@ def guess_scheme(labels: Iterable[str]) -> Optional[str]:
     total = sum(counts.values())
     if not total:
         return None
-    covered = {
-        scheme: sum(count for label, count in counts.items() if belongs_to(label, scheme))
-        for scheme in DEPENDENCY_SCHEMES
-    }
-    (best, most), (_, second) = sorted(covered.items(), key=lambda item: -item[1])[:2]
+    covered: Counter[str] = Counter()
+    for scheme in DEPENDENCY_SCHEMES:
+        covered[scheme] = sum(count for label, count in counts.items() if belongs_to(label, scheme))
+    (best, most), (_, second) = covered.most_common(2)
     return best if most >= 0.9 * total and most > second else None
 
 
 def check_scheme(labels: Iterable[str], declared: str, where: str) -> None:
     """
-    Check that trees are in the scheme that they are declared to be in.
-
-    # Parameters
-
-    labels : `Iterable[str]`
-        The dependency labels of a sentence.
-    declared : `str`
-        The declared scheme of the trees. Nothing is checked for names that are not in `DEPENDENCY_SCHEMES`.
-    where : `str`
-        What the error calls the place: file and sentence.
+    Check that the dependency labels of a sentence are in the declared scheme. Nothing is checked for schemes that are not in
+    `DEPENDENCY_SCHEMES`. `where` is what the error calls the place: file and sentence.
 
     # Raises
 

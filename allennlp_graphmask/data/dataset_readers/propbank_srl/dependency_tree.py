@@ -37,12 +37,7 @@ def argument_span(heads: Sequence[int], head: int, predicate: int) -> Tuple[int,
     """
     Find the phrase of an argument with this head: the contiguous part around the head of its subtree, without the branch that
     leads to the predicate. In "the plan that she proposed" the head "plan" of an argument of "proposed" dominates the whole
-    relative clause, which is not a part of the argument.
-
-    # Returns
-
-    `Tuple[int, int]`
-        Start and end (exclusive).
+    relative clause, which is not a part of the argument. Return its start and end (exclusive).
     """
     members = set(subtree(heads, head))
     if predicate in members and predicate != head:

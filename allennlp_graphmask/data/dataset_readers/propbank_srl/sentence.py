@@ -8,37 +8,21 @@ from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import
 
 @dataclass(frozen=True)
 class Predicate:
-    """
-    A predicate of a sentence.
+    """A predicate of a sentence."""
 
-    # Parameters
-
-    index : `int`
-        Its token, from 0.
-    sense : `str`, optional
-        Such as `"take.01"`.
-    roles : `Dict[int, str]`, optional
-        The role of each argument, by the token that is the argument's head; `None` where they are not known.
-    """
-
+    #: Its token, from 0.
     index: int
+    #: Such as `"take.01"`.
     sense: Optional[str] = None
+    #: The role of each argument, by the token that is the argument's head; `None` where they are not known.
     roles: Optional[Dict[int, str]] = None
 
 
 @dataclass(frozen=True)
 class DependencySentence:
     """
-    A tokenised sentence with its dependency tree and, where they are known, its predicates.
-
-    # Parameters
-
-    words, lemmas, parts_of_speech, dependency_labels : `Tuple[str, ...]`
-        One for each token.
-    heads : `Tuple[int, ...]`
-        The position of each token's head, from 0; -1 for roots. There may be several roots.
-    predicates : `Tuple[Predicate, ...]`
-    sentence_id : `str`, optional
+    A tokenised sentence with its dependency tree and, where they are known, its predicates. Words, lemmas, parts of speech, heads
+    and dependency labels are one for each token.
 
     # Raises
 
@@ -48,6 +32,7 @@ class DependencySentence:
     words: Tuple[str, ...]
     lemmas: Tuple[str, ...]
     parts_of_speech: Tuple[str, ...]
+    #: The position of each token's head, from 0; -1 for roots. There may be several roots.
     heads: Tuple[int, ...]
     dependency_labels: Tuple[str, ...]
     predicates: Tuple[Predicate, ...] = ()

@@ -3,6 +3,7 @@ from typing import Iterator
 import numpy as np
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.checks import check_at_least, check_choice
 from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph import VARIANTS, StarGraph, colour_names
 
 #: The names of the splits, each of which is a random stream of its own.
@@ -45,24 +46,18 @@ def generate_star_graphs(
 
     `ConfigurationError` if there are no such graphs.
     """
-    if split not in SPLITS:
-        raise ConfigurationError(f"split must be one of {', '.join(map(repr, SPLITS))}, got {split!r}.")
-    if variant not in VARIANTS:
-        raise ConfigurationError(f"variant must be one of {', '.join(map(repr, VARIANTS))}, got {variant!r}.")
+    check_choice("star_graphs", SPLITS, split=split)
+    check_choice("star_graphs", VARIANTS, variant=variant)
+    check_at_least("star_graphs", 0, seed=seed)
     if num_colours < 2:
         raise ConfigurationError(f"num_colours is {num_colours}, but a query needs two different colours.")
-    for name, least, most in (
-        ("leaves", min_leaves, max_leaves),
-        ("branches", min_branches, max_branches),
-    ):
+    for name, least, most in (("leaves", min_leaves, max_leaves), ("branches", min_branches, max_branches)):
         if not 1 <= least <= most:
             raise ConfigurationError(
                 f"min_{name} is {least} and max_{name} is {most}, expected 1 <= min_{name} <= max_{name}."
             )
     if num_graphs < 0:
         raise ConfigurationError(f"The split '{split}' cannot have {num_graphs} graphs.")
-    if seed < 0:
-        raise ConfigurationError(f"seed is {seed}, expected 0 or more.")
     colours = colour_names(num_colours)
 
     def draw() -> Iterator[StarGraph]:

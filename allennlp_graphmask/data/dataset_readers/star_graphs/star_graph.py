@@ -40,26 +40,18 @@ class StarGraph:
     In the variant `"two_layer"` the leaves' edges lead to branches, and one edge of the type `to_centre` from each branch to the
     centre.
 
-    # Parameters
-
-    query : `Tuple[str, str]`
-        Two different colours.
-    edges : `Tuple[Tuple[int, int], ...]`
-        (source, target) pairs of node numbers. The centre has number 0.
-    edge_types : `Tuple[str, ...]`
-        One for each edge: a colour, or `to_centre`.
-    node_texts : `Tuple[str, ...]`
-        One for each node.
-    graph_id : `str`, optional (default = `None`)
-
     # Raises
 
     `ConfigurationError` if it is not a star graph.
     """
 
+    #: Two different colours.
     query: Tuple[str, str]
+    #: (source, target) pairs of node numbers. The centre has number 0.
     edges: Tuple[Tuple[int, int], ...]
+    #: One for each edge: a colour, or `to_centre`.
     edge_types: Tuple[str, ...]
+    #: One for each node.
     node_texts: Tuple[str, ...]
     graph_id: Any = None
 
@@ -71,17 +63,17 @@ class StarGraph:
         branches = {source for (source, _), edge_type in zip(self.edges, self.edge_types) if edge_type == TO_CENTRE}
         sources = set()
         for number, ((source, target), edge_type) in enumerate(zip(self.edges, self.edge_types)):
-            targets = branches if branches and edge_type != TO_CENTRE else {CENTRE}
-            error = None
+            leads_to_branch = bool(branches) and edge_type != TO_CENTRE
+            error = ""
             if source == CENTRE or source in sources:
                 error = (
                     f"but the centre, node {CENTRE}, must have no edge that leaves it, and every other node exactly one"
                 )
-            elif target not in targets:
+            elif leads_to_branch and target not in branches:
+                error = f"expected it to go to a branch: a node that has an edge of type '{TO_CENTRE}'"
+            elif not leads_to_branch and target != CENTRE:
                 error = f"expected it to go to the centre, node {CENTRE}"
-                if branches and edge_type != TO_CENTRE:
-                    error = f"expected it to go to a branch: a node that has an edge of type '{TO_CENTRE}'"
-            if error is not None:
+            if error:
                 raise ConfigurationError(
                     f"edges[{number}], of type {edge_type!r}, goes from node {source} to node {target}, {error}."
                 )
@@ -103,16 +95,7 @@ class StarGraph:
         graph_id: Any = None,
     ) -> "StarGraph":
         """
-        # Parameters
-
-        query : `Tuple[str, str]`
-        leaf_colours : `Sequence[str]`
-            The colour of the edge of each leaf.
-        leaf_branches : `Sequence[int]`, optional
-            The branch that each leaf has its edge to, from 0; for the variant `"two_layer"`.
-        num_branches : `int`, optional (default = `0`)
-            For the variant `"two_layer"`.
-        graph_id : `str`, optional (default = `None`)
+        Build a graph from the colour of each leaf's edge and, for the variant `"two_layer"`, the branch that it goes to, from 0.
         """
         leaves = range(1 + num_branches, 1 + num_branches + len(leaf_colours))
         targets = [1 + branch for branch in leaf_branches] if num_branches else [CENTRE] * len(leaf_colours)
@@ -149,7 +132,7 @@ class StarGraph:
 
     @property
     def label(self) -> str:
-        first, second = (sum(counts) for counts in zip(*self._counts.values()))
+        first, second = map(self.edge_types.count, self.query)
         return MORE if first > second else NOT_MORE
 
     @property
@@ -158,7 +141,7 @@ class StarGraph:
         For each edge of the colours of the query `"winning"` if its colour has more edges than the other, `"losing"` if it has
         fewer; `None` for other edges, and for all if neither has more.
         """
-        first, second = (sum(counts) for counts in zip(*self._counts.values()))
+        first, second = map(self.edge_types.count, self.query)
         if first == second:
             return [None] * len(self.edges)
         groups = dict(zip(self.query, ("winning", "losing") if first > second else ("losing", "winning")))
@@ -192,15 +175,7 @@ class StarGraph:
         """
         Build the inputs of nodes. A leaf has a one at the first colour of the query and one at the second, each among as many
         numbers as there are colours. All other nodes get no information about the query: all their numbers are -1.
-
-        # Parameters
-
-        colours : `Sequence[str]`
-
-        # Returns
-
-        `numpy.ndarray`
-            Shape: `(num_nodes, 2 * num_colours)`, float32.
+        Shape: `(num_nodes, 2 * num_colours)`, float32.
         """
         features = np.full((len(self.node_texts), 2 * len(colours)), -1, dtype=np.float32)
         query = np.zeros(2 * len(colours), dtype=np.float32)

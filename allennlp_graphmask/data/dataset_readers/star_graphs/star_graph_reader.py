@@ -1,20 +1,15 @@
 import logging
 from collections import Counter
 from functools import partial
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Instance
-from allennlp.data.fields import MetadataField, TensorField
+from allennlp.data.fields import Field, MetadataField, TensorField
 
 from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.dataset_readers.star_graphs.generation import SPLITS, generate_star_graphs
-from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph import (
-    TO_CENTRE,
-    VARIANTS,
-    StarGraph,
-    colour_names,
-)
+from allennlp_graphmask.data.dataset_readers.star_graphs.star_graph import TO_CENTRE, VARIANTS, StarGraph, colour_names
 from allennlp_graphmask.data.fields import GraphField, OpenLabelField
 from allennlp_graphmask.data.files import errors_at
 from allennlp_graphmask.data.json_lines import JsonLine, read_json_lines
@@ -97,13 +92,7 @@ class StarGraphReader(RecordReader):
         self._edge_label_namespace = edge_label_namespace
 
     def generate(self, split: str) -> Iterator[StarGraph]:
-        """
-        Draw the graphs of a split, `"train"`, `"dev"` or `"test"`.
-
-        # Raises
-
-        `ConfigurationError` if there is no such split.
-        """
+        """Draw the graphs of a split, `"train"`, `"dev"` or `"test"`. Raise a `ConfigurationError` if there is no such split."""
         return generate_star_graphs(split, self._sizes.get(split, 0), **self._generation)
 
     def records(self, path: str) -> Iterator[Record]:
@@ -133,16 +122,19 @@ class StarGraphReader(RecordReader):
         return [instance]
 
     def text_to_instance(self, graph: StarGraph) -> Instance:
-        """
-        # Parameters
-
-        graph : `StarGraph`
-
-        # Raises
-
-        `ConfigurationError` if the graph is of another variant, or has a colour that this reader does not know.
-        """
-        self._check(graph)
+        """Raise a `ConfigurationError` if the graph is of another variant, or has a colour that this reader does not know."""
+        # A graph without leaves and branches is of both variants.
+        if graph.variant != self.variant and graph.edges:
+            raise ConfigurationError(
+                f"the graph has {'' if graph.variant == 'two_layer' else 'no '}edges of type '{TO_CENTRE}', so its variant is "
+                f"'{graph.variant}', but that of the reader is '{self.variant}'. Set \"variant\": one of {', '.join(VARIANTS)}."
+            )
+        unknown = [name for name in graph.colours if name not in self.colours]
+        if unknown:
+            raise ConfigurationError(
+                f"{unknown[0]!r} is not one of this reader's {len(self.colours)} colours, {', '.join(self.colours)}. Rename it, or "
+                'set "num_colours".'
+            )
         metadata = {
             "id": graph.graph_id,
             "tokens": ["more", graph.query[0], "than", graph.query[1], "?"],
@@ -154,30 +146,10 @@ class StarGraphReader(RecordReader):
                 for matters, group in zip(graph.truth, graph.edge_groups)
             ],
         }
-        return Instance(
-            {
-                "node_features": TensorField(graph.node_features(self.colours)),
-                "graph": GraphField(
-                    len(graph.node_texts),
-                    graph.edges,
-                    graph.edge_types,
-                    self._edge_label_namespace,
-                ),
-                "label": OpenLabelField(graph.label, self._label_namespace),
-                "metadata": MetadataField(OpaqueMetadata(metadata)),
-            }
-        )
-
-    def _check(self, graph: StarGraph) -> None:
-        # A graph without leaves and branches is of both variants.
-        if graph.variant != self.variant and graph.edges:
-            raise ConfigurationError(
-                f"the graph has {'' if graph.variant == 'two_layer' else 'no '}edges of type '{TO_CENTRE}', so its variant is "
-                f"'{graph.variant}', but that of the reader is '{self.variant}'. Set \"variant\": one of {', '.join(VARIANTS)}."
-            )
-        unknown: Optional[str] = next((name for name in graph.colours if name not in self.colours), None)
-        if unknown is not None:
-            raise ConfigurationError(
-                f"{unknown!r} is not one of this reader's {len(self.colours)} colours, {', '.join(self.colours)}. Rename it, or set "
-                '"num_colours".'
-            )
+        fields: Dict[str, Field[Any]] = {
+            "node_features": TensorField(graph.node_features(self.colours)),
+            "graph": GraphField(len(graph.node_texts), graph.edges, graph.edge_types, self._edge_label_namespace),
+            "label": OpenLabelField(graph.label, self._label_namespace),
+            "metadata": MetadataField(OpaqueMetadata(metadata)),
+        }
+        return Instance(fields)

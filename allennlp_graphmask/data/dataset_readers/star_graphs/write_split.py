@@ -30,18 +30,8 @@ _COMPRESS: Dict[str, Callable[[bytes], bytes]] = {
 
 def write_star_graphs(graphs: Iterable[StarGraph], path: str) -> int:
     """
-    Write graphs to a file, which exists whole or not at all.
-
-    # Parameters
-
-    graphs : `Iterable[StarGraph]`
-    path : `str`
-        Compressed if it ends in .gz, .bz2 or .xz.
-
-    # Returns
-
-    `int`
-        How many were written.
+    Write graphs to a file, which exists whole or not at all, and is compressed if its path ends in .gz, .bz2 or .xz. Return how
+    many were written.
     """
     content = b"".join(json.dumps(graph.to_json()).encode() + b"\n" for graph in graphs)
     count = content.count(b"\n")
