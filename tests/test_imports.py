@@ -15,7 +15,7 @@ PARTS = [
     "validation",
     "explanation",
     "graph",
-    "renamed_parameters",
+    "checked_parameters",
     "pretrained",
     "data",
     "metrics",

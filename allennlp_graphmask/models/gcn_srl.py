@@ -8,6 +8,7 @@ from allennlp.modules import Seq2SeqEncoder, TextFieldEmbedder
 from allennlp.nn import util
 from torch import nn
 
+from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import argument_span
 from allennlp_graphmask.data.fields.open_label_field import UNSEEN_LABEL
 from allennlp_graphmask.graph import Graph
@@ -53,7 +54,7 @@ class RoleScorer(nn.Module):
 
 
 @Model.register("gcn_srl")
-class GcnSemanticRoleLabeler(Model):
+class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
     """
     Labels the arguments of a given predicate with a graph encoder over the sentence's dependency tree, after [Marcheggiani
     and Titov (2017)](https://arxiv.org/abs/1703.04826).

@@ -10,6 +10,7 @@ from allennlp.nn import util
 from allennlp.training.metrics import CategoricalAccuracy, FBetaMeasure
 from torch import nn
 
+from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.checks import check_choice
 from allennlp_graphmask.data.fields.open_label_field import NO_LABEL
 from allennlp_graphmask.graph import Graph
@@ -18,7 +19,7 @@ from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 
 
 @Model.register("graph_classifier")
-class GraphClassifier(Model):
+class GraphClassifier(ModelWithCheckedParameters):
     """
     Classifies graphs of texts, or their nodes. Each node's text is embedded and encoded to one vector, the graph encoder passes
     messages between nodes, and a linear layer scores the labels, for each node or for the graph's pooled nodes. The vector of a

@@ -9,18 +9,18 @@ from allennlp.nn import util
 from allennlp.training.metrics import Average
 from torch import nn
 
+from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.checks import check_at_least
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.models.shared import check_dim, compute_known_label_loss
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
-from allennlp_graphmask.renamed_parameters import ModelWithRenamedParameters
 
 #: The index of an answer that is not known, or is not a candidate.
 NO_ANSWER = -1
 
 
 @Model.register("graph_qa")
-class GraphQuestionAnswering(ModelWithRenamedParameters):
+class GraphQuestionAnswering(ModelWithCheckedParameters):
     """
     Answers a question by choosing among candidates, with a graph encoder over the mentions of the candidates and of the question's
     subject in supporting texts ([De Cao, Aziz and Titov, 2019](https://arxiv.org/abs/1808.09920), sections 2.2 to 2.4).

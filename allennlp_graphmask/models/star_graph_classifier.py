@@ -6,6 +6,7 @@ from allennlp.models import Model
 from allennlp.training.metrics import CategoricalAccuracy
 from torch import nn
 
+from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.data.fields.open_label_field import NO_LABEL
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.models.shared import build_label_prediction, compute_known_label_loss, count_labels
@@ -13,7 +14,7 @@ from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 
 
 @Model.register("star_graph_classifier")
-class StarGraphClassifier(Model):
+class StarGraphClassifier(ModelWithCheckedParameters):
     """
     Classifies star graphs: the graph encoder passes messages between nodes, and a linear layer scores the labels from the state
     of the centre. With one layer of `rgcn` it is the model of the synthetic task of [Schlichtkrull, De Cao and Titov

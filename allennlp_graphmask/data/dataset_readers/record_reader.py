@@ -2,6 +2,8 @@ from typing import Any, Callable, Iterable, Iterator, List, NamedTuple
 
 from allennlp.data import DatasetReader, Instance
 
+from allennlp_graphmask.checked_parameters import CheckedParameters
+
 
 class Record(NamedTuple):
     """A piece of a data file that can be read, or fail, by itself: a line, a sentence, a question."""
@@ -12,7 +14,7 @@ class Record(NamedTuple):
     instances: Callable[[], List[Instance]]
 
 
-class RecordReader(DatasetReader):
+class RecordReader(CheckedParameters, DatasetReader):
     """
     The base of readers that read their files record by record. A malformed record ends `read`, but not `allennlp explain`. A
     record that is passed over costs nothing: its instances are not built.

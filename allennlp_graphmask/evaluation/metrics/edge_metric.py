@@ -5,9 +5,9 @@ import numpy
 import torch
 from allennlp.training.metrics import Metric
 
+from allennlp_graphmask.checked_parameters import CheckedParameters
 from allennlp_graphmask.evaluation.metrics.attribution_evaluation import AttributionEvaluation
 from allennlp_graphmask.evaluation.metrics.resampling import bootstrap, divide, percentile_interval
-from allennlp_graphmask.renamed_parameters import RenamedParameters
 
 
 class MetricKey(NamedTuple):
@@ -59,7 +59,7 @@ class Ratios(NamedTuple):
         return cls(values.masked_fill(~defined, 0), defined)
 
 
-class EdgeMetric(RenamedParameters, Metric):
+class EdgeMetric(CheckedParameters, Metric):
     """
     A metric of attributions. It is called with one `AttributionEvaluation` for each batch and keeps its numbers instance by
     instance, so that intervals over instances can be computed. No number depends on how instances are divided into batches.

@@ -8,11 +8,11 @@ from allennlp.data import Vocabulary
 from allennlp.models import Model
 from allennlp.nn.util import read_state_dict
 
+from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.interpret.graphmask.target import WEIGHTS_FOLLOW, load_target, resolve_target_config
-from allennlp_graphmask.renamed_parameters import ModelWithRenamedParameters
 
 
-class ModelAroundTarget(ModelWithRenamedParameters):
+class ModelAroundTarget(ModelWithCheckedParameters):
     """
     A model around a trained one, the target, which stays as it is: its parameters are frozen and it stays in evaluation
     mode. The archive is self-contained: the state dict holds the target's config beside its weights.

@@ -12,7 +12,7 @@ from allennlp.common.file_utils import cached_path
 from allennlp.data import Vocabulary
 from allennlp.models import Model
 
-from allennlp_graphmask.renamed_parameters import translate_renamed
+from allennlp_graphmask.checked_parameters import translate_renamed
 
 #: In a target's config: its weights will be loaded into it, from GraphMask's own archive.
 WEIGHTS_FOLLOW = "weights_follow"

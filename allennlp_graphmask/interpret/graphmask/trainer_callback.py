@@ -8,11 +8,11 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.training.callbacks import TrainerCallback
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 
+from allennlp_graphmask.checked_parameters import CheckedParameters
 from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.explanation.files import atomic_write, write_atomically
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
 from allennlp_graphmask.interpret.graphmask.threshold import choose_threshold
-from allennlp_graphmask.renamed_parameters import RenamedParameters
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ _EXTREME_SHARE = 1e-3
 
 
 @TrainerCallback.register("graphmask")
-class GraphMaskCallback(RenamedParameters, TrainerCallback):
+class GraphMaskCallback(CheckedParameters, TrainerCallback):
     """
     Trains a `graphmask` model together with the trainer: enables the layers one after another, saves the random state (so that
     `--recover` continues as if nothing had happened), warns of the two ways in which training fails (all messages dropped, or a

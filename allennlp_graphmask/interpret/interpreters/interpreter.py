@@ -4,13 +4,13 @@ import torch
 from allennlp.common import Registrable
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.checked_parameters import CheckedParameters
 from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
-from allennlp_graphmask.renamed_parameters import RenamedParameters
 
 
 class LayerScores(NamedTuple):
@@ -28,7 +28,7 @@ class LayerScores(NamedTuple):
     replacements_per_graph: bool = False
 
 
-class Interpreter(RenamedParameters, Registrable):
+class Interpreter(CheckedParameters, Registrable):
     """
     Scores every edge in every layer by how much the prediction of a trained model depends on it, and decides which to keep.
 

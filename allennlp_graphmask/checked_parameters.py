@@ -1,4 +1,4 @@
-"""Constructor parameters that have a new name: refused in configs, translated in archives."""
+"""Names of constructor parameters: unknown and old ones are refused in configs; old ones are translated in archives."""
 
 import logging
 import os
@@ -6,34 +6,49 @@ from typing import Any, ClassVar, Dict, Optional, Type, TypeVar, Union
 
 from allennlp.common import FromParams, Params
 from allennlp.common.checks import ConfigurationError
+from allennlp.common.from_params import infer_params
 from allennlp.models import Model
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T", bound="RenamedParameters")
+T = TypeVar("T", bound="CheckedParameters")
 
 
-class RenamedParameters(FromParams):
+class CheckedParameters(FromParams):
     """
-    A class some of whose parameters had other names in earlier versions.
+    A class that checks the names of the parameters in its config. AllenNLP does so only for constructors without `**kwargs`.
 
     # Raises
 
-    `ConfigurationError` from `from_params` if a config has an old name. It names the new one.
+    `ConfigurationError` from `from_params` if a config has an unknown name, or one of an earlier version. It names the new one.
     """
 
     #: From the old name to the new one.
     renamed_parameters: ClassVar[Dict[str, str]] = {}
 
     @classmethod
-    def from_params(cls: Type[T], params: Union[Params, Dict[str, Any], str], **kwargs: Any) -> T:  # type: ignore[override]
-        for old, new in _renamed(cls).items():
-            if isinstance(params, (Params, dict)) and old in params:
+    def from_params(
+        cls: Type[T],
+        params: Union[Params, Dict[str, Any], str],
+        constructor_to_call: Any = None,
+        constructor_to_inspect: Any = None,
+        **extras: Any,
+    ) -> T:
+        names = list(params) if isinstance(params, (Params, dict)) else []
+        for old, new in _collect_renamed(cls).items():
+            if old in names:
                 raise ConfigurationError(f"{cls.__name__}: the parameter '{old}' is now called '{new}'. Rename it.")
-        return super().from_params(params, **kwargs)  # type: ignore[arg-type]
+        if constructor_to_inspect is cls.__init__:  # `type` has been resolved
+            known = [
+                name for name in infer_params(cls, constructor_to_inspect) if name not in ("self", "kwargs", *extras)
+            ]
+            for name in names:
+                if name not in known:
+                    raise ConfigurationError(f"{cls.__name__} has no parameter '{name}'. It has: {', '.join(known)}.")
+        return super().from_params(params, constructor_to_call, constructor_to_inspect, **extras)  # type: ignore[arg-type]
 
 
-class ModelWithRenamedParameters(RenamedParameters, Model):
+class ModelWithCheckedParameters(CheckedParameters, Model):
     """A `Model` whose archives may hold old names: they are translated with a warning."""
 
     @classmethod
@@ -52,7 +67,7 @@ class ModelWithRenamedParameters(RenamedParameters, Model):
 def translate_renamed(config: Dict[str, Any]) -> Dict[str, Any]:
     """Return the config of an archived model with the current names of its parameters."""
     model_class = Model.by_name(config["type"])
-    names = _renamed(model_class)
+    names = _collect_renamed(model_class)
     found = [name for name in names if name in config]
     if not found:
         return config
@@ -64,6 +79,6 @@ def translate_renamed(config: Dict[str, Any]) -> Dict[str, Any]:
     return {names.get(name, name): value for name, value in config.items()}
 
 
-def _renamed(owner: Any) -> Dict[str, str]:
-    """What a class renamed and what its base classes did."""
+def _collect_renamed(owner: Any) -> Dict[str, str]:
+    """Return what a class and its base classes renamed."""
     return {old: new for base in owner.__mro__ for old, new in vars(base).get("renamed_parameters", {}).items()}
