@@ -32,7 +32,7 @@ def inverse_relation(label: str) -> str:
 
 
 def is_inverse_relation(label: str) -> bool:
-    """Whether a relation's name is that of an inverse."""
+    """Return whether a relation's name is that of an inverse."""
     return label.endswith(INVERSE_SUFFIX)
 
 

@@ -69,7 +69,7 @@ def find_devices() -> Iterator[tuple[str, str]]:
 
 
 def find_variables() -> Iterator[tuple[str, str]]:
-    """The environment variables that the configs of an installed package or of a checkout mention."""
+    """Return the environment variables that the configs of an installed package or of a checkout mention."""
     root = Path(__file__).resolve().parent.parent
     configs: dict[str, set[str]] = {}
     for folder in (root / "allennlp_graphmask" / "_shipped" / "training_config", root / "training_config"):

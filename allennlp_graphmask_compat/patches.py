@@ -71,7 +71,7 @@ def _huggingface_hub_classes(module: ModuleType) -> dict[str, Any]:
     before=True,
 )
 def _torchvision_modules(module: ModuleType) -> dict[str, Any]:
-    """A `torchvision` that raises when it is used."""
+    """Build a `torchvision` that raises when it is used."""
     try:
         import torchvision.ops.boxes  # noqa: F401
     except (ImportError, OSError, RuntimeError) as error:
@@ -119,7 +119,7 @@ def _transformers_adamw(module: ModuleType) -> dict[str, Any]:
     reason="torch 2.7 removed the argument verbose of ReduceLROnPlateau: reduce_on_plateau could not be built.",
 )
 def _reduce_on_plateau(module: ModuleType) -> dict[str, Any]:
-    """A `ReduceLROnPlateau` that takes `verbose`, which AllenNLP's scheduler always passes."""
+    """Build a `ReduceLROnPlateau` that takes `verbose`, which AllenNLP's scheduler always passes."""
     import torch
 
     schedulers = torch.optim.lr_scheduler
@@ -146,7 +146,7 @@ def _reduce_on_plateau(module: ModuleType) -> dict[str, Any]:
     "removed encode_plus: no pretrained transformer could be used.",
 )
 def _auto_tokenizer(module: ModuleType) -> dict[str, Any]:
-    """An `AutoTokenizer` that takes `add_special_tokens` and whose tokenizers have `encode_plus`."""
+    """Build an `AutoTokenizer` that takes `add_special_tokens` and whose tokenizers have `encode_plus`."""
     import transformers
 
     lacks_encode_plus = not hasattr(transformers.PreTrainedTokenizerBase, "encode_plus")
@@ -180,7 +180,7 @@ def _auto_tokenizer(module: ModuleType) -> dict[str, Any]:
 )
 def _torch_load(module: ModuleType) -> dict[str, Any]:
     """
-    A `torch.load` that also takes NumPy numbers. It is as safe as before: `weights_only` stays true, and the list of harmless
+    Build a `torch.load` that also takes NumPy numbers. It is as safe as before: `weights_only` stays true, and the list of harmless
     types grows only while the checkpointer reads.
     """
     import numpy
@@ -245,7 +245,7 @@ def _can_read_back(value: Any, *, pickle_protocol: int) -> bool:
     "the group still run is now and then aborted, and with it a training run that had been completed.",
 )
 def _process_group(module: ModuleType) -> dict[str, Any]:
-    """A `torch.distributed` whose process group is destroyed when the process ends."""
+    """Build a `torch.distributed` whose process group is destroyed when the process ends."""
     import torch.distributed
 
     if "destroy_process_group" in module._train_worker.__code__.co_names:

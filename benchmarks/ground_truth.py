@@ -1,5 +1,5 @@
 """
-Measures how often interpreters are right about models with a proof of what matters (docs/ground_truth.md).
+Measure how often interpreters are right about models with a proof of what matters (docs/ground_truth.md).
 
     python -m benchmarks.ground_truth [--json FILE] [--graphs 200] [--seeds 5] [--models NAME ...]
         [--without-graphmask]

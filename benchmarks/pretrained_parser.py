@@ -1,5 +1,5 @@
 """
-Trains the spaCy pipeline that comes with the package and parses raw text for `pretrained:propbank-srl`:
+Train the spaCy pipeline that comes with the package and parses raw text for `pretrained:propbank-srl`:
 
     python -m benchmarks.pretrained_parser $GRAPHMASK_DATA/propbank_ewt results/parser
 

@@ -1,5 +1,5 @@
 """
-Explains models of star graphs, for which it is known which edges matter, by `allennlp compare-interpreters`. Nothing is read: the
+Explain models of star graphs, for which it is known which edges matter, by `allennlp compare-interpreters`. Nothing is read: the
 data are generated, the same for all seeds, which are those of training, interpreters and random controls.
 
     python -m benchmarks.star_graphs --seeds 3

@@ -122,7 +122,7 @@ def get_settings(args: argparse.Namespace, predictor: ExplainingPredictor, sourc
 def _open_lines(
     args: argparse.Namespace, predictor: ExplainingPredictor, source: RecordSource
 ) -> Iterator[Optional[ResumableLines]]:
-    """Lines of JSON for the output file. Pages are made of such lines, too: without an output file they are temporary."""
+    """Open lines of JSON for the output file. Pages are made of such lines, too: without an output file they are temporary."""
     with contextlib.ExitStack() as stack:
         path = args.output_file
         if path is None and args.view == "html":
@@ -143,7 +143,7 @@ def _make_folder(path: str) -> None:
 
 
 def _report(message: str) -> None:
-    """Standard output may be for explanations."""
+    """Print to standard error: standard output may be for explanations."""
     print(message, file=sys.stderr, flush=True)
 
 

@@ -70,7 +70,7 @@ class Explanation:
     @classmethod
     def from_dict(cls, data: Any) -> "Explanation":
         """
-        The inverse of `to_dict`.
+        Build an explanation from the result of `to_dict`.
 
         # Raises
 
@@ -80,24 +80,24 @@ class Explanation:
 
     @classmethod
     def from_fields(cls, fields: Dict[str, Any]) -> "Explanation":
-        """The same for the fields of the current version, without `schema` and `schema_version`."""
+        """Build an explanation from fields of the current version, without `schema` and `schema_version`."""
         try:
             return _ADAPTER.validate_python(fields)
         except ValidationError as error:
             raise ExplanationFormatError(first_error(error)) from error
 
     def to_dict(self) -> Dict[str, Any]:
-        """The JSON form as Python data; nothing in it is shared with the explanation."""
+        """Return the JSON form as Python data; nothing in it is shared with the explanation."""
         # The order of the keys is part of the format: the same explanation gives the same bytes.
         return {"schema": SCHEMA_NAME, "schema_version": SCHEMA_VERSION, **_ADAPTER.dump_python(self, mode="json")}
 
     def to_json(self) -> Dict[str, Any]:
-        """`to_dict`; AllenNLP's `sanitize` calls this."""
+        """Return `to_dict()`: AllenNLP's `sanitize` calls this."""
         return self.to_dict()
 
     def to_json_line(self) -> str:
         """
-        One line of JSON, without the line end. Its bytes are those that `allennlp predict` writes for this explanation: ASCII, so
+        Return one line of JSON, without the line end. Its bytes are those that `allennlp predict` writes for this explanation: ASCII, so
         that no reader can take a character of the text for a line end.
         """
         return json.dumps(self.to_dict(), allow_nan=False)
@@ -105,7 +105,7 @@ class Explanation:
     @classmethod
     def from_json_line(cls, line: str) -> "Explanation":
         """
-        The inverse of `to_json_line`.
+        Build an explanation from the result of `to_json_line`.
 
         # Raises
 
@@ -115,35 +115,35 @@ class Explanation:
         return cls.from_dict(load_json(line))
 
     def _repr_html_(self) -> str:
-        """The HTML view in a frame of its own, which shares nothing with the notebook's page."""
+        """Return the HTML view in a frame of its own, which shares nothing with the notebook's page."""
         # Imported here: views know explanations, explanations know no view.
         from allennlp_graphmask.views import render_frame
 
         return render_frame(self)
 
     def kept_edges(self, layer: Optional[int] = None) -> List[ExplainedEdge]:
-        """The edges kept in a layer, or in at least one layer if none is given."""
+        """Return the edges kept in a layer, or in at least one layer if none is given."""
         if layer is not None:
             layer = self._checked_layer(layer)
             return [edge for edge in self.edges if edge.kept[layer]]
         return [edge for edge in self.edges if any(edge.kept)]
 
     def layer(self, number: int) -> List[LayerEdge]:
-        """All edges as one layer, counted from 0 at the bottom, has them."""
+        """Return all edges as one layer, counted from 0 at the bottom, has them."""
         number = self._checked_layer(number)
         return [
             LayerEdge(edge.source, edge.target, edge.type, edge.score[number], edge.kept[number]) for edge in self.edges
         ]
 
     def kept_share(self, layer: Optional[int] = None) -> float:
-        """The share of messages (of a layer, or of all layers) that are kept; 1.0 if there are none."""
+        """Return the fraction of messages (of a layer, or of all layers) that are kept; 1.0 if there are none."""
         layers = range(self.num_layers) if layer is None else [self._checked_layer(layer)]
         total = len(self.edges) * len(layers)
         return sum(edge.kept[number] for edge in self.edges for number in layers) / total if total else 1.0
 
     def threshold(self, threshold: float) -> "Explanation":
         """
-        A copy that keeps an edge in a layer if its score there is greater than the threshold, which the copy's `interpreter`
+        Return a copy that keeps an edge in a layer if its score there is greater than the threshold, which the copy's `interpreter`
         holds as `score_threshold`.
 
         What was measured with the edges kept before (prediction after masking, divergence, whether the constraint is met) does

@@ -54,7 +54,7 @@ class PerGraphRandom:
         return self._draw_for_edges(torch.randn, like, size)
 
     def uniform(self, like: torch.Tensor, size: Tuple[int, ...] = ()) -> torch.Tensor:
-        """The same, uniform on [0, 1)."""
+        """Draw numbers uniform on [0, 1), as `normal` does."""
         return self._draw_for_edges(torch.rand, like, size)
 
     def uniform_for_graphs(self, like: torch.Tensor, size: int) -> torch.Tensor:

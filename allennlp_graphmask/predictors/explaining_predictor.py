@@ -182,6 +182,6 @@ def _build_target_predictor(
 
 
 def _length(instance: Instance) -> int:
-    """The length of its longest sequence, to which a batch is padded."""
+    """Return the length of its longest sequence, to which a batch is padded."""
     fields = instance.fields.values()
     return max((field.sequence_length() for field in fields if isinstance(field, SequenceField)), default=0)

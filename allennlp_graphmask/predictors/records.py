@@ -166,7 +166,7 @@ def _first_refusal(source: RecordSource) -> Optional[str]:
 
 
 def _first_character(path: str) -> bytes:
-    """The first byte that is not white space; empty if there is none, or the file cannot be decompressed."""
+    """Return the first byte that is not white space; empty if there is none, or the file cannot be decompressed."""
     # The reader reports what is wrong with the file.
     with contextlib.suppress(ConfigurationError), open_data_file(path, str) as file:
         for line in file:
@@ -179,7 +179,7 @@ def _first_character(path: str) -> bytes:
 @contextlib.contextmanager
 def _standard_input_as_file() -> Iterator[str]:
     """
-    A file with all of standard input, so that readers, which want paths, can read it. Its name ends as its content requires, as
+    Copy all of standard input to a file, so that readers, which want paths, can read it. Its name ends as its content requires, as
     readers go by that.
     """
     with tempfile.TemporaryDirectory(prefix="allennlp-explain-") as folder:

@@ -56,7 +56,7 @@ class ResumableLines:
             raise
 
     def _read_progress(self, overwrite: bool) -> Optional[Dict[str, Any]]:
-        """The progress of an earlier run; `None` if there is nothing to continue."""
+        """Return the progress of an earlier run; `None` if there is nothing to continue."""
         if not os.path.exists(self._progress):
             return None
         try:

@@ -31,7 +31,7 @@ class Arc(NamedTuple):
         return [any(decisions) for decisions in zip(*(edge.kept for _, edge in self.messages))]
 
     def kept_scores(self, layer: int) -> List[Tuple[str, float]]:
-        """The kept messages of a layer, as direction ("down": along the arc, "up": against it) and score."""
+        """Return the kept messages of a layer, as direction ("down": along the arc, "up": against it) and score."""
         names = {"along": "down", "against": "up"}
         return [(names[direction], edge.score[layer]) for direction, edge in self.messages if edge.kept[layer]]
 

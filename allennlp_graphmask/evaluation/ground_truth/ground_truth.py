@@ -47,7 +47,7 @@ class NodeClassifier(Model):
         self.readout = nn.Linear(graph_encoder.get_output_dim(), num_classes)
 
     def encode_nodes(self, features: torch.Tensor, graph: Graph, **_: Any) -> torch.Tensor:
-        """The features as they are. Shape: `(num_nodes, num_features)`."""
+        """Return the features as they are. Shape: `(num_nodes, num_features)`."""
         return graph.flatten_nodes(features)
 
     def forward(

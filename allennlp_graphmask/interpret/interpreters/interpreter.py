@@ -87,7 +87,7 @@ class Interpreter(CheckedParameters, Registrable):
             return self.attribute(masked_model, masked_model.unmasked(batch))
 
     def attribute(self, masked_model: MaskedModel, unmasked: UnmaskedPass) -> EdgeAttribution:
-        """The same for an unmasked pass that has been made already."""
+        """Explain a batch by an unmasked pass that has been made already."""
         graph = unmasked.graph
         with masked_model.explaining():
             found = self.score(masked_model, unmasked, PerGraphRandom(graph, unmasked.batch, self.seed))

@@ -201,7 +201,7 @@ class StarGraph:
     @classmethod
     def from_json(cls, content: Dict[str, Any]) -> "StarGraph":
         """
-        The inverse of `to_json`. `label` and `matters` follow from the rest: they may be missing, but not be wrong.
+        Build a star graph from its JSON form. `label` and `matters` follow from the rest: they may be missing, but not wrong.
 
         # Raises
 

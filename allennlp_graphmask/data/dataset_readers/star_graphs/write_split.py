@@ -1,5 +1,5 @@
 """
-Writes generated star graphs to a file, one in each line:
+Write generated star graphs to a file, one in each line:
 
     python -m allennlp_graphmask.data.dataset_readers.star_graphs.write_split test stars.jsonl --variant two_layer
 """
