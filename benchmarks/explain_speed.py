@@ -1,5 +1,5 @@
 """
-How fast explanations are: the time of explaining a batch against that of plain prediction of it, and how many explanations a
+Measure how fast explanations are: the time of explaining a batch against that of plain prediction of it, and how many explanations a
 second come out, from instances to lines of JSON.
 
     python -m benchmarks.explain_speed GRAPHMASK_ARCHIVE DATA_FILE [--batch-size 64] [--rounds 3]

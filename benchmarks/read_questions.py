@@ -1,11 +1,11 @@
 """
-How fast questions are read, and in how much memory.
+Measure how fast questions are read, and in how much memory.
 
     python -m benchmarks.read_questions $GRAPHMASK_DATA/qa_wikihop_format/redocred_train.json.xz
 
 The file is read by the reader `wikihop`, coreference included, and questions per CPU second are measured: of reading alone, and of
 reading, indexing and batching as in training. Then files of two sizes, the second ten times as large, are made of its questions,
-and each is read by a process of its own, which tells its peak memory before and after. One line of JSON is written.
+and each is read by a process of its own, which prints its peak memory before and after. One line of JSON is written.
 """
 
 import argparse
