@@ -4,15 +4,14 @@ and export are used, by the commands of `docs/extending.md`, which prints the fi
 """
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Dict, List
 
 import pytest
+
+from tests.compat.conftest import run_python
 
 ROOT = Path(__file__).resolve().parents[1]
 EXTENSION = ROOT / "fixtures" / "extension"
@@ -24,7 +23,7 @@ def code_blocks(language: str) -> List[str]:
 
 
 def commands_in(number: int) -> List[List[str]]:
-    """The commands of a block, with this Python."""
+    """The commands of a block."""
     lines = code_blocks("bash")[number].replace("\\\n", " ").splitlines()
     return [line.split() for line in lines]
 
@@ -36,16 +35,9 @@ def folder(tmp_path_factory) -> Path:
     return copied
 
 
-def run(folder: Path, *command: str) -> str:
-    # `allennlp` and `python` are those of this Python.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": path}
-    finished = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
-    )
-    output = finished.stdout + finished.stderr
-    assert finished.returncode == 0, f"{' '.join(command)} ended with {finished.returncode}:\n{output[-4000:]}"
-    return output
+def run(folder: Path, program: str, *arguments: str) -> str:
+    module = {"allennlp": ["-m", "allennlp"], "python": []}[program]
+    return run_python(*module, *arguments, folder=folder)
 
 
 @pytest.mark.parametrize("path", sorted(EXTENSION.glob("my_*.py")) + sorted(EXTENSION.glob("*.jsonnet")), ids=str)
@@ -62,7 +54,7 @@ def test_the_folder_has_a_file_for_each_row_of_the_table() -> None:
 
 def test_the_test_in_the_tutorial_passes(folder: Path) -> None:
     [code] = [block for block in code_blocks("python") if "assert_is_graph_encoder" in block]
-    run(folder, sys.executable, "-c", code)
+    run_python("-c", code, folder=folder)
 
 
 @pytest.fixture(scope="module")

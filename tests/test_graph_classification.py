@@ -65,21 +65,6 @@ def test_predictions_from_lines(folder) -> None:
         assert set(output["prediction"]["probabilities"]) == {"salty", "sour", "sweet"}
 
 
-def test_explanations_hold_the_input(folder) -> None:
-    graphs = lines_of(ROOT / "fixtures" / "graph_jsonl" / "dev.jsonl")
-    explanations = lines_of(folder / "explanations.jsonl")
-    assert len(explanations) == len(graphs)
-    for explanation, graph in zip(explanations, graphs):
-        assert explanation["tokens"] == graph["tokens"]
-        assert [node["text"] for node in explanation["nodes"]] == [node["text"] for node in graph["nodes"]]
-        given = [(edge["source"], edge["target"], edge["type"]) for edge in graph["edges"]]
-        inverse = [(target, source, f"{name}^-1") for source, target, name in given]
-        edges = [(edge["source"], edge["target"], edge["type"]) for edge in explanation["edges"]]
-        assert edges == given + inverse
-        assert explanation["metadata"]["id"] == graph["id"]
-        assert explanation["metadata"]["label"] == graph["label"]
-
-
 def test_the_edges_that_are_kept_are_those_that_matter(folder) -> None:
     num_messages = num_true = num_kept = num_kept_and_true = num_found = num_changed = 0
     explanations = lines_of(folder / "explanations.jsonl")

@@ -114,8 +114,7 @@ class Environment:
 
     def layer_is_installed(self) -> bool:
         answer = self.run(
-            "-c",
-            "import sys; m = sys.modules.get('allennlp_graphmask_compat'); print(bool(m and m.is_installed()))",
+            "-c", "import sys; m = sys.modules.get('allennlp_graphmask_compat'); print(bool(m and m.is_installed()))"
         )
         assert answer in ("True\n", "False\n"), f"the interpreter does not start quietly: {answer}"
         return answer == "True\n"

@@ -77,14 +77,7 @@ print(json.dumps({"ours": {base: sorted(found) for base, found in ours.items()},
 """
 
 # Names that allennlp_models registers, for similar tasks.
-NAMES_OF_ALLENNLP_MODELS = {
-    "qangaroo",
-    "srl",
-    "srl_bert",
-    "semantic_role_labeling",
-    "graph_parser",
-    "srl-eval",
-}
+NAMES_OF_ALLENNLP_MODELS = {"qangaroo", "srl", "srl_bert", "semantic_role_labeling", "graph_parser", "srl-eval"}
 
 IMPORTED = """
 import json, sys

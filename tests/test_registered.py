@@ -125,6 +125,10 @@ WRONG: Dict[Tuple[str, str], List[Any]] = {
         {"min_leaves": 20},
         ({"num_dev": -1}, "'dev'", "-1"),
     ],
+    ("DatasetReader", "wikihop"): [
+        *({name: 0} for name in ("max_nodes", "max_query_tokens", "max_candidates")),
+        ({"relations": ["COREFERENCE"]}, "'COREFERENCE'", "DOC-BASED, MATCH"),
+    ],
     ("Divergence", "margin_hinge"): [{"margin": 0.0}, {"margin": -1.0}],
     ("GraphEncoder", "entity_gcn"): [{"num_layers": 0}],
     ("GraphEncoder", "graph_attention"): [
@@ -172,11 +176,7 @@ WRONG: Dict[Tuple[str, str], List[Any]] = {
         {"score": "bits"},
     ],
     ("Interpreter", "integrated_gradients"): [{"num_steps": 0}, {"completeness_tolerance": -1.0}],
-    ("Interpreter", "random"): [
-        {"threshold": 0.5, "top_fraction": 0.5},
-        {"top_fraction": 1.2},
-        {"top_fraction": -0.1},
-    ],
+    ("Interpreter", "random"): [{"threshold": 0.5, "top_fraction": 0.5}, {"top_fraction": 1.2}, {"top_fraction": -0.1}],
     ("Metric", "edge_fidelity"): [{"positions": "median"}],
     ("Metric", "edge_sufficiency"): [{"fractions": []}, {"fractions": [1.5]}],
     ("Metric", "propbank_role_f1"): [({"null_label": "O"}, "'O'"), ({"label_namespace": "tags"}, "'tags'")],

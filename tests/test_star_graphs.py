@@ -4,29 +4,18 @@ and what is kept must be that.
 """
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
 
+from tests.compat.conftest import run_python
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(folder: Path, *command: object, **environment: str) -> str:
-    finished = subprocess.run(
-        [sys.executable, "-m", *map(str, command)],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert finished.returncode == 0, (finished.stdout + finished.stderr)[-4000:]
-    return finished.stdout
+    return run_python("-m", *map(str, command), folder=folder, **environment)
 
 
 @pytest.fixture(scope="module")

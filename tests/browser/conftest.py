@@ -16,7 +16,8 @@ import pytest
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.files import read_explanations
 from allennlp_graphmask.views import render_html
-from tests.test_end_to_end import REPOSITORY, run
+from tests.data.real_data import DATA
+from tests.test_end_to_end import REPOSITORY, allennlp
 
 # Chromium looks for updates, and for Google's hosts, unless it is told not to. As root it runs without its sandbox only.
 _ARGUMENTS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
@@ -95,10 +96,9 @@ def show(open_file: Callable[..., OpenPage], tmp_path: Path) -> Callable[..., Op
 
 
 def _read_data(folder: str, name: str) -> str:
-    if "GRAPHMASK_DATA" not in os.environ:
+    if not DATA.exists():
         pytest.skip("the environment variable GRAPHMASK_DATA, the folder of the real data, is not set")
-    with lzma.open(Path(os.environ["GRAPHMASK_DATA"]) / folder / name, "rt", encoding="utf-8") as file:
-        return file.read()
+    return lzma.decompress((DATA / folder / name).read_bytes()).decode("utf-8")
 
 
 def _explain(
@@ -113,9 +113,9 @@ def _explain(
     for name, schedule in schedules.items():
         path = REPOSITORY / "training_config" / f"{config}{'_graphmask' * (name == 'graphmask')}.jsonnet"
         settings = json.dumps({**overrides, **schedule})
-        run(["allennlp", "train", str(path), "-s", name, "-o", settings], folder, variables)
-    command = ["allennlp", "predict", "graphmask/model.tar.gz", inputs, "--use-dataset-reader", "--silent"]
-    run([*command, "--output-file", "explanations.jsonl"], folder, variables)
+        allennlp(folder, "train", str(path), "-s", name, "-o", settings, **variables)
+    arguments = ("graphmask/model.tar.gz", inputs, "--use-dataset-reader", "--silent")
+    allennlp(folder, "predict", *arguments, "--output-file", "explanations.jsonl", **variables)
     return list(read_explanations(folder / "explanations.jsonl"))
 
 

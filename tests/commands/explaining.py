@@ -32,6 +32,12 @@ def explain_some(*arguments: object) -> None:
     assert ended.value.code == SOME_INPUTS_FAILED
 
 
+def explained(path: Path, *arguments: object) -> List[Explanation]:
+    """What a run writes to a file."""
+    explain(*arguments, "-o", path)
+    return explanations_in(path)
+
+
 def explanations_in(path: Path) -> List[Explanation]:
     return list(read_explanations(path))
 

@@ -1,13 +1,8 @@
-"""
-`allennlp compare-interpreters`.
-"""
+"""`allennlp compare-interpreters`."""
 
 import csv
 import importlib.util
 import json
-import os
-import subprocess
-import sys
 from typing import Any, List
 
 import pytest
@@ -22,6 +17,7 @@ from allennlp_graphmask.evaluation.metrics import AttributionEvaluation, EdgeFid
 from allennlp_graphmask.interpret.interpreters import LeaveOneEdgeOut
 from allennlp_graphmask.interpret.masked_model import MaskedModel
 from tests.commands.comparing import FEW, compare, compare_in
+from tests.compat.conftest import run_python
 
 
 def without_times(value: Any) -> Any:
@@ -32,18 +28,10 @@ def without_times(value: Any) -> Any:
 
 def test_from_an_empty_folder(folder) -> None:
     """A process of its own; what it writes and prints."""
-    command = ["compare-interpreters", "model.tar.gz", "graphs.jsonl", "-o", "out", *FEW]
-    finished = subprocess.run(
-        [sys.executable, "-m", "allennlp", *command] + ["--interpreters", "leave_one_edge_out,random", "--seeds", "2"],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr[-3000:]
-    assert "Written to out" in finished.stdout and "CPU seconds per explanation" in finished.stdout
+    command = ("-m", "allennlp", "compare-interpreters", "model.tar.gz", "graphs.jsonl", "-o", "out", *FEW)
+    options = ("--interpreters", "leave_one_edge_out,random", "--seeds", "2")
+    output = run_python(*command, *options, folder=folder)
+    assert "Written to out" in output and "CPU seconds per explanation" in output
     names = {path.relative_to(folder / "out").as_posix() for path in (folder / "out").rglob("*")}
     files = {"interpreters/leave_one_edge_out.json", "interpreters/random.json"}
     files |= {"results.csv", "results.json", "settings.json"}
@@ -180,16 +168,7 @@ def test_a_threshold_tuned_on_other_data(folder) -> None:
     configs["short"] = {"type": "tuned_threshold", "interpreter": "random"}
     configs["bottleneck"] = {"type": "information_bottleneck", "num_steps": 1}
     (folder / "interpreters.json").write_text(json.dumps(configs))
-    arguments = (
-        "--interpreters",
-        folder / "interpreters.json",
-        "--metrics",
-        "truth",
-        "--seed",
-        "3",
-        "--seeds",
-        "2",
-    )
+    arguments = ("--interpreters", folder / "interpreters.json", "--metrics", "truth", "--seed", "3", "--seeds", "2")
     with pytest.raises(ConfigurationError, match="development_data"):
         compare_in(folder, *arguments)
     assert not (folder / "out").exists()
@@ -206,15 +185,7 @@ def test_a_threshold_tuned_on_other_data(folder) -> None:
 
 
 def test_a_graphmask_archive(tmp_path, graphmask_archive_file, conll_file) -> None:
-    arguments = (
-        graphmask_archive_file,
-        conll_file,
-        "-o",
-        tmp_path / "out",
-        "--interpreters",
-        "all_edges",
-        *FEW,
-    )
+    arguments = (graphmask_archive_file, conll_file, "-o", tmp_path / "out", "--interpreters", "all_edges", *FEW)
     results = compare(*arguments)
     assert list(results["interpreters"]) == ["graphmask", "all_edges"]
     graphmask, everything = (result["metrics"] for result in results["interpreters"].values())

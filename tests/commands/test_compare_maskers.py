@@ -111,16 +111,8 @@ def test_configs_that_do_not_fit(changes, place, folder) -> None:
 
 def test_advice_where_no_mask_is_feasible() -> None:
     def build_rows(*met):
-        maskers = [
-            {
-                "allowance": 0.1,
-                "seed": None,
-                "constraint_met": one,
-                "validation": {"kept": 0.5, "changed": 0.3},
-            }
-            for one in met
-        ]
-        return [{"maskers": maskers}]
+        masker = {"allowance": 0.1, "seed": None, "validation": {"kept": 0.5, "changed": 0.3}}
+        return [{"maskers": [{**masker, "constraint_met": one} for one in met]}]
 
     first, second = advise(build_rows(False))
     assert "Allowance 0.1" in first and "changed 0.3" in first and "num_epochs" in second

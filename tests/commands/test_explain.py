@@ -2,18 +2,17 @@
 
 import json
 import os
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 import torch
 from allennlp.commands.predict import _PredictManager
 from allennlp.common.checks import ConfigurationError
-from allennlp.data import Batch
 from allennlp.models import load_archive
 from allennlp.predictors import Predictor
 
 from allennlp_graphmask.commands import explain as explain_module
-from allennlp_graphmask.commands.explain import SOME_INPUTS_FAILED, parse_interpreter
+from allennlp_graphmask.commands.explain import SOME_INPUTS_FAILED
 from allennlp_graphmask.interpret.interpreters import LeaveOneEdgeOut
 from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.views import render_html, render_text
@@ -21,13 +20,14 @@ from tests.commands.conftest import GRAPHS
 from tests.commands.explaining import (
     Killed,
     explain,
+    explained,
     explanations_in,
     killed_at,
     process,
     repeated,
     write_lines,
 )
-from tests.predictors.conftest import universal_pipeline  # noqa: F401
+from tests.models.building import make_batch
 from tests.predictors.inputs import TOKENS
 
 # --- What comes out
@@ -59,14 +59,14 @@ def test_text_is_shown_where_no_file_is_asked_for(tmp_path, graphmask_archive_fi
 
 
 def test_small_batches_give_the_same(tmp_path, graphmask_archive_file, conll_file) -> None:
-    explain(graphmask_archive_file, conll_file, "-o", tmp_path / "a.jsonl")
-    explain(graphmask_archive_file, conll_file, "-o", tmp_path / "b.jsonl", "--batch-size", "1")
-    for one, other in zip(explanations_in(tmp_path / "a.jsonl"), explanations_in(tmp_path / "b.jsonl")):
+    large = explained(tmp_path / "a.jsonl", graphmask_archive_file, conll_file)
+    small = explained(tmp_path / "b.jsonl", graphmask_archive_file, conll_file, "--batch-size", "1")
+    for one, other in zip(large, small, strict=True):
         assert [edge.kept for edge in one.edges] == [edge.kept for edge in other.edges]
         assert one.metadata == other.metadata
 
 
-def test_a_raw_text(graphmask_archive_file, universal_pipeline, capsys) -> None:  # noqa: F811
+def test_a_raw_text(graphmask_archive_file, universal_pipeline, capsys) -> None:
     arguments = json.dumps({"spacy_model": universal_pipeline})
     explain(graphmask_archive_file, "--text", "Ann has seen the dog.", "--predictor-args", arguments)
     shown = capsys.readouterr()
@@ -96,8 +96,7 @@ def test_html_pages(tmp_path, graphmask_archive_file, conll_file, capsys, with_l
     names = sorted(os.listdir(tmp_path / "pages"))
     assert len(names) == 4 and names[-1] == "index.html"
     index = (tmp_path / "pages" / "index.html").read_text()
-    explain(graphmask_archive_file, conll_file, "-o", tmp_path / "again.jsonl")
-    for name, explanation in zip(names, explanations_in(tmp_path / "again.jsonl")):
+    for name, explanation in zip(names, explained(tmp_path / "again.jsonl", graphmask_archive_file, conll_file)):
         assert f'href="{name}"' in index
         assert (tmp_path / "pages" / name).read_text() == render_html(explanation)
 
@@ -134,15 +133,14 @@ def test_a_folder_for_pages_that_is_none(tmp_path, graphmask_archive_file, conll
 
 
 def test_an_interpreter_of_a_plain_archive(tmp_path, srl_archive_file, conll_file) -> None:
-    settings = {"type": "leave_one_edge_out", "top_fraction": 0.25}
-    explain(srl_archive_file, conll_file, "-o", tmp_path / "out.jsonl", "--interpreter", json.dumps(settings))
-    found = explanations_in(tmp_path / "out.jsonl")
+    settings = json.dumps({"type": "leave_one_edge_out", "top_fraction": 0.25})
+    found = explained(tmp_path / "out.jsonl", srl_archive_file, conll_file, "--interpreter", settings)
     archive = load_archive(srl_archive_file)
     instances = list(archive.validation_dataset_reader.read(conll_file))
     masked_model = MaskedModel(archive.model.eval())
     predictor = Predictor.from_archive(archive)
     for instance, explanation in zip(instances, found, strict=True):
-        batch = batch_of(archive.model, [instance])
+        batch = make_batch([instance], archive.model.vocab)
         attribution = LeaveOneEdgeOut(top_fraction=0.25).interpret(masked_model, batch)
         assert [edge.kept for edge in explanation.edges] == [tuple(edge.kept) for edge in attribution.edges()]
         for edge, expected in zip(explanation.edges, attribution.edges()):
@@ -150,9 +148,8 @@ def test_an_interpreter_of_a_plain_archive(tmp_path, srl_archive_file, conll_fil
         prediction = predictor.predict_instance(instance)["prediction"]
         original = explanation.prediction["original"]
         assert original["predicate"] == prediction["predicate"]
-        assert [argument["role"] for argument in original["arguments"]] == [
-            argument["role"] for argument in prediction["arguments"]
-        ]
+        roles, expected = ([item["role"] for item in one["arguments"]] for one in (original, prediction))
+        assert roles == expected
         assert explanation.prediction["masked"] is not None and explanation.divergence is not None
         assert explanation.interpreter == {
             "name": "leave_one_edge_out",
@@ -164,15 +161,8 @@ def test_an_interpreter_of_a_plain_archive(tmp_path, srl_archive_file, conll_fil
         assert explanation.provenance["seeds"]["random_seed"] == 13370
 
 
-def batch_of(model: Any, instances: Any) -> Dict[str, Any]:
-    batch = Batch(instances)
-    batch.index_instances(model.vocab)
-    return batch.as_tensor_dict()
-
-
 def test_all_edges_change_nothing(tmp_path, graph_archive_file) -> None:
-    explain(graph_archive_file, GRAPHS, "-o", tmp_path / "out.jsonl", "--interpreter", "all_edges")
-    found = explanations_in(tmp_path / "out.jsonl")
+    found = explained(tmp_path / "out.jsonl", graph_archive_file, GRAPHS, "--interpreter", "all_edges")
     assert len(found) == len(GRAPHS.read_text().splitlines())
     for explanation in found:
         assert explanation.prediction["changed"] is False and explanation.kept_share() == 1
@@ -181,37 +171,20 @@ def test_all_edges_change_nothing(tmp_path, graph_archive_file) -> None:
 
 
 def test_a_masker_by_its_archive(tmp_path, graphmask_archive_file, srl_archive_file, conll_file) -> None:
-    explain(graphmask_archive_file, conll_file, "-o", tmp_path / "own.jsonl")
+    found = explained(tmp_path / "own.jsonl", graphmask_archive_file, conll_file)
     config = json.dumps({"type": "graphmask", "archive_file": graphmask_archive_file})
-    explain(srl_archive_file, conll_file, "-o", tmp_path / "named.jsonl", "--interpreter", config)
-    for own, named in zip(
-        explanations_in(tmp_path / "own.jsonl"), explanations_in(tmp_path / "named.jsonl"), strict=True
-    ):
+    by_name = explained(tmp_path / "named.jsonl", srl_archive_file, conll_file, "--interpreter", config)
+    for own, named in zip(found, by_name, strict=True):
         assert own.edges == named.edges and own.constraint == named.constraint
         assert own.prediction == named.prediction and own.divergence == named.divergence
         assert own.provenance == named.provenance
     # Other decisions than those under which it was selected.
     (tmp_path / "share.jsonnet").write_text('{ type: "graphmask", top_fraction: 1 / 2 }')
-    explain(
-        graphmask_archive_file,
-        conll_file,
-        "-o",
-        tmp_path / "share.jsonl",
-        "--interpreter",
-        tmp_path / "share.jsonnet",
-    )
-    for own, half in zip(
-        explanations_in(tmp_path / "own.jsonl"), explanations_in(tmp_path / "share.jsonl"), strict=True
-    ):
+    options = ("--interpreter", tmp_path / "share.jsonnet")
+    halves = explained(tmp_path / "share.jsonl", graphmask_archive_file, conll_file, *options)
+    for own, half in zip(found, halves, strict=True):
         assert half.kept_share() == 0.5 and half.constraint is None
         assert [edge.score for edge in own.edges] == [edge.score for edge in half.edges]
-
-
-def test_another_interpreter_of_a_graphmask_archive(tmp_path, graphmask_archive_file, conll_file) -> None:
-    explain(graphmask_archive_file, conll_file, "-o", tmp_path / "out.jsonl", "--interpreter", "random")
-    found = explanations_in(tmp_path / "out.jsonl")
-    assert {explanation.interpreter["name"] for explanation in found} == {"random"}
-    assert 0 < found[0].kept_share() < 1
 
 
 def test_a_masker_of_another_model(graphmask_archive_file, srl_archive_file, conll_file, monkeypatch) -> None:
@@ -246,10 +219,7 @@ def test_a_masker_of_another_model(graphmask_archive_file, srl_archive_file, con
         (["--text", "She sings."], "both"),
         (["--predictor-args", "spacy"], "--predictor-args 'spacy'"),
         (["--predictor-args", "[]"], r"--predictor-args '\[\]'"),
-        (
-            ["--interpreter", "random", "--predictor-args", '{"spacy_modle": "x"}'],
-            "spacy_modle",
-        ),
+        (["--interpreter", "random", "--predictor-args", '{"spacy_modle": "x"}'], "spacy_modle"),
         (["--interpreter", "random", "--encoder", "bert"], "'bert'"),
         (["--interpreter", "random", "-o", "nowhere/out.jsonl"], "'nowhere'"),
         (["--interpreter", "random", "-o", "."], "'.'"),
@@ -267,14 +237,6 @@ def test_neither_input_nor_text_and_no_archive(srl_archive_file, conll_file) -> 
         explain(srl_archive_file)
     with pytest.raises(ConfigurationError, match="'nowhere.tar.gz'"):
         explain("nowhere.tar.gz", conll_file)
-
-
-def test_names_and_settings_of_interpreters(tmp_path) -> None:
-    assert parse_interpreter("attention") == {"type": "attention"}
-    assert parse_interpreter('{"type": "integrated_gradients", "num_steps": 50}') == {
-        "type": "integrated_gradients",
-        "num_steps": 50,
-    }
 
 
 def test_from_an_empty_folder(tmp_path, graphmask_archive_file) -> None:

@@ -4,6 +4,7 @@ import argparse
 import gzip
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any, List
@@ -17,8 +18,7 @@ from allennlp.predictors import Predictor
 from allennlp_graphmask.commands import explain as explain_module
 from allennlp_graphmask.predictors import ExplainingPredictor, GraphMaskPredictor
 from tests.commands.conftest import GRAPHS
-from tests.commands.explaining import explain, explain_some, explanations_in, repeated, write_lines
-from tests.predictors.conftest import entity_pipeline, qa_archive_file, qa_graphmask_archive_file  # noqa: F401
+from tests.commands.explaining import explain, explain_some, explained, explanations_in, repeated, write_lines
 from tests.predictors.inputs import CONLL, QUERIES, TOKENS
 
 # --- Who reads what
@@ -26,12 +26,12 @@ from tests.predictors.inputs import CONLL, QUERIES, TOKENS
 
 def test_json_lines_go_to_the_predictor(tmp_path, graphmask_archive_file) -> None:
     file = write_lines(tmp_path / "inputs.jsonl", [TOKENS, {"conll": CONLL}])
-    explain(graphmask_archive_file, file, "-o", tmp_path / "out.jsonl")
+    found = explained(tmp_path / "out.jsonl", graphmask_archive_file, file)
     predictor = Predictor.from_archive(load_archive(graphmask_archive_file))
     assert isinstance(predictor, GraphMaskPredictor)
     instances = [*predictor.json_to_instances(TOKENS), *predictor.json_to_instances({"conll": CONLL})]
     expected = predictor.explain_instances(instances)
-    assert explanations_in(tmp_path / "out.jsonl") == expected and len(expected) == 5
+    assert found == expected and len(expected) == 5
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -39,12 +39,8 @@ def test_json_lines_go_to_the_predictor(tmp_path, graphmask_archive_file) -> Non
 def test_standard_input(tmp_path, graphmask_archive_file, conll_file, monkeypatch, content, compressed, capsys) -> None:
     raw = Path(conll_file).read_bytes() if content == "conll" else json.dumps({"conll": CONLL}).encode()
     monkeypatch.setattr(sys, "stdin", argparse.Namespace(buffer=io.BytesIO(gzip.compress(raw) if compressed else raw)))
-    explain(graphmask_archive_file, "-", "-o", tmp_path / "out.jsonl")
-    assert [found.metadata["predicate_index"] for found in explanations_in(tmp_path / "out.jsonl")] == [
-        1,
-        4,
-        6,
-    ]
+    explanations = explained(tmp_path / "out.jsonl", graphmask_archive_file, "-")
+    assert [found.metadata["predicate_index"] for found in explanations] == [1, 4, 6]
 
 
 def test_what_is_wrong_on_standard_input_is_not_called_by_a_temporary_name(
@@ -56,13 +52,11 @@ def test_what_is_wrong_on_standard_input_is_not_called_by_a_temporary_name(
     assert "Not explained: standard input, line 2: " in capsys.readouterr().err
 
 
-def test_questions(tmp_path, qa_graphmask_archive_file) -> None:  # noqa: F811
+def test_questions(tmp_path, qa_graphmask_archive_file) -> None:
     (tmp_path / "questions.json").write_text(json.dumps(QUERIES))
-    explain(qa_graphmask_archive_file, tmp_path / "questions.json", "-o", tmp_path / "list.jsonl")
-    write_lines(tmp_path / "questions.jsonl", QUERIES)
-    explain(qa_graphmask_archive_file, tmp_path / "questions.jsonl", "-o", tmp_path / "lines.jsonl")
-    by_reader = explanations_in(tmp_path / "list.jsonl")
-    by_predictor = explanations_in(tmp_path / "lines.jsonl")
+    by_reader = explained(tmp_path / "list.jsonl", qa_graphmask_archive_file, tmp_path / "questions.json")
+    lines = write_lines(tmp_path / "questions.jsonl", QUERIES)
+    by_predictor = explained(tmp_path / "lines.jsonl", qa_graphmask_archive_file, lines)
     assert [found.metadata["id"] for found in by_reader] == [query["id"] for query in QUERIES]
     # The predictor does not look at answers.
     assert any(found.metadata["answer"] for found in by_reader)
@@ -116,32 +110,15 @@ def test_json_lines_of_a_readers_own(tmp_path, graphmask_archive_file, monkeypat
 
 def test_bad_lines_are_reported_and_do_not_lose_the_others(tmp_path, graphmask_archive_file, capsys) -> None:
     one = {**TOKENS, "predicates": [3]}
-    lines = [
-        one,
-        b'{"tokens": [',
-        {"tokens": ["She"]},
-        b"\xff",
-        {**one, "heads": [1, 2]},
-        b"",
-        b"[1]",
-        {**one, "predicates": [5]},
-    ]
+    lines = [one, b'{"tokens": [', {"tokens": ["She"]}, b"\xff", {**one, "heads": [1, 2]}, b"", b"[1]"]
+    lines.append({**one, "predicates": [5]})
     file = write_lines(tmp_path / "inputs.jsonl", lines)
     explain_some(graphmask_archive_file, file, "-o", tmp_path / "out.jsonl", "--batch-size", "2")
     found = explanations_in(tmp_path / "out.jsonl")
     assert [explanation.metadata["predicate_index"] for explanation in found] == [3, 5]
     shown = capsys.readouterr().err
-    for line, reason in [
-        (2, "JSON"),
-        (3, "lemmas"),
-        (4, "UTF-8"),
-        (5, ""),
-        (7, "[1]"),
-    ]:
-        assert any(
-            text.rpartition("\r")[2].strip().startswith(f"Not explained: {file}, line {line}: ") and reason in text
-            for text in shown.splitlines()
-        ), line
+    for line, reason in [(2, "JSON"), (3, "lemmas"), (4, "UTF-8"), (5, "heads"), (7, r"\[1\]")]:
+        assert re.search(f"Not explained: {file}, line {line}: .*{reason}", shown)
     assert f"NOT EXPLAINED: 5 inputs of {file}: line 2, line 3, line 4, line 5, line 7" in shown
     assert not list(tmp_path.glob("*.partial*"))
 
@@ -156,34 +133,7 @@ def test_strict_stops_at_the_first(tmp_path, graphmask_archive_file) -> None:
     assert len(explanations_in(tmp_path / "out.jsonl")) == 4
 
 
-def test_a_bad_sentence_in_conll_columns(tmp_path, graphmask_archive_file, capsys) -> None:
-    good, cut, bytes_ = CONLL.encode(), CONLL.replace("\t", " ", 1).encode(), b"1\t\xff\n\n"
-    (tmp_path / "sentences.conll09").write_bytes(good + cut + bytes_ + good)
-    explain_some(graphmask_archive_file, tmp_path / "sentences.conll09", "-o", tmp_path / "out.jsonl")
-    found = explanations_in(tmp_path / "out.jsonl")
-    assert [explanation.metadata["sentence_id"] for explanation in found] == [
-        "1",
-        "2",
-        "2",
-        "5",
-        "5",
-        "8",
-        "9",
-        "9",
-    ]
-    shown = capsys.readouterr().err
-    first = good.count(b"\n")
-    second = first + cut.count(b"\n")
-    assert f"sentences.conll09, line {first + 1}: the ID is '1 She'" in shown
-    assert f"sentences.conll09, line {second + 1}: not UTF-8" in shown
-    assert f"sentence at line {first + 1}, sentence at line {second + 1}" in shown
-
-
-def test_a_bad_question_and_a_file_that_is_cut_off(
-    tmp_path,
-    qa_graphmask_archive_file,  # noqa: F811
-    capsys,
-) -> None:
+def test_a_bad_question_and_a_file_that_is_cut_off(tmp_path, qa_graphmask_archive_file, capsys) -> None:
     bad = {key: value for key, value in QUERIES[1].items() if key != "supports"}
     text = json.dumps([QUERIES[0], bad, QUERIES[2], QUERIES[3]])
     (tmp_path / "questions.json").write_text(text)
@@ -244,8 +194,7 @@ def test_an_error_of_the_model_stops_the_run(tmp_path, graphmask_archive_file, m
 
 
 @pytest.mark.parametrize(
-    "content, message",
-    [(None, "input"), (b"", "input"), (b"{", "(?s)input.*The predictor.*The reader")],
+    "content, message", [(None, "input"), (b"", "input"), (b"{", "(?s)input.*The predictor.*The reader")]
 )
 def test_a_file_with_nothing_to_read(tmp_path, graphmask_archive_file, content, message) -> None:
     if content is not None:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SECONDS_PER_COMMAND = 300
+SECONDS_PER_COMMAND = 600
 
 
 def run_python(*arguments: str, folder: Path, expected_status: int = 0, **environment: str) -> str:

@@ -26,30 +26,20 @@ ENTITIES.add_pipe("entity_ruler").add_patterns([{"label": "NAME", "pattern": "Ad
 READERS: Dict[str, Any] = {
     "graphs": (
         GraphJsonlReader(),
-        lambda word: {
-            "id": word,
-            "nodes": [{"text": word}] * 2,
-            "edges": [{"source": 0, "target": 1, "type": "same"}],
-        },
+        lambda word: {"id": word, "nodes": [{"text": word}] * 2, "edges": [{"source": 0, "target": 1, "type": "same"}]},
     ),
     "questions": (
         WikiHopReader(),
         lambda word: {"id": word, "query": word, "candidates": [word], "supports": [word] * 2},
     ),
-    "paragraphs": (
-        HotpotQaGraphReader(ENTITIES),
-        lambda word: {"_id": word, "question": word, "context": []},
-    ),
+    "paragraphs": (HotpotQaGraphReader(ENTITIES), lambda word: {"_id": word, "question": word, "context": []}),
     "sentences": (
         Conll2009SrlReader("universal_dependencies"),
         lambda word: "\n".join(
             [row(1, word, 0, "root", predicate=True, roles=["_"]), row(2, "x", 1, "obj", roles=["A1"])]
         ),
     ),
-    "stars": (
-        StarGraphReader(),
-        lambda word: StarGraph.from_leaves(("red", "blue"), ["red"], graph_id=word).to_json(),
-    ),
+    "stars": (StarGraphReader(), lambda word: StarGraph.from_leaves(("red", "blue"), ["red"], graph_id=word).to_json()),
 }
 #: Records that cannot be read.
 WRONG_RECORDS: Dict[str, Any] = {name: {"id": "wrong", "_id": "wrong"} for name in READERS}

@@ -35,12 +35,7 @@ TOKENS: Dict[str, Any] = {
     "dependency_scheme": "universal_dependencies",
 }
 
-INPUTS = (
-    {"sentence": "She sings. Ann has seen the dog."},
-    {"sentence": "The dog."},
-    TOKENS,
-    {"conll": CONLL},
-)
+INPUTS = ({"sentence": "She sings. Ann has seen the dog."}, {"sentence": "The dog."}, TOKENS, {"conll": CONLL})
 
 
 QUESTIONS_FILE = Path(__file__).parent.parent.parent / "fixtures" / "multihop_qa" / "questions.json"

@@ -22,20 +22,7 @@ _WORDS = {
 _UNKNOWN = ("it", "NN", "NOUN", "obj")
 
 #: The labels of Universal Dependencies and of ClearNLP that tell them apart.
-UNIVERSAL_LABELS = [
-    "aux",
-    "aux:pass",
-    "case",
-    "det",
-    "mark",
-    "nmod",
-    "nsubj",
-    "nsubj:pass",
-    "obj",
-    "obl",
-    "punct",
-    "root",
-]
+UNIVERSAL_LABELS = ["aux", "aux:pass", "case", "det", "nsubj", "nsubj:pass", "obj", "obl", "punct", "root"]
 CLEARNLP_LABELS = ["ROOT", "aux", "auxpass", "det", "dobj", "nsubj", "nsubjpass", "pobj", "prep", "punct"]
 
 

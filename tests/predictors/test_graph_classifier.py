@@ -68,11 +68,7 @@ def test_nodes(tmp_path) -> None:
 
 def test_wrong_input_is_named(tmp_path) -> None:
     predictor = predictor_of(tmp_path, "graph")
-    for inputs, expected in (
-        ({"nodes": []}, "edges is missing"),
-        (EVE, "nodes have labels"),
-        ([EVE], "'Eve'"),
-    ):
+    for inputs, expected in (({"nodes": []}, "edges is missing"), (EVE, "nodes have labels"), ([EVE], "'Eve'")):
         with refused(expected):
             predictor.predict_json(inputs)
 

@@ -1,7 +1,3 @@
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
@@ -10,7 +6,7 @@ from allennlp.predictors import Predictor
 from allennlp_graphmask.data.dataset_readers import HotpotQaGraphReader
 from allennlp_graphmask.predictors import GraphQaPredictor
 from tests.data.malformed import DELETED, changed, refused, wrong_value
-from tests.predictors.inputs import QUERIES, QUESTION, QUESTIONS_FILE, assert_equal_up_to_rounding
+from tests.predictors.inputs import QUERIES, QUESTION, assert_equal_up_to_rounding
 
 
 @pytest.fixture(scope="module")
@@ -200,31 +196,6 @@ def test_a_pipeline_that_is_absent_or_finds_nothing(qa_archive, entity_pipeline)
     assert absent.predict_json(QUESTION)["answer"] is not None
     present = Predictor.from_archive(qa_archive, extra_args={"spacy_model": entity_pipeline})
     question = {"question": "Who?", "paragraphs": ["Nobody."]}
-    for inputs, expected in (
-        (question, "no entities"),
-        ({**question, "candidates": []}, "candidates is empty"),
-    ):
+    for inputs, expected in ((question, "no entities"), ({**question, "candidates": []}, "candidates is empty")):
         with refused(expected):
             present.predict_json(inputs)
-
-
-def predict(folder: Path, archive_file: str, input_file: str, *options: str) -> List[Dict[str, Any]]:
-    """What `allennlp predict` writes, run in a process of its own."""
-    command = [sys.executable, "-m", "allennlp", "predict", archive_file, input_file, "--silent"]
-    result = subprocess.run(
-        [*command, "--output-file", "output.jsonl", *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    return [json.loads(line) for line in (folder / "output.jsonl").read_text().splitlines()]
-
-
-def test_allennlp_predict(predictor, qa_archive_file, tmp_path):
-    expected = predictor.predict_batch_json(QUERIES)
-    with_reader = predict(tmp_path, qa_archive_file, str(QUESTIONS_FILE), "--use-dataset-reader", "--batch-size", "4")
-    assert_equal_up_to_rounding(with_reader, expected)
-    (tmp_path / "questions.jsonl").write_text("".join(json.dumps(query) + "\n" for query in QUERIES))
-    assert_equal_up_to_rounding(predict(tmp_path, qa_archive_file, "questions.jsonl"), expected)

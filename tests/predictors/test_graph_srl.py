@@ -50,8 +50,7 @@ class TestRawText:
 
     def test_other_parts_of_speech(self, srl_archive, universal_pipeline):
         predictor = Predictor.from_archive(
-            srl_archive,
-            extra_args={"spacy_model": universal_pipeline, "predicate_parts_of_speech": ["VERB", "NOUN"]},
+            srl_archive, extra_args={"spacy_model": universal_pipeline, "predicate_parts_of_speech": ["VERB", "NOUN"]}
         )
         assert _predicates(predictor.predict_json({"sentence": "Ann has seen the dog."})) == [[2, 4]]
 

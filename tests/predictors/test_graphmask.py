@@ -13,7 +13,7 @@ from allennlp_graphmask.explanation.explanation import Explanation, explanation_
 from allennlp_graphmask.explanation.files import read_explanations
 from allennlp_graphmask.predictors import GraphMaskPredictor, GraphSrlPredictor
 from allennlp_graphmask.views import render_text
-from tests.predictors.inputs import CONLL, INPUTS, TOKENS, assert_equal_up_to_rounding
+from tests.predictors.inputs import CONLL, TOKENS, assert_equal_up_to_rounding
 
 
 @pytest.fixture()
@@ -73,21 +73,9 @@ def test_no_predicates(predictor):
     assert predictor.predict_batch_json([]) == []
 
 
-def test_single_and_batched_inputs_give_equal_results(predictor, graphmask_archive, universal_pipeline):
-    inputs = list(INPUTS)
-    singles = [predictor.predict_json(one_input) for one_input in inputs]
-    assert_equal_up_to_rounding(predictor.predict_batch_json(inputs), singles)
-    one_by_one = Predictor.from_archive(
-        graphmask_archive, extra_args={"spacy_model": universal_pipeline, "batch_size": 1}
-    )
-    assert_equal_up_to_rounding(one_by_one.predict_batch_json(inputs), singles)
-
-
-def test_single_and_batched_instances_give_equal_results(predictor, conll_file):
-    instances = list(predictor._dataset_reader.read(conll_file))
-    singles = [predictor.predict_instance(instance) for instance in instances]
-    assert_equal_up_to_rounding(predictor.predict_batch_instance(instances), singles)
-    assert singles[1]["metadata"]["roles"] == {"1": "A0", "3": "AM-TMP", "6": "A1"}
+def test_metadata_of_an_instance(predictor, conll_file):
+    [_, instance, _] = predictor._dataset_reader.read(conll_file)
+    assert predictor.predict_instance(instance)["metadata"]["roles"] == {"1": "A0", "3": "AM-TMP", "6": "A1"}
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])
@@ -115,30 +103,11 @@ class TestProvenance:
         assert len(provenance["weights_sha256"]) == 64
         assert predictor.explain_json(TOKENS)[0].provenance == provenance
 
-    def test_weights_are_read_once_and_not_before_the_first_explanation(self, predictor, monkeypatch):
-        calls = []
-        monkeypatch.setattr(
-            "allennlp_graphmask.interpret.build_explanation.weights_fingerprint",
-            lambda model: calls.append(model) or "0" * 64,
-        )
-        assert calls == []
-        predictor.predict_json(TOKENS)
-        predictor.predict_json(TOKENS)
-        assert calls == [predictor._model]
-
     def test_config_comes_with_the_archive(self, graphmask_archive):
         predictor = GraphMaskPredictor.from_archive(graphmask_archive)
         assert isinstance(predictor, GraphMaskPredictor)
         assert len(predictor.provenance["config_sha256"]) == 64
-        assert predictor.provenance["seeds"] == {
-            "random_seed": 13370,
-            "numpy_seed": 1337,
-            "pytorch_seed": 133,
-        }
-
-    def test_the_same_weights_have_the_same_fingerprint(self, predictor, graphmask_archive_file):
-        again = Predictor.from_archive(load_archive(graphmask_archive_file))
-        assert again.provenance == predictor.provenance
+        assert predictor.provenance["seeds"] == {"random_seed": 13370, "numpy_seed": 1337, "pytorch_seed": 133}
 
 
 class TestNothingIsLeftBehind:

@@ -1,27 +1,16 @@
 """The predictor `graphmask` on the predictor and model `graph_qa`."""
 
-import json
-import lzma
-import os
-from pathlib import Path
-from typing import Any, Dict, List
-
 import jsonschema
 import pytest
-import spacy
 from allennlp.predictors import Predictor
 
 from allennlp_graphmask.data.dataset_readers import HotpotQaGraphReader
 from allennlp_graphmask.explanation.explanation import Explanation, explanation_schema
 from allennlp_graphmask.predictors import GraphMaskPredictor, GraphQaPredictor
 from allennlp_graphmask.views import render_text
-from tests.predictors.inputs import QUERIES, QUESTION, QUESTIONS_FILE, assert_equal_up_to_rounding
-from tests.predictors.test_graph_qa import predict, without
-
-DATA = os.environ.get("GRAPHMASK_DATA")
-needs_data = pytest.mark.skipif(
-    not DATA, reason="the environment variable GRAPHMASK_DATA, the folder of the real data, is not set"
-)
+from tests.data.real_data import needs_data, read_questions, title_pipeline
+from tests.predictors.inputs import QUERIES, QUESTION, assert_equal_up_to_rounding
+from tests.predictors.test_graph_qa import without
 
 
 @pytest.fixture(scope="module")
@@ -89,47 +78,15 @@ def test_original_prediction_is_that_of_the_target(predictor, qa_archive):
         assert_equal_up_to_rounding(original, {key: expected[key] for key in ("answer", "ranking")})
 
 
-def test_single_and_batched_inputs_give_equal_results(predictor, qa_graphmask_archive):
-    inputs = [*QUERIES, QUESTION]
-    singles = [predictor.predict_json(one_input) for one_input in inputs]
-    assert_equal_up_to_rounding(predictor.predict_batch_json(inputs), singles)
-    one_by_one = Predictor.from_archive(qa_graphmask_archive, extra_args={"batch_size": 1})
-    assert_equal_up_to_rounding(one_by_one.predict_batch_json(inputs), singles)
-
-
-def test_allennlp_predict(predictor, qa_graphmask_archive_file, tmp_path):
-    instances = list(predictor._dataset_reader.read(str(QUESTIONS_FILE)))
-    expected = predictor.predict_batch_instance(instances)
-    output = predict(tmp_path, qa_graphmask_archive_file, str(QUESTIONS_FILE), "--use-dataset-reader")
-    assert_equal_up_to_rounding(output, expected)
-    assert [explanation["metadata"]["answer"] for explanation in output][:2] == [
-        "norlund",
-        "new harbour city",
-    ]
-
-
 # --- Real questions
-
-
-def questions_of(name: str) -> List[Dict[str, Any]]:
-    path = Path(DATA or "") / name
-    with lzma.open(path) if name.endswith(".xz") else open(path, "rb") as file:  # type: ignore[attr-defined]
-        return json.load(file)
 
 
 @needs_data
 @pytest.mark.parametrize(
-    "name",
-    [
-        "wikihop_train_2.json",
-        "wikihop_dev_2.json",
-        "wikihop_dev_2.masked.json",
-        "medhop_train_1.json",
-        "medhop_dev_1.json",
-    ],
+    "name", ["wikihop_train_2", "wikihop_dev_2", "wikihop_dev_2.masked", "medhop_train_1", "medhop_dev_1"]
 )
 def test_real_wikihop_and_medhop(predictor, name):
-    questions = questions_of(f"wikihop_samples/{name}")
+    questions = read_questions(f"wikihop_samples/{name}.json")
     explanations = [explanation for question in questions for explanation in predictor.explain_json(question)]
     assert [explanation.metadata["id"] for explanation in explanations] == [q["id"] for q in questions]
     for explanation in explanations:
@@ -140,14 +97,10 @@ def test_real_wikihop_and_medhop(predictor, name):
 @needs_data
 @pytest.mark.parametrize("name", ["hotpotqa_sample.json.xz", "2wikimultihopqa_sample.json.xz"])
 def test_real_natural_questions(predictor, name):
-    questions = questions_of(f"qa_real/{name}")
+    questions = read_questions(f"qa_real/{name}")
     # A question of each sample without any paragraph, if there is one, and some others.
     chosen = [*questions[:6], *(question for question in questions if not question["context"])]
-    pipeline = spacy.blank("en")
-    ruler = pipeline.add_pipe("entity_ruler", config={"phrase_matcher_attr": "LOWER"})
-    titles = {title.partition(" (")[0] for question in chosen for title, _ in question["context"]}
-    ruler.add_patterns([{"label": "TITLE", "pattern": title} for title in sorted(titles)])  # type: ignore[attr-defined]
-    reader = HotpotQaGraphReader(pipeline)
+    reader = HotpotQaGraphReader(title_pipeline(chosen))
     with_reader = GraphMaskPredictor(predictor._model, reader)
     for question in chosen:
         if not question["context"]:

@@ -16,10 +16,7 @@ CASES = {
     "verbs without auxiliaries": ((TAGS, HEADS, UNIVERSAL, ["VERB"]), [3]),
     "other parts of speech": ((TAGS, HEADS, UNIVERSAL, ["VERB", "NOUN", "ADJ"]), [3, 4, 5]),
     "no parts of speech": ((TAGS, HEADS, UNIVERSAL, []), []),
-    "copula of Universal Dependencies": (
-        (["PRP", "VBZ", "JJ"], [2, 2, -1], ["nsubj", "cop", "root"], ["VERB"]),
-        [],
-    ),
+    "copula of Universal Dependencies": ((["PRP", "VBZ", "JJ"], [2, 2, -1], ["nsubj", "cop", "root"], ["VERB"]), []),
     "passive auxiliary of ClearNLP": (
         (["PRP", "VBD", "VBN"], [2, 2, -1], ["nsubjpass", "auxpass", "ROOT"], ["VERB"]),
         [2],

@@ -20,7 +20,7 @@ class Case(NamedTuple):
     file: str
 
 
-@pytest.fixture(params=["graph_srl", "graph_qa", "graph_classifier"])
+@pytest.fixture(params=["graph_classifier", "srl_archive", "graphmask_archive", "qa_archive", "qa_graphmask_archive"])
 def case(request, tmp_path) -> Case:
     if request.param == "graph_classifier":
         predictor = predictor_of(tmp_path, "graph")
@@ -30,19 +30,13 @@ def case(request, tmp_path) -> Case:
             DATA["graph"],
             str(tmp_path / "graphs.jsonl"),
         )
-    if request.param == "graph_qa":
-        archive, pipeline = request.getfixturevalue("qa_archive"), {}
-        inputs, file = [*QUERIES, QUESTION], str(QUESTIONS_FILE)
+    archive = request.getfixturevalue(request.param)
+    if request.param.startswith("qa"):
+        pipeline, inputs, file = {}, [*QUERIES, QUESTION], str(QUESTIONS_FILE)
     else:
-        archive = request.getfixturevalue("srl_archive")
         pipeline = {"spacy_model": request.getfixturevalue("universal_pipeline")}
         inputs, file = list(INPUTS), request.getfixturevalue("conll_file")
-    assert archive.model.default_predictor == request.param
-    return Case(
-        lambda **arguments: Predictor.from_archive(archive, extra_args={**pipeline, **arguments}),
-        inputs,
-        file,
-    )
+    return Case(lambda **arguments: Predictor.from_archive(archive, extra_args={**pipeline, **arguments}), inputs, file)
 
 
 def test_single_and_batched_inputs_and_instances_give_equal_results(case) -> None:
@@ -76,6 +70,7 @@ def test_what_allennlp_predict_does_after_loading_the_archive(case, tmp_path, us
 
 def test_another_reader_is_refused(case) -> None:
     predictor = case.make()
+    predictor = getattr(predictor, "target_predictor", predictor)
     wrong = Conll2009SrlReader("clearnlp") if isinstance(predictor._dataset_reader, WikiHopReader) else WikiHopReader()
     predictor._dataset_reader = wrong
     with refused(type(wrong).__name__, "--use-dataset-reader"):

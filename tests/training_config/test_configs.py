@@ -3,7 +3,6 @@
 import gzip
 import json
 import lzma
-import shutil
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -11,7 +10,6 @@ import pytest
 import torch
 from allennlp.commands.train import TrainModel
 from allennlp.common import Params
-from allennlp.models import load_archive
 from allennlp.models.archival import archive_model
 
 from allennlp_graphmask.interpret.graphmask import GraphMask
@@ -214,11 +212,3 @@ def test_words_with_vectors_are_known_wherever_they_occur(tmp_path: Path) -> Non
     embedding = model.text_field_embedder._token_embedders["vectors"]
     assert embedding.weight[words["zebra"]].tolist() == [0.5] * 50
     assert not embedding.weight.requires_grad
-
-
-def test_the_archive_of_a_built_model_loads(tmp_path: Path) -> None:
-    """The archives made above are real ones."""
-    folder = tmp_path / "target"
-    copy = tmp_path / "elsewhere.tar.gz"
-    shutil.move(archive(build(CONFIGS / "propbank" / "demo.jsonnet", folder, {}), folder), copy)
-    assert load_archive(str(copy)).model.dependency_scheme == "universal_dependencies"

@@ -32,11 +32,7 @@ def test_every_edge_is_in_one_arc(edges):
         if along is not None:
             assert (along.source, along.type, along.target) == (source, relation, target)
         if against is not None:
-            assert (against.source, against.type, against.target) == (
-                target,
-                inverse_relation(relation),
-                source,
-            )
+            assert (against.source, against.type, against.target) == (target, inverse_relation(relation), source)
     # As few arcs as possible: of those between the same nodes, either none lacks one edge or none lacks the other.
     for key in {arc[:3] for arc in arcs}:
         same = [arc for arc in arcs if arc[:3] == key]

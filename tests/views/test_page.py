@@ -11,12 +11,7 @@ from allennlp_graphmask.views import render_html, write_html_pages
 from allennlp_graphmask.views.question.question_view import QuestionView
 from allennlp_graphmask.views.question.supports import split_support
 from allennlp_graphmask.views.text_widths import is_right_to_left, text_width
-from tests.explanation.explanations import (
-    entity_explanation,
-    question_explanation,
-    role_explanation,
-    role_prediction,
-)
+from tests.explanation.explanations import entity_explanation, question_explanation, role_explanation, role_prediction
 from tests.views.explanations import ALL, HEBREW, HOSTILE, HOSTILE_SHOWN, question
 
 

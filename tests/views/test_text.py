@@ -6,12 +6,7 @@ import pytest
 from allennlp_graphmask.explanation import ExplanationFormatError
 from allennlp_graphmask.views import render_text
 from allennlp_graphmask.views.text_layout import display_width
-from tests.explanation.explanations import (
-    entity_explanation,
-    question_explanation,
-    role_explanation,
-    role_prediction,
-)
+from tests.explanation.explanations import entity_explanation, question_explanation, role_explanation, role_prediction
 from tests.views.explanations import ALL, explain
 
 
@@ -30,28 +25,18 @@ def _with_prediction(prediction):
     [
         (
             role_explanation(changed=True, masked=role_prediction([])),
-            [
-                "masked CHANGED: no arguments",
-                "constraint changed at most 0.055; met here: no, in training: yes",
-            ],
+            ["masked CHANGED: no arguments", "constraint changed at most 0.055; met here: no, in training: yes"],
             "unchanged",
         ),
         (
             role_explanation().threshold(0.5),
-            [
-                "masked not measured",
-                "constraint changed at most 0.055; met here: not known, in training: not known",
-            ],
+            ["masked not measured", "constraint changed at most 0.055; met here: not known, in training: not known"],
             "divergence",
         ),
         (explain(2, [], [[]], {"name": "random"}), ["kept 0 of 0 messages (random)"], "constraint"),
         (_with_prediction({"label": "é"}), ['prediction {"label": "é"}', "masked not measured"], "CHANGED"),
         (_with_prediction({"label": "no", "probability": 0.75}), ["prediction no (0.75)"], "label"),
-        (
-            _with_prediction({"nodes": [{"text": "b", "label": "x", "probability": 0.5}]}),
-            ["prediction b: x"],
-            "label",
-        ),
+        (_with_prediction({"nodes": [{"text": "b", "label": "x", "probability": 0.5}]}), ["prediction b: x"], "label"),
         (_with_prediction({"nodes": []}), ["prediction no nodes"], "[]"),
     ],
 )
@@ -73,8 +58,7 @@ def _chain(words):
 
 
 @pytest.mark.parametrize(
-    "explanation, width",
-    [(_chain([f"considerable-word-{number}" for number in range(40)]), 80), (ALL["question"], 60)],
+    "explanation, width", [(_chain([f"considerable-word-{number}" for number in range(40)]), 80), (ALL["question"], 60)]
 )
 def test_stays_within_the_width(explanation, width):
     assert max(map(len, render_text(explanation, width=width).splitlines())) <= width

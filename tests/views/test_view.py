@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import os
 import shutil
 import subprocess
 import sys
@@ -11,24 +10,14 @@ from pathlib import Path
 import pytest
 
 from allennlp_graphmask.explanation.files import write_explanations
-from allennlp_graphmask.views import (
-    GraphView,
-    QuestionView,
-    SentenceView,
-    get_view,
-    render_html,
-    render_text,
-)
+from allennlp_graphmask.views import GraphView, QuestionView, SentenceView, get_view, render_html, render_text
 from allennlp_graphmask.views.__main__ import main
-from tests.explanation.explanations import (
-    entity_explanation,
-    question_explanation,
-    role_explanation,
-)
+from tests.compat.conftest import run_python
+from tests.explanation.explanations import entity_explanation, question_explanation, role_explanation
 from tests.views.explanations import sentence
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, "-W", "error::RuntimeWarning:runpy", "-m", "allennlp_graphmask.views"]
+COMMAND = ("-W", "error::RuntimeWarning:runpy", "-m", "allennlp_graphmask.views")
 QUESTION = question_explanation(["In Mumbai."], [(0, 3, 9)])
 
 
@@ -64,15 +53,6 @@ def test_an_unknown_kind_is_shown_as_a_graph_with_one_warning(kind, caplog):
 # --- A view of a third party
 
 
-def run(folder, *arguments, **variables):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
-    finished = subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert finished.returncode == 0, finished.stderr
-    return finished
-
-
 def test_a_view_of_a_third_party_shows_its_kind(tmp_path):
     shutil.copy(ROOT / "fixtures" / "extension" / "my_view.py", tmp_path)
     (tmp_path / ".allennlp_plugins").write_text("my_view\n")
@@ -80,18 +60,18 @@ def test_a_view_of_a_third_party_shows_its_kind(tmp_path):
     explanation = role_explanation(explanation_kind="my_neighbors")
     assert explanation.kind == "my_neighbors"
     write_explanations(tmp_path / "explanations.jsonl", [role_explanation(), explanation])
-    sentence, text = run(tmp_path, "explanations.jsonl").stdout.split("-" * 88 + "\n")
+    sentence, text = run_python(*COMMAND, "explanations.jsonl", folder=tmp_path).split("-" * 88 + "\n")
     assert sentence == render_text(role_explanation()) + "\n"
     assert "prediction " in text and "layer" not in text
     assert [line.split(":")[0] for line in text.splitlines()[-2:]] == ["  cat (nsubj^-1)", "  dog (obj^-1)"]
-    run(tmp_path, "explanations.jsonl", "-o", "pages")
+    run_python(*COMMAND, "explanations.jsonl", "-o", "pages", folder=tmp_path)
     page = (tmp_path / "pages" / "0002.html").read_text(encoding="utf-8")
     assert "What <q>saw</q> hears from" in page and "<b>cat</b> (nsubj^-1): 0.99" in page
     assert "ol b { color: #14539a; }" in page and "Kept in at least one layer: 4" in page
     # Without the plugin it is shown as a graph.
     (tmp_path / ".allennlp_plugins").unlink()
-    finished = run(tmp_path, "explanations.jsonl")
-    assert "my_neighbors" in finished.stderr and "--nsubj-->" in finished.stdout.split("-" * 88)[1]
+    output = run_python(*COMMAND, "explanations.jsonl", folder=tmp_path)
+    assert "my_neighbors" in output and "--nsubj-->" in output.split("-" * 88)[1]
 
 
 # --- The command
@@ -134,13 +114,14 @@ def test_numbers_of_less_than_one_are_refused(file, option, capsys):
 
 def test_a_terminal_that_cannot_show_a_character_shows_a_question_mark(file):
     write_explanations(file, [sentence(["Zoë"])])
-    assert run(file.parent, file.name, PYTHONIOENCODING="ascii").stdout.startswith("[[Zo?]]")
+    assert run_python(*COMMAND, file.name, folder=file.parent, PYTHONIOENCODING="ascii").startswith("[[Zo?]]")
 
 
 def test_the_reader_may_have_seen_enough(file):
     """`... | head` ends without a traceback."""
     write_explanations(file, [role_explanation()] * 500)
-    with subprocess.Popen([*COMMAND, str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
+    arguments = [sys.executable, *COMMAND, str(file)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
         assert command.stdout and command.stderr
         command.stdout.readline()
         command.stdout.close()

@@ -9,7 +9,6 @@ from typing import List
 import pytest
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Vocabulary
-from allennlp.data.batch import Batch
 from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.data.dataset_readers.dataset_reader import WorkerInfo
 
@@ -17,6 +16,7 @@ from allennlp_graphmask.data.dataset_readers import GraphJsonlReader, StarGraphR
 from allennlp_graphmask.data.dataset_readers.record_reader import RecordReader
 from tests.data.malformed import refused
 from tests.data.readers import READERS, WORDS, build_content, get_word, read, word_of
+from tests.models.building import make_batch
 from tests.test_graph import assert_same_graph
 
 PLACES = {
@@ -73,20 +73,14 @@ def test_data_loader_with_workers(tmp_path, name, max_instances_in_memory) -> No
     instances = {word_of(name, instance): instance for instance in reader.read(path)}
     vocabulary = Vocabulary.from_instances(instances.values())
     loader = MultiProcessDataLoader(
-        reader,
-        path,
-        batch_size=2,
-        num_workers=2,
-        max_instances_in_memory=max_instances_in_memory,
-        quiet=True,
+        reader, path, batch_size=2, num_workers=2, max_instances_in_memory=max_instances_in_memory, quiet=True
     )
     loader.index_with(vocabulary)
     seen = []
     for tensors in loader:
         of_batch = [get_word(name, metadata) for metadata in tensors["metadata"]]
-        expected = Batch([instances[word] for word in of_batch])
-        expected.index_instances(vocabulary)
-        assert_same_graph(tensors["graph"], expected.as_tensor_dict()["graph"])
+        expected = make_batch([instances[word] for word in of_batch], vocabulary)
+        assert_same_graph(tensors["graph"], expected["graph"])
         seen += of_batch
     assert sorted(seen) == sorted(words)
 

@@ -13,7 +13,6 @@ from allennlp_graphmask.data.fields import GraphField, OpenLabelField, OpenSeque
 from allennlp_graphmask.data.fields.graph_field import UNSEEN_EDGE_LABEL_COUNTS
 from allennlp_graphmask.data.fields.label_namespaces import UnseenLabelCounts
 from allennlp_graphmask.data.fields.open_label_field import UNSEEN_LABEL_COUNTS
-from allennlp_graphmask.graph import UNSEEN_INVERSE_RELATION, UNSEEN_RELATION
 from tests.data.malformed import refused
 
 #: Fields with three labels, in a namespace.
@@ -24,11 +23,7 @@ FIELDS: Dict[str, Callable[[List[str], str], List[Field]]] = {
     ],
     "instance": lambda labels, namespace: [OpenLabelField(label, namespace) for label in labels],
 }
-COUNTS = {
-    "graph": UNSEEN_EDGE_LABEL_COUNTS,
-    "sequence": UNSEEN_LABEL_COUNTS,
-    "instance": UNSEEN_LABEL_COUNTS,
-}
+COUNTS = {"graph": UNSEEN_EDGE_LABEL_COUNTS, "sequence": UNSEEN_LABEL_COUNTS, "instance": UNSEEN_LABEL_COUNTS}
 
 
 @pytest.fixture(params=FIELDS)
@@ -71,12 +66,6 @@ def test_nothing_is_left_of_a_vocabulary() -> None:
         counts.count(Vocabulary(), "some_labels", "new")
     gc.collect()
     assert counts._counts == {}
-
-
-def test_types_of_unseen_edges() -> None:
-    field = GraphField(2, [(0, 1), (1, 0)], ["new", "new^-1"])
-    field.index(Vocabulary())
-    assert field.as_tensor({}).edge_type.tolist() == [UNSEEN_RELATION, UNSEEN_INVERSE_RELATION]
 
 
 def test_a_namespace_with_reserved_indices_is_refused(kind) -> None:

@@ -3,16 +3,15 @@ import pickle
 from collections import Counter
 
 import pytest
-import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Instance, Vocabulary
-from allennlp.data.batch import Batch
 from allennlp.data.fields import ListField, TextField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.data.tokenizers import Token
 
 from allennlp_graphmask.data.fields import OpenLabelField, OpenSequenceLabelField
 from allennlp_graphmask.data.fields.open_label_field import NO_LABEL, UNSEEN_LABEL
+from tests.models.building import make_batch
 
 
 @pytest.fixture
@@ -25,36 +24,15 @@ def labelled(*labels: str) -> OpenSequenceLabelField:
     return OpenSequenceLabelField(list(labels), words, "role_labels")
 
 
-def test_labels_and_unseen_labels(vocabulary: Vocabulary) -> None:
-    field = labelled("A1", "A5", "_", "A5")
-    field.index(vocabulary)
-    assert field.as_tensor(field.get_padding_lengths()).tolist() == [2, UNSEEN_LABEL, 0, UNSEEN_LABEL]
-
-
-def test_a_loss_ignores_unseen_labels(vocabulary: Vocabulary) -> None:
-    field = labelled("A1", "A5")
-    field.index(vocabulary)
-    targets = field.as_tensor(field.get_padding_lengths())
-    logits = torch.randn(2, 3)
-    loss = torch.nn.functional.cross_entropy(logits, targets, ignore_index=UNSEEN_LABEL)
-    assert torch.equal(loss, torch.nn.functional.cross_entropy(logits[:1], targets[:1]))
-
-
 def test_batch_is_padded(vocabulary: Vocabulary) -> None:
-    batch = Batch([Instance({"roles": labelled("A0", "_", "A9")}), Instance({"roles": labelled("A1")})])
-    batch.index_instances(vocabulary)
-    assert batch.as_tensor_dict()["roles"].tolist() == [[1, 0, UNSEEN_LABEL], [2, 0, 0]]
+    instances = [Instance({"roles": labelled("A0", "_", "A9")}), Instance({"roles": labelled("A1")})]
+    assert make_batch(instances, vocabulary)["roles"].tolist() == [[1, 0, UNSEEN_LABEL], [2, 0, 0]]
 
 
 def test_list_field_pads_with_empty_fields(vocabulary: Vocabulary) -> None:
-    batch = Batch(
-        [
-            Instance({"roles": ListField([labelled("A0", "_"), labelled("A1")])}),
-            Instance({"roles": ListField([labelled("A0")])}),
-        ]
-    )
-    batch.index_instances(vocabulary)
-    assert batch.as_tensor_dict()["roles"].tolist() == [[[1, 0], [2, 0]], [[1, 0], [0, 0]]]
+    fields = (ListField([labelled("A0", "_"), labelled("A1")]), ListField([labelled("A0")]))
+    batch = make_batch([Instance({"roles": field}) for field in fields], vocabulary)
+    assert batch["roles"].tolist() == [[[1, 0], [2, 0]], [[1, 0], [0, 0]]]
 
 
 def test_equality_copies_and_pickles(vocabulary: Vocabulary) -> None:
@@ -86,10 +64,9 @@ def test_elements_without_a_label(vocabulary: Vocabulary) -> None:
 
 def test_labels_of_instances(vocabulary: Vocabulary) -> None:
     labels = ["A1", None, "A7"]
-    batch = Batch([Instance({"label": OpenLabelField(label, "role_labels")}) for label in labels])
-    assert Vocabulary.from_instances(batch).get_vocab_size("role_labels") == 2
-    batch.index_instances(vocabulary)
-    assert batch.as_tensor_dict()["label"].tolist() == [2, NO_LABEL, UNSEEN_LABEL]
+    instances = [Instance({"label": OpenLabelField(label, "role_labels")}) for label in labels]
+    assert Vocabulary.from_instances(instances).get_vocab_size("role_labels") == 2
+    assert make_batch(instances, vocabulary)["label"].tolist() == [2, NO_LABEL, UNSEEN_LABEL]
     field = OpenLabelField("A1", "role_labels")
     with pytest.raises(ConfigurationError, match="index"):
         field.as_tensor({})

@@ -1,17 +1,16 @@
-"""Graphs as lines of JSON for tests."""
+"""Graphs as lines of JSON for tests, and what their instances hold."""
 
 import json
 from pathlib import Path
 from typing import Any, Dict
 
+from allennlp.data import Instance
+
 #: "Dan eats old olives": two nodes, two edges between them, and one from a node to itself.
 DAN: Dict[str, Any] = {
     "id": "dan",
     "tokens": ["Dan", "eats", "old", "olives"],
-    "nodes": [
-        {"text": "Dan", "start": 0, "end": 1},
-        {"text": "Old olives", "start": 2, "end": 4, "kind": "food"},
-    ],
+    "nodes": [{"text": "Dan", "start": 0, "end": 1}, {"text": "Old olives", "start": 2, "end": 4, "kind": "food"}],
     "edges": [
         {"source": 1, "target": 0, "type": "eaten_by", "matters": True},
         {"source": 1, "target": 0, "type": "named_with"},
@@ -34,6 +33,10 @@ EVE: Dict[str, Any] = {
 }
 
 
-def written(path: Path, *graphs: Dict[str, Any]) -> str:
+def written(path: Path, *graphs: Any) -> str:
     path.write_text("".join(json.dumps(graph) + "\n" for graph in graphs), encoding="utf-8")
     return str(path)
+
+
+def metadata_of(instance: Instance) -> Dict[str, Any]:
+    return instance["metadata"].metadata

@@ -7,7 +7,6 @@ import pytest
 import spacy
 from allennlp.common import Params
 from allennlp.data import DatasetReader, Vocabulary
-from allennlp.data.batch import Batch
 
 from allennlp_graphmask.data.dataset_readers import HotpotQaGraphReader
 from allennlp_graphmask.data.dataset_readers.multihop_qa.entity_candidates import (
@@ -17,6 +16,7 @@ from allennlp_graphmask.data.dataset_readers.multihop_qa.entity_candidates impor
 )
 from tests.data.dataset_readers.multihop_qa.questions import check_mentions, links, metadata, tensor, texts
 from tests.data.malformed import DELETED, changed, refused, wrong_value
+from tests.models.building import make_batch
 
 PARAGRAPHS = str(Path(__file__).parents[4] / "fixtures" / "multihop_qa" / "paragraphs.json")
 
@@ -57,14 +57,7 @@ def test_two_hops(instances):
     ]
     assert content["subjects"] == ["Tern Lighthouse"] and content["subject"] == "Tern Lighthouse"
     assert tensor(instance, "answer") == 5
-    assert texts(instance) == ["Tern Lighthouse"] * 2 + [
-        "Ostby",
-        "1931",
-        "Ostby",
-        "Ostby",
-        "Norlund",
-        "Norlund",
-    ]
+    assert texts(instance) == ["Tern Lighthouse"] * 2 + ["Ostby", "1931", "Ostby", "Ostby", "Norlund", "Norlund"]
     assert tensor(instance, "mention_candidates") == [2, 2, 3, 4, 3, 3, 5, 5]
     assert tensor(instance, "mention_is_subject") == [True] * 2 + [False] * 6
     assert (2, 4, "MATCH") in links(instance) and (0, 7, "COMPLEMENT") in links(instance)
@@ -110,12 +103,8 @@ def test_nodes_are_where_they_are_said_to_be(instances):
         check_mentions(instance)
 
 
-def test_questions_batch(reader, instances):
-    for instance in instances.values():
-        reader.apply_token_indexers(instance)
-    batch = Batch(list(instances.values()))
-    batch.index_instances(Vocabulary.from_instances(batch.instances))
-    tensors = batch.as_tensor_dict()
+def test_questions_batch(instances):
+    tensors = make_batch(list(instances.values()), Vocabulary.from_instances(instances.values()))
     assert tensors["answer"].tolist() == [5, 1, -1, -1]
     assert tensors["candidate_mask"].sum(-1).tolist() == [6, 6, 3, 2]
 

@@ -84,18 +84,9 @@ def test_line_ends_and_byte_order_marks(tmp_path, content):
     assert found == parse(text(SHE_PLANS_TO_WIN, RAIN))
 
 
-def test_several_roots():
-    sentence = change(SHE_PLANS_TO_WIN, 3, HEAD, "0")
-    assert parse(text(sentence))[0].heads == (1, -1, 3, -1)
-
-
 @pytest.mark.parametrize(
     "num_columns, predicates",
-    [
-        (12, ()),
-        (13, (Predicate(1), Predicate(3))),
-        (14, (Predicate(1, "plans.01"), Predicate(3, "win.01"))),
-    ],
+    [(12, ()), (13, (Predicate(1), Predicate(3))), (14, (Predicate(1, "plans.01"), Predicate(3, "win.01")))],
 )
 def test_files_for_prediction_have_no_roles(num_columns, predicates):
     sentences = parse(text(columns(SHE_PLANS_TO_WIN, num_columns), columns(RAIN, num_columns)))

@@ -3,23 +3,15 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from allennlp.common import Params
-from allennlp.data import DatasetReader, Instance, Vocabulary
-from allennlp.data.batch import Batch
+from allennlp.data import Instance, Vocabulary
 from allennlp.data.dataset_readers.dataset_reader import WorkerInfo
 
 from allennlp_graphmask.data.dataset_readers import Conll2009SrlReader
 from allennlp_graphmask.data.dataset_readers.propbank_srl import DependencySentence, Predicate
 from allennlp_graphmask.graph import UNSEEN_INVERSE_RELATION, UNSEEN_RELATION, relation_names
-from tests.data.dataset_readers.propbank_srl.conll_text import (
-    HELLO,
-    RAIN,
-    SHE_PLANS_TO_WIN,
-    change,
-    row,
-    text,
-)
+from tests.data.dataset_readers.propbank_srl.conll_text import HELLO, RAIN, SHE_PLANS_TO_WIN, change, row, text
 from tests.data.malformed import refused
+from tests.models.building import make_batch
 
 
 def reader(**settings: Any) -> Conll2009SrlReader:
@@ -85,8 +77,7 @@ def test_a_sentence_of_one_token_has_no_edge(tmp_path):
     path.write_text(text(row(1, "Go", 0, "root", predicate=True, roles=["A1"])))
     (instance,) = reader().read(path)
     assert instance["graph"].edges == [] and instance["roles"].labels == ["A1"]
-    instance.index_fields(Vocabulary.from_instances([instance]))
-    assert Batch([instance]).as_tensor_dict()["graph"].num_edges == 0
+    assert make_batch([instance], Vocabulary.from_instances([instance]))["graph"].num_edges == 0
 
 
 def test_which_predicates(path):
@@ -138,11 +129,7 @@ def test_long_sentences_are_left_out_and_reported_once(path, caplog):
         assert list(long_reader.read(path)) == []
     # Not also that there were no predicates: there are.
     assert warnings_in(caplog) == [f"{path}: left out 2 sentences of more than 1 tokens."]
-    assert predicate_words(reader(max_sentence_length=4, predicates="all").read(path)) == [
-        "Plans",
-        "Win",
-        "Raining",
-    ]
+    assert predicate_words(reader(max_sentence_length=4, predicates="all").read(path)) == ["Plans", "Win", "Raining"]
 
 
 def test_a_file_without_predicates_is_warned_about(tmp_path, caplog):
@@ -174,11 +161,9 @@ def test_vocabulary_of_the_training_data(path, tmp_path, caplog):
     dev.write_text(text(sentence))
     instances = list(reader().read(dev))
     with caplog.at_level(logging.WARNING):
-        for instance in instances:
-            instance.index_fields(vocabulary)
+        tensors = make_batch(instances, vocabulary)
     # The label, its inverse and the role: once each.
     assert len(warnings_in(caplog)) == 3
-    tensors = Batch(instances).as_tensor_dict()
     a0, a1 = (known("role_labels")[role] for role in ("A0", "A1"))
     assert tensors["roles"].tolist() == [[-1, 0, 0, a1], [a0, 0, 0, 0]]
     unseen = [UNSEEN_RELATION, UNSEEN_INVERSE_RELATION]
@@ -187,24 +172,6 @@ def test_vocabulary_of_the_training_data(path, tmp_path, caplog):
     assert tensors["graph"].edge_type.tolist() == (unseen + rest) * 2
     assert tensors["tokens"]["tokens"]["tokens"][0, 1] == vocabulary.get_token_index("@@UNKNOWN@@")
     assert tensors["predicate_lemma"]["lemmas"]["tokens"].shape == (2, 1)
-
-
-def test_indexers_of_ones_own(path):
-    settings = {
-        "type": "conll2009_srl",
-        "dependency_scheme": "universal_dependencies",
-        "token_indexers": {
-            "words": {"type": "single_id", "namespace": "words"},
-            "labels": {"type": "single_id", "namespace": "arcs", "feature_name": "dep_"},
-        },
-        "lemma_indexers": {"frame": {"type": "single_id", "namespace": "frames"}},
-    }
-    own = DatasetReader.from_params(Params(settings))
-    instances = list(own.read(path))
-    vocabulary = Vocabulary.from_instances(instances)
-    assert {"She", "Plans"} <= set(vocabulary.get_token_to_index_vocabulary("words"))
-    assert "nsubj" in vocabulary.get_token_to_index_vocabulary("arcs")
-    assert "plans" in vocabulary.get_token_to_index_vocabulary("frames")
 
 
 def test_a_workers_empty_share_is_not_warned_about(path, caplog):

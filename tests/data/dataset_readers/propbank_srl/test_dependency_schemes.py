@@ -2,10 +2,7 @@ import pytest
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl import check_scheme, guess_scheme
-from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import (
-    DEPENDENCY_SCHEMES,
-    belongs_to,
-)
+from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import DEPENDENCY_SCHEMES, belongs_to
 
 # The same sentence, "She was not seen by him.", in each scheme.
 TREES = {

@@ -1,14 +1,9 @@
 from typing import List
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import (
-    argument_span,
-    find_cycle,
-    subtree,
-)
+from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import argument_span, find_cycle, subtree
 from tests.data.dataset_readers.propbank_srl.conll_text import trees
 
 SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -61,7 +56,7 @@ def test_argument_spans_of_random_trees(heads):
             assert (start <= predicate < end) == (predicate == head)
 
 
-@given(st.lists(st.integers(-1, 6), min_size=1, max_size=7))
+@given(st.lists(st.integers(-1, 6), max_size=7))
 @SETTINGS
 def test_cycles_of_random_heads(numbers):
     heads = [min(number, len(numbers) - 1) for number in numbers]
@@ -70,33 +65,6 @@ def test_cycles_of_random_heads(numbers):
     if cycle is not None:
         assert len(set(cycle)) == len(cycle)
         assert [heads[token] for token in cycle] == [*cycle[1:], cycle[0]]
-
-
-@given(trees())
-@SETTINGS
-def test_trees_have_no_cycle(heads):
-    assert find_cycle(heads) is None
-
-
-@pytest.mark.parametrize(
-    "heads, cycle", [([0], [0]), ([-1, 1], [1]), ([1, 2, 0], [0, 1, 2]), ([1, 2, 1], [1, 2]), ([], None)]
-)
-def test_cycles_by_hand(heads, cycle):
-    assert find_cycle(heads) == cycle
-
-
-def test_argument_of_a_relative_clause():
-    """In "the plan that she proposed" the argument "plan" does not contain the clause of its predicate."""
-    heads = [1, -1, 4, 4, 1]
-    assert argument_span(heads, head=1, predicate=4) == (0, 2)
-    assert argument_span(heads, head=3, predicate=4) == (3, 4)
-
-
-def test_a_subtree_with_a_gap_is_cut_to_the_part_around_its_head():
-    # "A hearing is scheduled on the issue": "on the issue" depends on "hearing".
-    heads = [1, 3, 3, -1, 6, 6, 1]
-    assert subtree(heads, 1) == [0, 1, 4, 5, 6]
-    assert argument_span(heads, head=1, predicate=3) == (0, 2)
 
 
 def test_long_chains_need_no_recursion():

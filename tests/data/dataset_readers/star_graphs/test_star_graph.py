@@ -157,21 +157,9 @@ EXAMPLE = StarGraph.from_leaves(("red", "blue"), ["red", "green"], leaf_branches
         ("label", "not_more", "label is 'not_more', but the edges and the query give 'more'"),
         ("edges[0].matters", [False, False], "edges[0].matters is [False, False], but"),
         ("edges[0]", DELETED, "nodes[3]"),
-        (
-            "edges[4]",
-            {"source": 3, "target": 2, "type": "red"},
-            "edges[4], of type 'red', goes from node 3 to node 2",
-        ),
-        (
-            "edges[4]",
-            {"source": 0, "target": 2, "type": "red"},
-            "edges[4], of type 'red', goes from node 0 to node 2",
-        ),
-        (
-            "edges[0].target",
-            0,
-            "edges[0], of type 'red', goes from node 3 to node 0, expected it to go to a branch",
-        ),
+        ("edges[4]", {"source": 3, "target": 2, "type": "red"}, "edges[4], of type 'red', goes from node 3 to node 2"),
+        ("edges[4]", {"source": 0, "target": 2, "type": "red"}, "edges[4], of type 'red', goes from node 0 to node 2"),
+        ("edges[0].target", 0, "edges[0], of type 'red', goes from node 3 to node 0, expected it to go to a branch"),
         (
             "edges[2].target",
             2,

@@ -1,18 +1,17 @@
-import json
 from collections import UserDict
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 import torch
 from allennlp.common import Params
 from allennlp.common.util import sanitize
-from allennlp.data import DatasetReader, Instance, Vocabulary
-from allennlp.data.batch import Batch
+from allennlp.data import DatasetReader
 from allennlp.nn.util import move_to_device
 
 from allennlp_graphmask.data.dataset_readers.star_graphs import StarGraph, StarGraphReader, write_split
 from allennlp_graphmask.data.dataset_readers.star_graphs.write_split import write_star_graphs
+from tests.data.dataset_readers.graph_jsonl.graphs import metadata_of, written
 from tests.data.malformed import refused
 
 FEW = {"num_train": 30, "num_dev": 20, "num_test": 10}
@@ -22,15 +21,6 @@ def reader_of(**settings: Any) -> StarGraphReader:
     reader = DatasetReader.from_params(Params({"type": "star_graphs", **FEW, **settings}))
     assert isinstance(reader, StarGraphReader)
     return reader
-
-
-def metadata_of(instance: Instance) -> Dict[str, Any]:
-    return instance["metadata"].metadata
-
-
-def written(path: Path, *lines: Any) -> str:
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return str(path)
 
 
 @pytest.mark.parametrize("variant", ["single_layer", "two_layer"])
@@ -57,22 +47,6 @@ def test_the_size_of_a_split_is_the_default_of_the_paper() -> None:
     reader = StarGraphReader()
     assert [sum(1 for _ in reader.generate(split)) for split in ("train", "dev", "test")] == [10000, 500, 500]
     assert reader.colours == ["red", "blue", "green", "yellow", "purple", "orange"]
-
-
-def test_a_batch() -> None:
-    instances = list(reader_of().read("train"))
-    vocabulary = Vocabulary.from_instances(instances)
-    batch = Batch(instances)
-    batch.index_instances(vocabulary)
-    tensors = batch.as_tensor_dict()
-    graph = tensors["graph"]
-    assert graph.num_graphs == 30
-    features = graph.flatten_nodes(tensors["node_features"])
-    centres = graph.first_node_of_graph()
-    assert bool((features[centres] == -1).all())
-    leaves = torch.ones(graph.num_nodes, dtype=torch.bool).index_fill(0, centres, False)
-    assert bool((features[leaves].sum(-1) == 2).all())
-    assert set(tensors["label"].tolist()) == {0, 1}
 
 
 def test_metadata_are_not_searched_for_tensors() -> None:
