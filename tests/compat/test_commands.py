@@ -9,13 +9,7 @@ import pytest
 import spacy
 import torch
 
-from tests.compat.conftest import (
-    run_allennlp,
-    run_python,
-    tagger_config,
-    write_config,
-    write_tagging_data,
-)
+from tests.compat.conftest import run_allennlp, run_python, tagger_config, write_config, write_tagging_data
 
 
 def test_train_evaluate_and_predict_in_an_empty_folder(tmp_path) -> None:

@@ -15,6 +15,7 @@ from allennlp.training.checkpointer import Checkpointer
 import allennlp_graphmask_compat as compat
 from allennlp_graphmask_compat import mechanism, patches
 from tests.compat.conftest import run_python
+from tests.compat.test_patches import Malicious
 
 STATE_OF_PROCESS = """
 import sys
@@ -117,16 +118,6 @@ def test_documentation_describes_every_patch() -> None:
             assert f"`{module_name}`" in text
 
 
-class TouchFile:
-    """What an attacker would put in a checkpoint: unpickled, it runs a function."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return Path.touch, (self.path,)
-
-
 def test_allennlps_checkpointer_reads_numbers_and_refuses_code(tmp_path) -> None:
     checkpointer = Checkpointer(tmp_path)
     torch.save({"weight": torch.ones(1)}, tmp_path / "model_state_e1_b0.th")
@@ -134,12 +125,9 @@ def test_allennlps_checkpointer_reads_numbers_and_refuses_code(tmp_path) -> None
     torch.save(training_state, tmp_path / "training_state_e1_b0.th")
     loaded = checkpointer.load_checkpoint()
     assert loaded is not None and loaded.trainer_state == training_state
-
-    sign = tmp_path / "owned"
-    torch.save({**training_state, "callbacks": [TouchFile(sign)]}, tmp_path / "training_state_e1_b0.th")
+    torch.save({**training_state, "callbacks": [Malicious()]}, tmp_path / "training_state_e1_b0.th")
     with pytest.raises(pickle.UnpicklingError, match="[Ww]eights"):
         checkpointer.load_checkpoint()
-    assert not sign.exists()
     # Only the checkpointer has this list of harmless types.
     assert not {numpy.dtype, type(numpy.dtype("float64"))} & set(torch.serialization.get_safe_globals())
 

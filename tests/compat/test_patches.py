@@ -153,13 +153,7 @@ def test_tokenizers_take_the_old_keyword_and_have_the_old_method(transformers, m
     assert module.transformers.AutoConfig is transformers.AutoConfig
 
 
-CHECKPOINT_NUMBERS = [
-    numpy.float64(0.25),
-    numpy.float32(0.25),
-    numpy.int64(-3),
-    numpy.int32(7),
-    numpy.bool_(True),
-]
+NUMBERS = [numpy.float64(0.25), numpy.float32(0.25), numpy.int64(-3), numpy.int32(7), numpy.bool_(True)]
 
 
 def saved(value: object) -> io.BytesIO:
@@ -169,7 +163,7 @@ def saved(value: object) -> io.BytesIO:
     return file
 
 
-@pytest.mark.parametrize("number", CHECKPOINT_NUMBERS, ids=lambda number: type(number).__name__)
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: type(number).__name__)
 def test_checkpointer_reads_numpy_numbers_and_only_the_checkpointer_does(number) -> None:
     module = run_patched("checkpoint_numpy_numbers", "import torch")
     assert module.state == APPLIED
@@ -270,10 +264,7 @@ NOT_IN_NEED = {
     ),
     "torchvision_absent": ([], TORCHVISION_IMPORTS),
     "transformers_adamw": ([("transformers", "AdamW", torch.optim.SGD)], ADAMW),
-    "reduce_on_plateau_verbose": (
-        [("torch.optim.lr_scheduler", "ReduceLROnPlateau", WithVerbose)],
-        "import torch",
-    ),
+    "reduce_on_plateau_verbose": ([("torch.optim.lr_scheduler", "ReduceLROnPlateau", WithVerbose)], "import torch"),
     "auto_tokenizer": ([("transformers", "PreTrainedTokenizerBase", OldTokenizer)], "import transformers"),
     "checkpoint_numpy_numbers": ([("torch", "load", lambda file: None)], "import torch"),
     "tensor_cache_protocol": ([("torch", "load", lambda file: None)], "import pickle"),

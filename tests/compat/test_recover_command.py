@@ -29,16 +29,13 @@ NUM_EPOCHS = 5
 INTERRUPTED_EPOCH = 2
 
 
-def prepare_interrupted_training(folder: Path, scheduler: dict[str, Any]) -> None:
+def train_interrupt_and_recover(folder: Path, scheduler: dict[str, Any]) -> dict[str, Any]:
+    """Train until the plugin interrupts, recover, and return the training state that was recovered from."""
     write_tagging_data(folder)
     (folder / "interrupting.py").write_text(INTERRUPTING_PLUGIN, encoding="utf-8")
     (folder / ".allennlp_plugins").write_text("interrupting\n", encoding="utf-8")
     callbacks = [{"type": "interrupt_after", "epoch": INTERRUPTED_EPOCH}]
     write_config(folder, tagger_config(NUM_EPOCHS, learning_rate_scheduler=scheduler, callbacks=callbacks))
-
-
-def train_interrupt_and_recover(folder: Path) -> dict[str, Any]:
-    """Train until the plugin interrupts, recover, and return the training state that was recovered from."""
     interrupted = run_allennlp(
         "train", "config.json", "-s", "run", folder=folder, expected_status=-signal.SIGINT, INTERRUPT="1"
     )
@@ -58,14 +55,12 @@ def train_interrupt_and_recover(folder: Path) -> dict[str, Any]:
 
 
 def test_train_recover_with_a_scheduler_that_computes_in_numpy(tmp_path) -> None:
-    prepare_interrupted_training(tmp_path, {"type": "cosine", "t_initial": 10})
-    state = train_interrupt_and_recover(tmp_path)
+    state = train_interrupt_and_recover(tmp_path, {"type": "cosine", "t_initial": 10})
     [group] = state["optimizer"]["param_groups"]
     # The very thing that torch.load refuses; were it no longer there, this test would test nothing.
     assert type(group["lr"]).__module__ == "numpy"
 
 
 def test_train_recover_with_reduce_on_plateau(tmp_path) -> None:
-    prepare_interrupted_training(tmp_path, {"type": "reduce_on_plateau", "patience": 0, "mode": "max"})
-    state = train_interrupt_and_recover(tmp_path)
+    state = train_interrupt_and_recover(tmp_path, {"type": "reduce_on_plateau", "patience": 0, "mode": "max"})
     assert state["learning_rate_scheduler"]["last_epoch"] > 0

@@ -30,6 +30,10 @@ PROVENANCE: Dict[str, Any] = {
 TOKENS = ["the", "cat", "that", "slept", "saw", "the", "dog"]
 
 
+def with_metadata(**metadata: Any) -> Instance:
+    return Instance({"metadata": MetadataField(metadata)})
+
+
 def role_prediction(arguments: Sequence[Tuple[str, int, int, int]], predicate: int = 4) -> Dict[str, Any]:
     """A prediction as `gcn_srl` makes it, from (role, head, start, end) of each argument."""
     return {
@@ -93,20 +97,20 @@ def role_explanation(
         "changed": changed,
         "divergence": 0.0123456789,
     }
-    instance = Instance(
-        {
-            "metadata": MetadataField(
-                {
-                    "tokens": TOKENS,
-                    "predicate_index": 4,
-                    "predicate_sense": None,
-                    "sentence_id": "s-1",
-                    **metadata,
-                }
-            )
-        }
-    )
+    defaults = {"tokens": TOKENS, "predicate_index": 4, "predicate_sense": None, "sentence_id": "s-1"}
+    instance = with_metadata(**{**defaults, **metadata})
     return build_explanation(instance, output, interpreter=interpreter, provenance=PROVENANCE)
+
+
+def replaced(path: str, value: Any) -> Dict[str, Any]:
+    """The JSON form of an explanation with one place replaced: "edges.0.score.1"."""
+    data = role_explanation().to_dict()
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place: Any = data
+    for part in parents:
+        place = place[part]
+    place[last] = value
+    return data
 
 
 def entity_explanation() -> Explanation:
@@ -116,7 +120,7 @@ def entity_explanation() -> Explanation:
         {"text": "York", "start": 4, "end": 5},
         {"text": "query", "start": None, "end": None},
     ]
-    instance = Instance({"metadata": MetadataField({"tokens": ["New", "York", "is", "not", "York"], "nodes": nodes})})
+    instance = with_metadata(tokens=["New", "York", "is", "not", "York"], nodes=nodes)
     output = {
         "attribution": attribution(3, [(0, 1, "MATCH"), (2, 0, "COMPLEMENT"), (2, 0, "COMPLEMENT")], [[0.9, 0.2, 0.6]]),
         "original_prediction": "New York",
@@ -177,19 +181,13 @@ def question_explanation(
         "divergence": 0.25,
     }
     candidates = [entry["text"] for entry in original["ranking"]]
-    instance = Instance(
-        {
-            "metadata": MetadataField(
-                {
-                    "explanation_kind": "question",
-                    "query": query,
-                    "candidates": candidates,
-                    "supports": list(supports),
-                    "tokens": list(supports),
-                    "nodes": nodes,
-                    **metadata,
-                }
-            )
-        }
-    )
+    defaults = {
+        "explanation_kind": "question",
+        "query": query,
+        "candidates": candidates,
+        "supports": list(supports),
+        "tokens": list(supports),
+        "nodes": nodes,
+    }
+    instance = with_metadata(**{**defaults, **metadata})
     return build_explanation(instance, output, interpreter=INTERPRETER, provenance=PROVENANCE)

@@ -1,25 +1,17 @@
 import dataclasses
 import json
 import logging
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import jsonschema
 import pytest
 import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import sanitize
-from allennlp.data import Instance
-from allennlp.data.fields import MetadataField
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from allennlp_graphmask.explanation.explanation import (
-    ExplainedEdge,
-    ExplainedNode,
-    Explanation,
-    explanation_schema,
-)
-from allennlp_graphmask.explanation.files import read_explanations, write_explanations
+from allennlp_graphmask.explanation.explanation import ExplainedEdge, ExplainedNode, Explanation, explanation_schema
 from allennlp_graphmask.explanation.schema import SCHEMA_VERSION
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError
 from allennlp_graphmask.interpret.build_explanation import build_explanation
@@ -30,8 +22,17 @@ from tests.explanation.explanations import (
     attribution,
     entity_explanation,
     question_explanation,
+    replaced,
     role_explanation,
+    with_metadata,
 )
+
+ONE_EDGE = attribution(2, [(0, 1, "red")], [[1.0]])
+
+
+def build(output: Dict[str, Any], metadata: Optional[Dict[str, Any]] = None, **settings: Any) -> Explanation:
+    defaults = {"interpreter": {"name": "x"}, "provenance": PROVENANCE}
+    return build_explanation(with_metadata(**metadata or {}), output, **{**defaults, **settings})
 
 
 class TestBuildExplanation:
@@ -71,21 +72,16 @@ class TestBuildExplanation:
         assert explanation.nodes == (ExplainedNode(0, "Mumbai", 0, 1),)
         assert explanation.metadata["nodes"] == [{"support": 0, "start_char": 3, "end_char": 9}]
 
-    def test_a_graph_that_is_no_text_has_numbered_nodes(self):
-        output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]]), "changed": False}
-        explanation = build_explanation(Instance({}), output, interpreter={"name": "x"}, provenance=PROVENANCE)
+    def test_a_graph_alone(self):
+        """It has numbered nodes; an interpreter that masks nothing leaves the fields empty."""
+        explanation = build({"attribution": ONE_EDGE})
         assert [node.text for node in explanation.nodes] == ["0", "1"]
         assert explanation.tokens == ()
-
-    def test_an_interpreter_that_masks_nothing_leaves_the_fields_empty(self):
-        output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]])}
-        explanation = build_explanation(Instance({}), output, interpreter={"name": "random"}, provenance=PROVENANCE)
         assert explanation.prediction == {"original": None, "masked": None, "changed": None}
         assert explanation.divergence is None and explanation.constraint is None
 
     def test_a_graph_without_edges(self):
-        output = {"attribution": attribution(1, [], [[], []])}
-        explanation = build_explanation(Instance({}), output, interpreter={"name": "x"}, provenance=PROVENANCE)
+        explanation = build({"attribution": attribution(1, [], [[], []])})
         assert explanation.num_layers == 2
         assert explanation.kept_share() == 1.0
         assert Explanation.from_json_line(explanation.to_json_line()) == explanation
@@ -101,15 +97,9 @@ class TestBuildExplanation:
         ],
     )
     def test_constraint_of_one_instance(self, constraint, output, met):
-        output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]]), **output}
         interpreter = {**INTERPRETER, "constraint": constraint, "training_summary": {}}
-        explanation = build_explanation(Instance({}), output, interpreter=interpreter, provenance=PROVENANCE)
-        assert explanation.constraint == {
-            **constraint,
-            "allowance": 0.05,
-            "met": met,
-            "met_in_training": None,
-        }
+        explanation = build({"attribution": ONE_EDGE, **output}, interpreter=interpreter)
+        assert explanation.constraint == {**constraint, "allowance": 0.05, "met": met, "met_in_training": None}
 
     def test_metadata_without_a_json_form_are_left_out_with_one_warning(self, caplog):
         with caplog.at_level(logging.WARNING):
@@ -120,26 +110,24 @@ class TestBuildExplanation:
         expected = "Explanations leave out the metadata 'strange': A value of type object has no JSON form: "
         assert messages == [expected + "give it a `to_json` method."]
 
-    def test_refuses_another_number_of_nodes_than_tokens(self):
-        instance = Instance({"metadata": MetadataField({"tokens": ["a", "b", "c"]})})
-        output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]])}
-        with pytest.raises(ConfigurationError, match="The graph has 2 nodes for 3 tokens.*'nodes', a list of"):
-            build_explanation(instance, output, interpreter={"name": "x"}, provenance=PROVENANCE)
-
-    def test_refuses_another_number_of_described_nodes(self):
-        instance = Instance({"metadata": MetadataField({"nodes": [{"text": "a"}]})})
-        output = {"attribution": attribution(2, [(0, 1, "red")], [[1.0]])}
-        with pytest.raises(ConfigurationError, match=r"describe 1 nodes \('nodes'\), but the graph has 2"):
-            build_explanation(instance, output, interpreter={"name": "x"}, provenance=PROVENANCE)
+    @pytest.mark.parametrize(
+        "metadata, message",
+        [
+            ({"tokens": ["a", "b", "c"]}, "The graph has 2 nodes for 3 tokens.*'nodes', a list of"),
+            ({"nodes": [{"text": "a"}]}, r"describe 1 nodes \('nodes'\), but the graph has 2"),
+        ],
+    )
+    def test_refuses_another_number_of_nodes(self, metadata, message):
+        with pytest.raises(ConfigurationError, match=message):
+            build({"attribution": ONE_EDGE}, metadata)
 
     def test_refuses_an_output_without_attribution(self):
         with pytest.raises(ConfigurationError, match="'x' gave NoneType"):
-            build_explanation(Instance({}), {}, interpreter={"name": "x"}, provenance=PROVENANCE)
+            build({})
 
     def test_refuses_a_score_that_is_no_number(self):
-        output = {"attribution": attribution(2, [(0, 1, "red")], [[float("nan")]])}
         with pytest.raises(ExplanationFormatError, match=r"edges\[0\]\.score\[0\] is nan"):
-            build_explanation(Instance({}), output, interpreter={"name": "x"}, provenance=PROVENANCE)
+            build({"attribution": attribution(2, [(0, 1, "red")], [[float("nan")]])})
 
 
 class TestViews:
@@ -260,18 +248,13 @@ class TestJson:
         assert json.dumps(explanation.to_dict()) == explanation.to_json_line()
 
 
-def _with(path: str, value: Any) -> Dict[str, Any]:
-    """The JSON form of an explanation with one place replaced: "edges.0.score.1"."""
-    data = role_explanation().to_dict()
-    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
-    place: Any = data
-    for part in parents:
-        place = place[part]
-    place[last] = value
-    return data
-
-
 class TestValidation:
+    @staticmethod
+    def refusal(path, value):
+        with pytest.raises(ExplanationFormatError) as error:
+            Explanation.from_dict(replaced(path, value))
+        return str(error.value)
+
     @pytest.mark.parametrize(
         "path, value, place",
         [
@@ -310,10 +293,9 @@ class TestValidation:
         ],
     )
     def test_names_the_place_and_the_value(self, path, value, place):
-        with pytest.raises(ExplanationFormatError) as error:
-            Explanation.from_dict(_with(path, value))
-        assert str(error.value).startswith(f"{place} ")
-        assert place in ("nodes[1]", "edges[0]") or repr(value)[:50] in str(error.value)
+        message = self.refusal(path, value)
+        assert message.startswith(f"{place} ")
+        assert place in ("nodes[1]", "edges[0]") or repr(value)[:50] in message
 
     @pytest.mark.parametrize(
         "path, value, place",
@@ -328,9 +310,7 @@ class TestValidation:
         ],
     )
     def test_names_the_place(self, path, value, place):
-        with pytest.raises(ExplanationFormatError) as error:
-            Explanation.from_dict(_with(path, value))
-        assert str(error.value).startswith(f"{place} ")
+        assert self.refusal(path, value).startswith(f"{place} ")
 
     @pytest.mark.parametrize("key", list(role_explanation().to_dict())[2:])
     def test_names_a_missing_field(self, key):
@@ -359,53 +339,3 @@ class TestVersion1:
         data = explanation.to_dict()
         del data["kind"]
         assert Explanation.from_dict({**data, "schema_version": 1}) == explanation
-
-
-class TestFiles:
-    def test_round_trip(self, tmp_path):
-        path = tmp_path / "explanations.jsonl"
-        written = [role_explanation(), entity_explanation(), role_explanation(note="\u2028 \ud800 \r")]
-        assert write_explanations(path, iter(written)) == 3
-        assert list(read_explanations(path)) == written
-        again = tmp_path / "again.jsonl"
-        write_explanations(again, read_explanations(path))
-        assert again.read_bytes() == path.read_bytes()
-        assert sorted(file.name for file in tmp_path.iterdir()) == ["again.jsonl", "explanations.jsonl"]
-
-    def test_reads_what_the_predictor_gives_for_an_input(self, tmp_path):
-        path = tmp_path / "explanations.jsonl"
-        both = [role_explanation(), entity_explanation()]
-        lines = [json.dumps({"explanations": [item.to_dict() for item in both]}), "", '{"explanations": []}']
-        path.write_text("\n".join(lines))
-        assert list(read_explanations(path)) == both
-
-    def test_names_file_and_line(self, tmp_path):
-        path = tmp_path / "explanations.jsonl"
-        path.write_text(role_explanation().to_json_line() + "\n\n" + json.dumps(_with("num_layers", 0)) + "\n")
-        with pytest.raises(ExplanationFormatError, match=r"explanations\.jsonl, line 3: num_layers is 0"):
-            list(read_explanations(path))
-
-    def test_names_the_explanation_within_a_line(self, tmp_path):
-        path = tmp_path / "explanations.jsonl"
-        path.write_text(json.dumps({"explanations": [role_explanation().to_dict(), _with("schema_version", 9)]}))
-        with pytest.raises(ExplanationFormatError, match=r"line 1: explanations\[1\]: schema_version is 9"):
-            list(read_explanations(path))
-
-    def test_names_the_line_that_is_not_utf_8(self, tmp_path):
-        path = tmp_path / "explanations.jsonl"
-        path.write_bytes(b"\n\xff\n")
-        with pytest.raises(ExplanationFormatError, match="line 2: 'utf-8' codec can't decode"):
-            list(read_explanations(path))
-
-    @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-    def test_a_failure_leaves_the_old_file_and_nothing_else(self, tmp_path, error):
-        def fails():
-            yield role_explanation()
-            raise error
-
-        path = tmp_path / "explanations.jsonl"
-        path.write_text("old")
-        with pytest.raises(error):
-            write_explanations(path, fails())
-        assert path.read_text() == "old"
-        assert [file.name for file in tmp_path.iterdir()] == ["explanations.jsonl"]

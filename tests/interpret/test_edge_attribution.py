@@ -101,26 +101,23 @@ def test_no_layers() -> None:
     assert all(edge.scores == [] and edge.kept == [] for edge in attribution.edges())
 
 
-class TestErrors:
-    GRAPH = Graph.from_edges(2, [[0, 1], [1, 0]], [2, 3])
-    KEPT = torch.tensor([True, False])
+KEPT, ZEROS = torch.tensor([True, False]), torch.zeros(2)
 
-    def test_scores_and_decisions_of_different_layers(self) -> None:
-        with pytest.raises(ValueError, match="for each layer: got 2 and 1"):
-            EdgeAttribution(self.GRAPH, [torch.zeros(2)] * 2, [self.KEPT], NAMES)
 
-    @pytest.mark.parametrize("shape", [(3,), (2, 1), ()])
-    def test_scores_that_do_not_fit_the_edges(self, shape) -> None:
-        with pytest.raises(ValueError, match=r"scores of layer 1 have shape .*, expected \(2,\)"):
-            EdgeAttribution(self.GRAPH, [torch.zeros(2), torch.zeros(shape)], [self.KEPT] * 2, NAMES)
-
-    def test_decisions_that_do_not_fit_the_edges(self) -> None:
-        with pytest.raises(ValueError, match=r"kept of layer 0 have shape \(3,\)"):
-            EdgeAttribution(self.GRAPH, [torch.zeros(2)], [torch.ones(3, dtype=torch.bool)], NAMES)
-
-    def test_decisions_that_are_no_decisions(self) -> None:
-        with pytest.raises(ValueError, match="kept of layer 0 has type torch.float32, expected torch.bool"):
-            EdgeAttribution(self.GRAPH, [torch.zeros(2)], [torch.tensor([0.3, 1.0])], NAMES)
+@pytest.mark.parametrize(
+    "scores, kept, message",
+    [
+        ([ZEROS, ZEROS], [KEPT], "for each layer: got 2 and 1"),
+        ([ZEROS, torch.zeros(3)], [KEPT] * 2, r"scores of layer 1 have shape \(3,\), expected \(2,\)"),
+        ([ZEROS, torch.zeros(2, 1)], [KEPT] * 2, r"scores of layer 1 have shape \(2, 1\), expected \(2,\)"),
+        ([ZEROS, torch.zeros(())], [KEPT] * 2, r"scores of layer 1 have shape \(\), expected \(2,\)"),
+        ([ZEROS], [torch.ones(3, dtype=torch.bool)], r"kept of layer 0 have shape \(3,\)"),
+        ([ZEROS], [torch.tensor([0.3, 1.0])], "kept of layer 0 has type torch.float32, expected torch.bool"),
+    ],
+)
+def test_scores_and_decisions_that_do_not_fit(scores, kept, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        EdgeAttribution(Graph.from_edges(2, [[0, 1], [1, 0]], [2, 3]), scores, kept, NAMES)
 
 
 @given(st.integers(0, 100_000))
@@ -146,14 +143,8 @@ def test_split_shares_out_replacements_of_graphs(seed) -> None:
     attribution = random_attribution(seed)
     graph = attribution.graph
     of_graphs = torch.randn(graph.num_graphs, 3)
-    whole = EdgeAttribution(
-        graph,
-        attribution.scores,
-        attribution.kept,
-        NAMES,
-        replacements=[of_graphs, None],
-        replacements_per_graph=True,
-    )
+    arguments = {"replacements": [of_graphs, None], "replacements_per_graph": True}
+    whole = EdgeAttribution(graph, attribution.scores, attribution.kept, NAMES, **arguments)
     assert whole.gates()[0].per_graph
     for number, part in enumerate(whole.split()):
         assert torch.equal(part.replacements[0], of_graphs[number]) and part.replacements[1] is None

@@ -33,21 +33,10 @@ class TestClosedFormsAgainstSampling:
         sampled = float((draws(distribution, location, seed=1) > 0.5).double().mean())
         assert abs(sampled - float(distribution.score(torch.tensor(location)))) < 0.005
 
-    def test_samples_are_in_the_unit_interval(self, beta, gamma, zeta, location) -> None:
-        samples = draws(HardConcrete(beta, gamma, zeta), location)
-        assert float(samples.min()) >= 0 and float(samples.max()) <= 1
 
-
-class TestThreshold:
-    def test_the_published_number(self) -> None:
-        # Not 0.3365, which the authors' evaluation mode has because it drops the temperature.
-        assert HardConcrete().threshold == pytest.approx(0.112, abs=5e-4)
-
-    @pytest.mark.parametrize("beta, gamma, zeta", PARAMETERS)
-    def test_half_of_the_samples_are_open_there(self, beta, gamma, zeta) -> None:
-        distribution = HardConcrete(beta, gamma, zeta)
-        assert abs(float((draws(distribution, distribution.threshold) > 0.5).double().mean()) - 0.5) < 0.005
-        assert float(distribution.score(torch.tensor(distribution.threshold))) == pytest.approx(0.5)
+def test_the_published_threshold() -> None:
+    # Not 0.3365, which the authors' evaluation mode has because it drops the temperature.
+    assert HardConcrete().threshold == pytest.approx(0.112, abs=5e-4)
 
 
 class TestGate:
@@ -87,9 +76,6 @@ class TestGate:
         exactly_one = float((draws(HardConcrete(zeta=zeta), 1.0) == 1).double().mean())
         # Rounding gives one now and then.
         assert exactly_one < 1e-4 if zeta == 1 else exactly_one > 0.1
-
-    def test_the_lower_end_has_mass_at_zero(self) -> None:
-        assert float((draws(HardConcrete(), -1.0) == 0).double().mean()) > 0.1
 
     def test_extreme_locations_have_finite_gradients(self) -> None:
         location = torch.tensor([-1e4, -50.0, 50.0, 1e4], requires_grad=True)

@@ -1,3 +1,4 @@
+import contextlib
 import copy
 import threading
 
@@ -106,22 +107,24 @@ class TestFindGraphEncoder:
         model = self.model_with("encoder")
         assert find_graph_encoder(model) == ("inner.encoder", model.inner.encoder)
 
-    def test_none(self) -> None:
-        with pytest.raises(ConfigurationError, match=r"Measured .* \[\]"):
-            find_graph_encoder(self.model_with())
-
-    def test_several_need_a_name(self) -> None:
+    def test_one_of_several_is_named(self) -> None:
         model = self.model_with("first", "second")
-        with pytest.raises(ConfigurationError, match=r"'inner.first', 'inner.second'.*\"encoder\""):
-            find_graph_encoder(model)
         assert find_graph_encoder(model, "inner.second")[1] is model.inner.second
 
-    def test_a_wrong_name_is_told_the_right_ones(self) -> None:
-        with pytest.raises(ConfigurationError, match=r"'gcn'.*\['inner.first'\]"):
-            find_graph_encoder(self.model_with("first"), "gcn")
+    @pytest.mark.parametrize(
+        "names, wanted, message",
+        [
+            ([], None, r"Measured .* \[\]"),
+            (["first", "second"], None, r"'inner.first', 'inner.second'.*\"encoder\""),
+            (["first"], "gcn", r"'gcn'.*\['inner.first'\]"),
+        ],
+    )
+    def test_errors_name_what_there_is(self, names, wanted, message) -> None:
+        with pytest.raises(ConfigurationError, match=message):
+            find_graph_encoder(self.model_with(*names), wanted)
 
 
-class TestStochasticLayersActive:
+class TestModesOfAPass:
     @staticmethod
     def model() -> nn.Module:
         model = nn.Sequential(
@@ -132,6 +135,7 @@ class TestStochasticLayersActive:
         ).eval()
         model[3].train()  # as a user may have left it
         model[3][0].eval()
+        model[0].bias.requires_grad_(False)
         return model
 
     def test_dropout_works_and_normalisation_keeps_its_statistics(self) -> None:
@@ -144,17 +148,23 @@ class TestStochasticLayersActive:
         assert torch.equal(model[1].running_mean, statistics[0])
         assert torch.equal(model[1].num_batches_tracked, statistics[1])
 
-    def test_flags_come_back_also_after_an_error(self) -> None:
+    def test_nothing_is_trained_in_evaluation(self) -> None:
         model = self.model()
-        before = [module.training for module in model.modules()]
-        assert len(set(before)) == 2
-        with stochastic_layers_active(model):
-            pass
-        assert [module.training for module in model.modules()] == before
-        for error in (RuntimeError, KeyboardInterrupt):
-            with pytest.raises(error), stochastic_layers_active(model):
+        with evaluating(model):
+            assert not any(module.training for module in model.modules())
+            assert not any(parameter.requires_grad for parameter in model.parameters())
+
+    @pytest.mark.parametrize("context", [stochastic_layers_active, evaluating])
+    @pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
+    def test_everything_comes_back_also_after_an_error(self, context, error) -> None:
+        model = self.model()
+        modes = [module.training for module in model.modules()]
+        gradients = [parameter.requires_grad for parameter in model.parameters()]
+        with pytest.raises(error) if error else contextlib.nullcontext(), context(model):
+            if error:
                 raise error
-            assert [module.training for module in model.modules()] == before
+        assert [module.training for module in model.modules()] == modes
+        assert [parameter.requires_grad for parameter in model.parameters()] == gradients
 
 
 def test_a_metric_is_recognised_by_its_type() -> None:
@@ -163,26 +173,6 @@ def test_a_metric_is_recognised_by_its_type() -> None:
     own = model.accuracies
     with MetricSets(model, ["masked"]).using("masked"):
         assert model.accuracies is not own and isinstance(model.accuracies, tuple)
-
-
-class TestEvaluating:
-    def test_nothing_is_trained_and_everything_comes_back(self) -> None:
-        model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5), nn.Sequential(nn.Linear(2, 2)))
-        model[2].eval()
-        model[0].bias.requires_grad_(False)
-        modes = [module.training for module in model.modules()]
-        gradients = [parameter.requires_grad for parameter in model.parameters()]
-        for error in (None, RuntimeError, KeyboardInterrupt):
-            try:
-                with evaluating(model):
-                    assert not any(module.training for module in model.modules())
-                    assert not any(parameter.requires_grad for parameter in model.parameters())
-                    if error is not None:
-                        raise error
-            except (RuntimeError, KeyboardInterrupt):
-                pass
-            assert [module.training for module in model.modules()] == modes
-            assert [parameter.requires_grad for parameter in model.parameters()] == gradients
 
 
 class TestThreads:

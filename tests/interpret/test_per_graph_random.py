@@ -4,7 +4,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from allennlp_graphmask.graph import Graph
@@ -45,7 +45,6 @@ def instances(draw_value: Any) -> OneInstance:
     return OneInstance(num_nodes, edges, draw_value(st.lists(st.integers(1, 9), min_size=1, max_size=4)))
 
 
-@settings(deadline=None)
 @given(st.lists(instances(), min_size=1, max_size=4), st.integers(0, 100), st.integers(0, 3))
 def test_the_batch_does_not_matter(batch, seed, padding):
     together = draw(batch, seed, padding)
@@ -57,7 +56,6 @@ def test_the_batch_does_not_matter(batch, seed, padding):
         first += len(one.edges)
 
 
-@settings(deadline=None)
 @given(instances(), st.randoms(use_true_random=False))
 def test_the_order_of_the_edges_does_not_matter(one, shuffler):
     order = list(range(len(one.edges)))

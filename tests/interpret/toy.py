@@ -10,7 +10,6 @@ from typing import Any, Dict, Iterable, List, Optional
 import torch
 from allennlp.common import Params
 from allennlp.data import DatasetReader, Instance, Vocabulary
-from allennlp.data.batch import Batch
 from allennlp.data.fields import LabelField, MetadataField, TensorField
 from allennlp.models import Model
 from allennlp.training.metrics import CategoricalAccuracy
@@ -21,6 +20,7 @@ from allennlp_graphmask.graph import Graph, inverse_relation, relation_names
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.masked_model import MessageRecorder
 from allennlp_graphmask.modules import GraphEncoder, SyntacticGcn, intervening
+from tests.models.building import make_batch
 
 NUM_FEATURES = 3
 NUM_CLASSES = 3
@@ -149,9 +149,7 @@ def toy_vocabulary() -> Vocabulary:
 
 
 def toy_batch(vocab: Vocabulary, seed: int = 1, count: int = 12) -> Dict[str, Any]:
-    batch = Batch(toy_instances(seed, count))
-    batch.index_instances(vocab)
-    return batch.as_tensor_dict()
+    return make_batch(toy_instances(seed, count), vocab)
 
 
 def toy_target(
@@ -230,7 +228,7 @@ def gcn_by_loops(encoder: SyntacticGcn, states: torch.Tensor, graph: Graph, gate
     """
     for number, layer in enumerate(encoder.layers):
         size = layer.output_dim
-        inverse = [name.endswith("^-1") for name in relation_names_of(encoder)]
+        inverse = [name.endswith("^-1") for name in relation_names(toy_vocabulary())]
         sums = [layer.self_messages(states)[node] for node in range(graph.num_nodes)]
         for edge in range(graph.num_edges):
             source, target = int(graph.edge_index[0, edge]), int(graph.edge_index[1, edge])
@@ -246,10 +244,6 @@ def gcn_by_loops(encoder: SyntacticGcn, states: torch.Tensor, graph: Graph, gate
             sums[target] = sums[target] + message
         states = torch.relu(torch.stack(sums))
     return states
-
-
-def relation_names_of(encoder: SyntacticGcn) -> List[str]:
-    return relation_names(toy_vocabulary())
 
 
 def frozen_copy(module: nn.Module) -> Dict[str, Any]:

@@ -45,11 +45,7 @@ def config(with_lstm: bool = True) -> Dict[str, Any]:
             "dependency_scheme": "universal_dependencies",
             "token_indexers": {
                 "tokens": {"type": "single_id", "lowercase_tokens": True},
-                "part_of_speech": {
-                    "type": "single_id",
-                    "namespace": "parts_of_speech",
-                    "feature_name": "pos_",
-                },
+                "part_of_speech": {"type": "single_id", "namespace": "parts_of_speech", "feature_name": "pos_"},
             },
         },
         "model": {
@@ -156,17 +152,6 @@ def test_logits_equal_a_model_written_out(vocabulary, instances, with_lstm: bool
         torch.testing.assert_close(logits[number, : len(words)], expected[0], rtol=1e-10, atol=1e-10)
 
 
-def test_without_a_sequence_encoder_there_are_a_linear_layer_normalisation_and_relu(vocabulary, batch):
-    model = build(vocabulary, with_lstm=False)
-    linear, norm, relu = model.projection
-    assert isinstance(linear, nn.Linear) and isinstance(norm, nn.LayerNorm) and isinstance(relu, nn.ReLU)
-    assert (linear.in_features, linear.out_features) == (9 + 4 + 1, 10)
-    states = model.encode_nodes(
-        **{name: batch[name] for name in ("tokens", "predicate_lemma", "predicate_indicator", "graph")}
-    )
-    assert states.shape == (batch["graph"].num_nodes, 10) and (states >= 0).all()
-
-
 @torch.no_grad()
 def test_the_loss_ignores_padding_and_unseen_roles(vocabulary, instances, batch):
     model = build(vocabulary)
@@ -270,15 +255,7 @@ def test_predictions_in_words(vocabulary, instances, batch):
     assert plans["predicate"] == {"index": 1, "text": "Plans", "lemma": "plans", "sense": "plans.01"}
     assert plans["arguments"] == [
         {"role": "A0", "head": 0, "text": "She", "start": 0, "end": 1, "phrase": "She", "probability": 1.0},
-        {
-            "role": "A1",
-            "head": 3,
-            "text": "Win",
-            "start": 2,
-            "end": 4,
-            "phrase": "to Win",
-            "probability": 1.0,
-        },
+        {"role": "A1", "head": 3, "text": "Win", "start": 2, "end": 4, "phrase": "to Win", "probability": 1.0},
     ]
     assert [argument["phrase"] for argument in win["arguments"]] == ["She"]
     phrases = [(argument["role"], argument["phrase"]) for argument in found["arguments"]]

@@ -7,7 +7,7 @@ from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Instance, Vocabulary
 
-from allennlp_graphmask.graph import Graph, num_relations
+from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.models import GraphClassifier
 from allennlp_graphmask.models.graph_classifier import pool_nodes
@@ -17,12 +17,7 @@ from tests.models.building import TRAINING, StockModelChecks, build_model, make_
 
 EMPTY_TEXT = {"nodes": [{"text": ""}, {"text": "Finn"}], "edges": [], "label": "sour"}
 GRAPHS = [DAN, {**FINN, "label": "sweet"}, NOBODY, EMPTY_TEXT]
-NODES = [
-    EVE,
-    FINN,
-    {"nodes": [], "edges": []},
-    {"nodes": [{"text": "plum jam", "label": "food"}], "edges": []},
-]
+NODES = [EVE, FINN, {"nodes": [], "edges": []}, {"nodes": [{"text": "plum jam", "label": "food"}], "edges": []}]
 RGCN = {"type": "rgcn", "input_dim": 6, "hidden_dim": 5, "num_layers": 2}
 GCN = {"type": "syntactic_gcn", "input_dim": 6, "hidden_dim": 5, "num_layers": 2}
 
@@ -88,13 +83,8 @@ def expected_logits(model: GraphClassifier, batch: Dict[str, Any], pooling: str)
             updated = []
             for node in range(num_nodes):
                 state = layer.self_transform(nodes[node])
-                into = [
-                    (source - first, int(relation))
-                    for source, target, relation in zip(
-                        graph.sources.tolist(), graph.targets.tolist(), graph.edge_type.tolist()
-                    )
-                    if target == first + node
-                ]
+                edges = zip(graph.sources.tolist(), graph.targets.tolist(), graph.edge_type.tolist())
+                into = [(source - first, relation) for source, target, relation in edges if target == first + node]
                 for source, relation in into:
                     same = sum(1 for _, other in into if other == relation)
                     state = state + layer.relation_transform.weight[relation][0] @ nodes[source] / same
@@ -195,13 +185,7 @@ def test_batches_of_nothing(tmp_path, classify, text_encoder) -> None:
 
 def test_pooling_and_its_gradients() -> None:
     states = torch.tensor([[-1.0, 2.0], [-3.0, 5.0], [4.0, -4.0]], dtype=torch.float64, requires_grad=True)
-    graph = Graph(
-        torch.zeros(2, 0, dtype=torch.long),
-        torch.zeros(0, dtype=torch.long),
-        torch.zeros(0, dtype=torch.long),
-        torch.tensor([2, 0, 1]),
-        3,
-    )
+    graph = Graph.disjoint_union([Graph.from_edges(num_nodes, [], []) for num_nodes in (2, 0, 1)])
     # What is negative stays so: the zeros of graphs without nodes take no part.
     assert pool_nodes(states, graph, "max").tolist() == [[-1, 5], [0, 0], [4, -4]]
     assert pool_nodes(states, graph, "mean").tolist() == [[-2, 3.5], [0, 0], [4, -4]]
@@ -211,16 +195,8 @@ def test_pooling_and_its_gradients() -> None:
 
 
 def test_metrics(tmp_path) -> None:
-    instances = read(
-        tmp_path,
-        [
-            {**FINN, "label": "a"},
-            {**FINN, "label": "a"},
-            {**FINN, "label": "b"},
-            {**FINN, "label": "unseen"},
-            FINN,
-        ],
-    )
+    labelled = [{**FINN, "label": label} for label in ("a", "a", "b", "unseen")]
+    instances = read(tmp_path, [*labelled, FINN])
     vocabulary = Vocabulary(counter={"labels": {"a": 2, "b": 1}, "tokens": {"finn": 1}})
     model = build(vocabulary)
     with torch.no_grad():
@@ -295,8 +271,3 @@ def test_reader_and_model_must_agree(tmp_path, reader, model) -> None:
     vocabulary = Vocabulary(counter={"labels": {"a": 2}, "tokens": {"finn": 1}})
     with pytest.raises(ConfigurationError, match=f'"classify" is {model!r}'):
         build(vocabulary, model)(**make_batch(instances, vocabulary))
-
-
-def test_relations_of_the_vocabulary(vocabulary) -> None:
-    # Three types and their inverses, and the two that are reserved.
-    assert num_relations(vocabulary) == 8

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from torch import nn
 
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.modules import Gate, Messages, apply_gate, intervening
@@ -32,11 +31,6 @@ def drop_all(messages: Messages) -> Gate:
 
 
 class TestIntervening:
-    def test_it_gives_the_intervention(self, encoder) -> None:
-        recorder: list = []
-        with intervening(encoder, recorder.append) as given:
-            assert given == recorder.append
-
     def test_each_layer_asks_once_in_order(self, encoder, states) -> None:
         record: list = []
         with intervening(encoder, record.append):
@@ -87,25 +81,13 @@ class TestIntervening:
             other.load_state_dict(encoder.state_dict())
             assert not torch.equal(other(states, GRAPH), encoder(states, GRAPH))
 
-    def test_an_encoder_within_another_module(self, encoder, states) -> None:
-        wrapped = nn.Sequential(nn.Identity())
-        wrapped.add_module("encoder", encoder)
-        record: list = []
-        with intervening(encoder, record.append):
-            wrapped.encoder(states, GRAPH)
-        assert len(record) == 2
-
     def test_recorders_nest_with_one_that_answers(self, encoder, states) -> None:
         outer: list = []
         inner: list = []
         with intervening(encoder, drop_all):
             expected = encoder(states, GRAPH)
         for order in ([outer.append, drop_all, inner.append], [drop_all, outer.append, inner.append]):
-            with (
-                intervening(encoder, order[0]),
-                intervening(encoder, order[1]),
-                intervening(encoder, order[2]),
-            ):
+            with intervening(encoder, order[0]), intervening(encoder, order[1]), intervening(encoder, order[2]):
                 assert torch.equal(encoder(states, GRAPH), expected)
         assert len(outer) == len(inner) == 4
         # All of them look at the same messages, which are computed once.
@@ -143,26 +125,6 @@ class TestIntervening:
         with pytest.raises(ValueError, match=rf"layer 0, whose {GRAPH.num_edges} messages need shape"):
             with intervening(encoder, lambda messages: Gate(torch.ones(shape))):
                 encoder(states, GRAPH)
-
-    def test_a_masker_does_not_become_a_part_of_the_encoder(self, encoder, states) -> None:
-        class Masker(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.scorer = nn.Linear(4, 1)
-
-            def forward(self, messages: Messages):
-                if messages.layer > 0:
-                    return None
-                return Gate(torch.sigmoid(self.scorer(messages.sources)).squeeze(-1))
-
-        masker = Masker()
-        keys, parameters = list(encoder.state_dict()), list(encoder.parameters())
-        with intervening(encoder, masker):
-            encoder(states, GRAPH).sum().backward()
-            assert list(encoder.state_dict()) == keys
-            assert [id(p) for p in encoder.parameters()] == [id(p) for p in parameters]
-            assert not any(isinstance(module, Masker) for module in encoder.modules())
-        assert masker.scorer.weight.grad is not None and masker.scorer.weight.grad.abs().sum() > 0
 
 
 class TestThreads:
@@ -248,36 +210,20 @@ class TestApplyGate:
     @pytest.mark.parametrize("kind", ["none", "one", "relation", "graph", "edge"])
     @pytest.mark.parametrize("boolean", [False, True])
     def test_against_a_loop(self, kind: str, boolean: bool) -> None:
-        shape = {
-            "none": None,
-            "one": (3,),
-            "relation": (NUM_RELATIONS, 3),
-            "graph": (GRAPH.num_graphs, 3),
-            "edge": (GRAPH.num_edges, 3),
-        }[kind]
-        replacement = None if shape is None else torch.randn(*shape, dtype=torch.float64)
+        rows_of_edges = {
+            "relation": GRAPH.edge_type.tolist(),
+            "graph": GRAPH.edge_graph.tolist(),
+            "edge": range(GRAPH.num_edges),
+        }.get(kind, [0] * GRAPH.num_edges)
+        rows = torch.randn(max(rows_of_edges) + 1, 3, dtype=torch.float64) * (kind != "none")
+        replacement = {"none": None, "one": rows[0]}.get(kind, rows)
         scale = self.scale > 0.5 if boolean else self.scale
         gate = Gate(scale, replacement, per_relation=kind == "relation", per_graph=kind == "graph")
         actual = apply_gate(self.values, gate, GRAPH)
-        for edge, relation in enumerate(GRAPH.edge_type.tolist()):
-            if replacement is None:
-                instead = torch.zeros(3, dtype=torch.float64)
-            else:
-                graph = int(GRAPH.edge_graph[edge])
-                row = {"one": slice(None), "relation": relation, "graph": graph, "edge": edge}[kind]
-                instead = replacement[row]
+        for edge, row in enumerate(rows_of_edges):
             weight = float(scale[edge])
-            torch.testing.assert_close(
-                actual[edge], weight * self.values[edge] + (1 - weight) * instead, rtol=0, atol=1e-12
-            )
-
-    def test_as_many_relations_as_edges_are_no_ambiguity(self) -> None:
-        replacement = torch.randn(GRAPH.num_edges, 3, dtype=torch.float64)
-        scale = torch.zeros(GRAPH.num_edges, dtype=torch.bool)
-        by_edge = apply_gate(self.values, Gate(scale, replacement), GRAPH)
-        by_relation = apply_gate(self.values, Gate(scale, replacement, per_relation=True), GRAPH)
-        assert torch.equal(by_edge, replacement)
-        assert torch.equal(by_relation, replacement[GRAPH.edge_type])
+            expected = weight * self.values[edge] + (1 - weight) * rows[row]
+            torch.testing.assert_close(actual[edge], expected, rtol=0, atol=1e-12)
 
     def test_no_gate(self) -> None:
         assert apply_gate(self.values, None, GRAPH) is self.values
@@ -294,13 +240,3 @@ class TestApplyGate:
         assert torch.equal(result[:3], self.values[:3]) and torch.equal(result[4:], self.values[4:])
         # A number cannot: 0 * infinity is not a number.
         assert apply_gate(values, Gate(keep.double(), replacement), GRAPH)[3].isnan().all()
-
-    def test_gradients(self) -> None:
-        scale = self.scale.clone().requires_grad_()
-        values = self.values.clone().requires_grad_()
-        for shape in ((3,), (NUM_RELATIONS, 3), (GRAPH.num_edges, 3)):
-            replacement = torch.randn(*shape, dtype=torch.float64, requires_grad=True)
-            assert torch.autograd.gradcheck(
-                lambda v, s, r: apply_gate(v, Gate(s, r, per_relation=len(r) == NUM_RELATIONS), GRAPH),
-                (values, scale, replacement),
-            )

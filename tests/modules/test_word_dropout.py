@@ -1,6 +1,5 @@
 import pytest
 import torch
-from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 
@@ -81,7 +80,3 @@ def test_wrong_configurations_are_named(vocabulary: Vocabulary) -> None:
     dropout = WordDropout(vocabulary, indexer="words").train()
     with pytest.raises(ConfigurationError, match=r"'words', but .* \['part_of_speech', 'tokens'\]"):
         dropout(text(torch.tensor([[2]])))
-
-
-def test_from_params(vocabulary: Vocabulary) -> None:
-    assert isinstance(WordDropout.from_params(Params({"alpha": 0.5}), vocab=vocabulary), WordDropout)

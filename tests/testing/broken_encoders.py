@@ -1,6 +1,6 @@
 """Graph encoders that are each wrong in one way, and the assertions that catch them."""
 
-from typing import Callable, Dict, List, Tuple, Type
+from typing import Any, Callable, Dict, List, Tuple, Type
 
 import torch
 
@@ -59,9 +59,8 @@ class DividesByTheDegree(SoundEncoder):
     """Nodes without edges become 0 / 0."""
 
     def aggregate(self, messages, graph):
-        return super().aggregate(messages, graph) / torch.bincount(graph.targets, minlength=graph.num_nodes).unsqueeze(
-            -1
-        )
+        degrees = torch.bincount(graph.targets, minlength=graph.num_nodes)
+        return super().aggregate(messages, graph) / degrees.unsqueeze(-1)
 
 
 @caught_by(testing.assert_degenerate_graphs_work, "fails on a graph without edges")
@@ -106,28 +105,16 @@ class ReturnsSinglePrecision(SoundEncoder):
         return super().forward(node_states, graph).float()
 
 
-@caught_by(testing.assert_degenerate_graphs_work, "get_output_dim")
-class HasAnotherOutputDim(SoundEncoder):
-    def get_output_dim(self) -> int:
-        return 7
+def declares_wrong_sizes(method: str, sizes: Any, assertion: Callable, pattern: str) -> None:
+    wrong = type(f"Declares{method}{sizes}", (SoundEncoder,), {method: lambda self: sizes})
+    caught_by(assertion, pattern)(wrong)
 
 
-@caught_by(testing.assert_messages_are_as_declared, r"layer 1: the messages have shape \(\d+, 6\)")
-class HasOtherMessageDims(SoundEncoder):
-    def get_message_dims(self) -> List[int]:
-        return [6, 12]
-
-
-@caught_by(testing.assert_messages_are_as_declared, "node states have shape|fails while")
-class HasOtherNodeDims(SoundEncoder):
-    def get_node_dims(self) -> List[int]:
-        return [6, 6]
-
-
-@caught_by(testing.assert_messages_are_as_declared, "declares 1 node and 2 message sizes")
-class DeclaresOneLayerOnly(SoundEncoder):
-    def get_node_dims(self) -> List[int]:
-        return [4]
+AS_DECLARED = testing.assert_messages_are_as_declared
+declares_wrong_sizes("get_output_dim", 7, testing.assert_degenerate_graphs_work, "get_output_dim")
+declares_wrong_sizes("get_message_dims", [6, 12], AS_DECLARED, "layer 1: the messages have shape .*, 6")
+declares_wrong_sizes("get_node_dims", [6, 6], AS_DECLARED, "node states have shape|fails while")
+declares_wrong_sizes("get_node_dims", [4], AS_DECLARED, "declares 1 node and 2 message sizes")
 
 
 @caught_by(testing.assert_messages_are_as_declared, r"layers \[\] in one pass")

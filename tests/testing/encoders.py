@@ -93,20 +93,16 @@ class SoundFactorisedEncoder(SoundEncoder):
                 layer, states, graph, lambda layer=layer, states=states: self.message(layer, states, graph)
             )
             gate = self.intervene(messages)
-            if (
-                gate is not None
-                and gate.replacement is not None
-                and gate.replacement.dim() == 2
-                and not gate.per_relation
-            ):
+            replacement = None if gate is None else gate.replacement
+            if replacement is not None and replacement.dim() == 2 and not gate.per_relation:
                 aggregated = self.aggregate(apply_gate(messages.values, gate, graph), graph)
             else:
                 scale = states.new_ones(graph.num_edges) if gate is None else gate.scale.to(states.dtype)
                 adjacency = self.adjacency(scale, graph)
                 aggregated = adjacency.sum(0) @ self.weights[layer](states)
                 aggregated = aggregated + adjacency.sum(2).t() @ self.relations[layer].weight
-                if gate is not None and gate.replacement is not None:
+                if replacement is not None:
                     dropped = self.adjacency(1 - scale, graph).sum(2).t()  # Shape: (num_nodes, num_relations)
-                    aggregated = aggregated + dropped @ gate.replacement.expand(NUM_RELATIONS, -1)
+                    aggregated = aggregated + dropped @ replacement.expand(NUM_RELATIONS, -1)
             node_states = self.update(layer, node_states, aggregated)
         return node_states

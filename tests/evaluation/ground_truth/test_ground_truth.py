@@ -7,12 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from allennlp_graphmask.evaluation.ground_truth import (
-    GROUND_TRUTHS,
-    is_accepted,
-    kept_messages,
-    ranks_accepted_first,
-)
+from allennlp_graphmask.evaluation.ground_truth import GROUND_TRUTHS, is_accepted, kept_messages, ranks_accepted_first
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import (
     AllEdgesInterpreter,

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from allennlp.data.batch import Batch
 
 from allennlp_graphmask.evaluation.comparison import build_metrics
 from allennlp_graphmask.evaluation.metrics import EdgeAgreement, read_truth
@@ -12,6 +11,7 @@ from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 from tests.evaluation.metrics.conftest import explain
 from tests.evaluation.metrics.test_sanity import METRICS
 from tests.interpret.toy import TOYS, toy_instances, toy_target
+from tests.models.building import make_batch
 
 INSTANCES = 20
 CONFIGS = {name: {"type": name, **settings} for name, settings in METRICS.items()}
@@ -26,9 +26,7 @@ def collate(vocab, batch_size):
         instance["metadata"].metadata["edge_truth"] = [matters, matters[::-1]]
         instance["metadata"].metadata["edge_metadata"] = [{"edge_group": "ab"[target % 2]} for _, target in edges]
     for first in range(0, INSTANCES, batch_size):
-        batch = Batch(instances[first : first + batch_size])
-        batch.index_instances(vocab)
-        yield batch.as_tensor_dict()
+        yield make_batch(instances[first : first + batch_size], vocab)
 
 
 class Rounded(LeaveOneEdgeOut):
@@ -50,11 +48,8 @@ def evaluate(vocab, kind, interpreters, batch_size):
             metrics[label](explained[0])
             controls[label](explained[0].random_control(3))
         agreement([one.attribution for one in explained])
-    found = {
-        "edge_agreement": agreement,
-        **metrics,
-        **{f"control {name}": one for name, one in controls.items()},
-    }
+    of_controls = {f"control {name}": one for name, one in controls.items()}
+    found = {"edge_agreement": agreement, **metrics, **of_controls}
     return {(label, *key): value for label, metric in found.items() for key, value in metric.per_instance().items()}
 
 

@@ -7,13 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from allennlp_graphmask.evaluation.metrics import (
-    EdgeAgreement,
-    EdgeKept,
-    EdgeTruth,
-    MetricKey,
-    consensus_mask,
-)
+from allennlp_graphmask.evaluation.metrics import EdgeAgreement, EdgeKept, EdgeTruth, MetricKey, consensus_mask
 from allennlp_graphmask.graph import Graph
 from tests.evaluation.metrics.graphs import batches, build_attribution, build_graph, flatten, without_model
 
@@ -57,11 +51,7 @@ def test_agreement_by_definition(drawn):
     metric(attributions)
     actual = metric.totals()
     types = graph.edge_type.tolist()
-    parts = [
-        MetricKey("", layer=None),
-        MetricKey("", layer=0),
-        *(MetricKey("", relation=name) for name in "abc"),
-    ]
+    parts = [MetricKey("", layer=None), MetricKey("", layer=0), *(MetricKey("", relation=name) for name in "abc")]
     for part in parts:
         kappa, jaccard = part._replace(quantity="kappa"), part._replace(quantity="jaccard")
         messages = [

@@ -164,12 +164,8 @@ def test_metrics_that_call_the_interpreter_need_it(metric, tagger):
 def test_what_every_metric_declares_and_leaves_alone(name, explained):
     metric = build(name)
     # Without what an earlier metric may have computed.
-    fresh = AttributionEvaluation(
-        explained.masked_model,
-        explained.unmasked.batch,
-        explained.attribution,
-        interpreter=explained.interpreter,
-    )
+    inputs = explained.masked_model, explained.unmasked.batch, explained.attribution
+    fresh = AttributionEvaluation(*inputs, interpreter=explained.interpreter)
 
     def predict():
         with torch.no_grad():
@@ -215,22 +211,13 @@ def test_random_controls(explained):
 
 def test_random_controls_of_replacements_for_each_graph(explained):
     graph, attribution = explained.graph, explained.attribution
-    rows = [
-        torch.randn(graph.num_graphs, replacement.size(-1), dtype=replacement.dtype)
-        for replacement in attribution.replacements
-    ]
+    rows = [torch.randn(graph.num_graphs, len(replacement)) for replacement in attribution.replacements]
     dropped = [torch.zeros_like(kept) for kept in attribution.kept]
     scores = [torch.rand(graph.num_edges) for _ in dropped]
     outputs = []
     for replacements, per_graph in ((rows, True), ([layer[graph.edge_graph] for layer in rows], False)):
-        one = EdgeAttribution(
-            graph,
-            scores,
-            dropped,
-            attribution.relation_names,
-            replacements=replacements,
-            replacements_per_graph=per_graph,
-        )
+        settings = {"replacements": replacements, "replacements_per_graph": per_graph}
+        one = EdgeAttribution(graph, scores, dropped, attribution.relation_names, **settings)
         control = AttributionEvaluation(explained.masked_model, explained.unmasked, one).random_control(0)
         outputs.append(control.kept_output["logits"])
     # Everything is replaced: shuffling changes nothing, and a row for each graph is the same as one for each edge.

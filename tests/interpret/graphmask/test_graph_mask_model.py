@@ -9,10 +9,10 @@ import pytest
 import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
-from allennlp.data.batch import Batch
 
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from tests.interpret.toy import (
+    ToyClassifier,
     in_training,
     same_state,
     spread_gates,
@@ -20,13 +20,8 @@ from tests.interpret.toy import (
     toy_graphmask,
     toy_instances,
     toy_target,
-    toy_vocabulary,
 )
-
-
-@pytest.fixture(scope="module")
-def vocab():
-    return toy_vocabulary()
+from tests.models.building import make_batch
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +220,7 @@ class TestPredictions:
         assert any(result["changed"] for result in together)
 
 
-class EncodesTwice(type(toy_target("classifier", toy_vocabulary()))):  # type: ignore[misc]
+class EncodesTwice(ToyClassifier):
     def forward(self, **batch):
         super().forward(**batch)
         return super().forward(**batch)
@@ -254,10 +249,8 @@ def test_labels_are_not_needed(vocab) -> None:
     instances = toy_instances(1, 3)
     for instance in instances:
         del instance.fields["tags"], instance.fields["label"]
-    batch = Batch(instances)
-    batch.index_instances(vocab)
     model = spread_gates(toy_graphmask("tagger", vocab), toy_batch(vocab))
-    output, metrics = evaluated(model, [batch.as_tensor_dict()])
+    output, metrics = evaluated(model, [make_batch(instances, vocab)])
     assert output[0]["attribution"].num_layers == 2 and metrics["original_accuracy"] == 0
 
 

@@ -8,24 +8,18 @@ import torch
 from allennlp.common import Lazy, Params
 from allennlp.models import Model
 
-from allennlp_graphmask.graph import num_relations
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.maskers import BilinearMasker, EdgewiseMasker, Masker
 from allennlp_graphmask.modules import GraphEncoder
 from allennlp_graphmask.testing import assert_no_side_effects
 from tests.interpret.graphmask.training import graphmask_config, target_config, train
-from tests.interpret.toy import ToyTagger, in_training, toy_batch, toy_vocabulary
+from tests.interpret.toy import ToyTagger, in_training, toy_batch
 
 ENCODERS: Dict[str, Dict[str, Any]] = {
     "entity_gcn": {"type": "entity_gcn", "input_dim": 6, "num_layers": 2},
     "rgcn": {"type": "rgcn", "input_dim": 6, "hidden_dim": 5, "num_bases": 2},
 }
 MASKERS = {"bilinear": BilinearMasker, "edgewise": EdgewiseMasker}
-
-
-@pytest.fixture(scope="module")
-def vocab():
-    return toy_vocabulary()
 
 
 def graph_mask(vocab, encoder: str, masker: str, aggregation: str) -> GraphMask:
@@ -99,11 +93,6 @@ def test_the_bilinear_masker_on_the_dense_way_asks_for_no_messages(vocab, monkey
     monkeypatch.setattr(f"{module}._messages_of_rows", must_not_be_called)
     monkeypatch.setattr(f"{module}._messages_of_pairs", must_not_be_called)
     model(**double(toy_batch(vocab)))["loss"].backward()
-
-
-def test_the_masker_knows_the_relations_of_the_vocabulary(vocab) -> None:
-    masker = graph_mask(vocab, "rgcn", "bilinear", "auto").masker
-    assert [gate.relation_bias.numel() for gate in masker.gates] == [num_relations(vocab)] * 2
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))

@@ -14,20 +14,19 @@ from allennlp_graphmask.interpret.graphmask.target import (
 )
 
 
-class TestVocabulary:
-    def test_differences_are_named_with_the_mend(self) -> None:
-        ours, theirs = Vocabulary(), Vocabulary()
-        ours.add_token_to_namespace("same", "tokens")
-        theirs.add_token_to_namespace("same", "tokens")
+def test_differences_of_vocabularies_are_named_with_what_to_do() -> None:
+    ours, theirs = Vocabulary(), Vocabulary()
+    ours.add_token_to_namespace("same", "tokens")
+    theirs.add_token_to_namespace("same", "tokens")
+    check_same_vocabulary(ours, theirs, "model.tar.gz")
+    ours.add_token_to_namespace("a", "edge_labels")
+    theirs.add_token_to_namespace("b", "edge_labels")
+    theirs.add_token_to_namespace("x", "role_labels")
+    with pytest.raises(ConfigurationError) as raised:
         check_same_vocabulary(ours, theirs, "model.tar.gz")
-        ours.add_token_to_namespace("a", "edge_labels")
-        theirs.add_token_to_namespace("b", "edge_labels")
-        theirs.add_token_to_namespace("x", "role_labels")
-        with pytest.raises(ConfigurationError) as raised:
-            check_same_vocabulary(ours, theirs, "model.tar.gz")
-        message = str(raised.value)
-        assert "'edge_labels', 'role_labels'" in message and "'tokens'" not in message
-        assert '"vocabulary": {"type": "from_files", "directory": "model.tar.gz"}' in message
+    message = str(raised.value)
+    assert "'edge_labels', 'role_labels'" in message and "'tokens'" not in message
+    assert '"vocabulary": {"type": "from_files", "directory": "model.tar.gz"}' in message
 
 
 def write_archive(folder: Path, model_config: dict, packed: bool) -> str:
@@ -59,20 +58,17 @@ class TestTargetConfig:
         with pytest.raises(ConfigurationError, match="first' names itself"):
             resolve_target_config({"type": "from_archive", "archive_file": first})
 
-    @pytest.mark.parametrize("content", [None, b"no archive"])
+    @pytest.mark.parametrize("content", [None, b"no archive", "{broken"])
     def test_what_is_no_archive(self, tmp_path, content) -> None:
         path = tmp_path / "model.tar.gz"
-        if content is None:
-            path.mkdir()
-        else:
+        if isinstance(content, bytes):
             path.write_bytes(content)
+        else:
+            path.mkdir()
+            if content is not None:
+                (path / "config.json").write_text(content)
         with pytest.raises(ConfigurationError, match="Could not read the model's config from the archive"):
             archived_model_config(str(path))
-
-    def test_a_config_that_is_no_json(self, tmp_path) -> None:
-        (tmp_path / "config.json").write_text("{broken")
-        with pytest.raises(ConfigurationError, match="Could not read the model's config from the archive"):
-            archived_model_config(str(tmp_path))
 
     def test_a_missing_archive(self, tmp_path) -> None:
         path = str(tmp_path / "gone.tar.gz")

@@ -7,19 +7,7 @@ from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.interpret.graphmask import GraphMask, GraphMaskCallback
 from tests.interpret.graphmask.training import graphmask_config, target_config, train
-from tests.interpret.toy import toy_graphmask, toy_target, toy_vocabulary
-
-
-@pytest.fixture(scope="module")
-def vocab():
-    return toy_vocabulary()
-
-
-@pytest.fixture(scope="module")
-def target(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("target") / "run"
-    train(target_config(), folder)
-    return folder / "model.tar.gz"
+from tests.interpret.toy import toy_graphmask, toy_target
 
 
 def trainer_of(model, num_epochs: int = 10, patience=None, validation=True, distributed=False) -> SimpleNamespace:
@@ -43,35 +31,36 @@ def diagnosed(callback: GraphMaskCallback, model: GraphMask, **metrics: float) -
     return [message.split(":")[0] for message in callback._diagnose(model, metrics)]
 
 
+def kept(*shares: float, of: str = "validation") -> dict:
+    """What an epoch reports when the layers keep these shares."""
+    return {f"{of}_kept": sum(shares) / len(shares), **{f"{of}_kept_layer_{n}": s for n, s in enumerate(shares)}}
+
+
 class TestCollapse:
     def test_it_is_named(self, vocab) -> None:
         model = toy_graphmask("tagger", vocab)
-        metrics = {"validation_kept": 0.0, "validation_kept_layer_0": 0.0, "validation_kept_layer_1": 0.0005}
-        (message,) = started(model)._diagnose(model, metrics)
+        (message,) = started(model)._diagnose(model, kept(0.0, 0.0005))
         assert message.startswith("Collapsed: the enabled layers keep 0.05%") and "initial_multiplier" in message
         assert "at its bound" not in message
         with torch.no_grad():
             model.lagrangian.multiplier.fill_(30.0)
-        assert "at its bound" in started(model)._diagnose(model, metrics)[0]
+        assert "at its bound" in started(model)._diagnose(model, kept(0.0, 0.0005))[0]
 
-    def test_one_layer_that_keeps_something_is_none(self, vocab) -> None:
-        model = toy_graphmask("tagger", vocab)
-        metrics = {"validation_kept": 0.1, "validation_kept_layer_0": 0.0, "validation_kept_layer_1": 0.2}
-        assert diagnosed(started(model), model, **metrics) == []
-
-    def test_only_enabled_layers_count(self, vocab) -> None:
-        model = toy_graphmask("tagger", vocab, epochs_per_layer=1)
-        metrics = {"validation_kept": 0.5, "validation_kept_layer_0": 1.0, "validation_kept_layer_1": 0.0}
-        assert diagnosed(started(model), model, **metrics) == ["Collapsed"]
-
-    def test_training_metrics_do_without_validation(self, vocab) -> None:
-        model = toy_graphmask("tagger", vocab)
-        metrics = {"training_kept": 0.0, "training_kept_layer_0": 0.0, "training_kept_layer_1": 0.0}
-        assert diagnosed(started(model), model, **metrics) == ["Collapsed"]
+    @pytest.mark.parametrize(
+        "epochs_per_layer, metrics, expected",
+        [
+            (None, kept(0.0, 0.2), []),  # one layer that keeps something
+            (1, kept(1.0, 0.0), ["Collapsed"]),  # only the top layer is enabled
+            (None, kept(0.0, 0.0, of="training"), ["Collapsed"]),  # without validation
+        ],
+    )
+    def test_where_it_is_seen(self, vocab, epochs_per_layer, metrics, expected) -> None:
+        model = toy_graphmask("tagger", vocab, epochs_per_layer=epochs_per_layer)
+        assert diagnosed(started(model), model, **metrics) == expected
 
 
 class TestStuckOpen:
-    OPEN = {"validation_kept": 0.8, "validation_kept_layer_0": 0.6, "validation_kept_layer_1": 1.0}
+    OPEN = kept(0.6, 1.0)
 
     def test_it_is_named_in_the_second_epoch(self, vocab) -> None:
         model = toy_graphmask("tagger", vocab)
@@ -80,18 +69,17 @@ class TestStuckOpen:
         (message,) = callback._diagnose(model, self.OPEN)
         assert message.startswith("Stuck open: layer 1 has kept all of its messages for 2 epochs")
 
-    def test_an_epoch_that_closes_something_ends_it(self, vocab) -> None:
-        model = toy_graphmask("tagger", vocab)
+    @pytest.mark.parametrize(
+        "epochs_per_layer, epochs",
+        [
+            (None, [OPEN, kept(0.6, 0.9), OPEN]),  # an epoch that closes something ends it
+            (1, [kept(1.0, 0.6)] * 3),  # layers not enabled are not stuck
+        ],
+    )
+    def test_where_nothing_is_stuck(self, vocab, epochs_per_layer, epochs) -> None:
+        model = toy_graphmask("tagger", vocab, epochs_per_layer=epochs_per_layer)
         callback = started(model)
-        diagnosed(callback, model, **self.OPEN)
-        diagnosed(callback, model, **{**self.OPEN, "validation_kept_layer_1": 0.9})
-        assert diagnosed(callback, model, **self.OPEN) == []
-
-    def test_layers_not_enabled_are_not_stuck(self, vocab) -> None:
-        model = toy_graphmask("tagger", vocab, epochs_per_layer=1)
-        callback = started(model)
-        metrics = {"validation_kept": 0.8, "validation_kept_layer_0": 1.0, "validation_kept_layer_1": 0.6}
-        assert [diagnosed(callback, model, **metrics) for _ in range(3)] == [[], [], []]
+        assert [diagnosed(callback, model, **metrics) for metrics in epochs] == [[], [], []]
 
     def test_it_is_remembered_over_a_recovery(self, vocab) -> None:
         model = toy_graphmask("tagger", vocab)
@@ -105,7 +93,7 @@ class TestStuckOpen:
 
 
 class TestFloor:
-    HEALTHY = {"validation_kept": 0.5, "validation_kept_layer_0": 0.5, "validation_kept_layer_1": 0.5}
+    HEALTHY = kept(0.5, 0.5)
 
     def test_a_floor_above_the_allowance_is_named(self, vocab) -> None:
         model = toy_graphmask("tagger", vocab, allowance=0.05)
@@ -120,20 +108,14 @@ class TestFloor:
         assert len(messages) == 1 and messages[0].startswith("With all gates open")
 
 
-class TestRandomState:
-    def test_it_goes_on_from_a_checkpoint(self, vocab) -> None:
-        callback = started(toy_graphmask("tagger", vocab))
-        with torch.random.fork_rng():
-            state = callback.state_dict()
-            expected = torch.rand(5)
-            torch.manual_seed(77)
-            callback.load_state_dict(state)
-            assert torch.equal(torch.rand(5), expected)
-
-    def test_its_state_is_safe_to_read(self, vocab, tmp_path) -> None:
-        callback = started(toy_graphmask("tagger", vocab))
+def test_the_random_state_goes_on_from_a_checkpoint_that_is_safe_to_read(vocab, tmp_path) -> None:
+    callback = started(toy_graphmask("tagger", vocab))
+    with torch.random.fork_rng():
         torch.save(callback.state_dict(), tmp_path / "state")
-        assert set(torch.load(tmp_path / "state", weights_only=True)) >= {"random_state", "epochs_open"}
+        expected = torch.rand(5)
+        torch.manual_seed(77)
+        callback.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
+        assert torch.equal(torch.rand(5), expected)
 
 
 class TestErrors:

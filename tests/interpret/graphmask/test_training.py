@@ -30,13 +30,6 @@ def read_state(path: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("target") / "run"
-    train(target_config(), folder)
-    return folder / "model.tar.gz"
-
-
-@pytest.fixture(scope="module")
 def trained(tmp_path_factory, target) -> Path:
     """The folder of an uninterrupted run. Its target's folder is deleted: the archive is enough."""
     own = tmp_path_factory.mktemp("own_target")

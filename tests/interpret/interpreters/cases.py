@@ -1,15 +1,12 @@
-"""What the tests of several interpreters share: models to explain, and what must hold for all that work on whole batches."""
+"""What the tests of several interpreters share: models to explain, and an optimiser written out."""
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict, List
 
 import torch
 from allennlp.data import Vocabulary
-from allennlp.data.batch import Batch
 
-from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
-from allennlp_graphmask.interpret.interpreters import Interpreter
-from allennlp_graphmask.interpret.masked_model import MaskedModel
-from tests.interpret.toy import ToyModel, toy_instances, toy_target
+from tests.interpret.toy import ToyModel, toy_target
+from tests.models.building import make_batch
 
 #: Models on encoders that aggregate edge by edge and as matrix products: the kind, and the settings of `toy_target`.
 TARGETS: Dict[str, Any] = {
@@ -41,28 +38,22 @@ def target_of(name: str, vocab: Vocabulary) -> ToyModel:
 
 
 def batch_of(instances: List[Any], vocab: Vocabulary, dtype: torch.dtype = torch.float) -> Dict[str, Any]:
-    batch = Batch(instances)
-    batch.index_instances(vocab)
-    tensors: Dict[str, Any] = batch.as_tensor_dict()
+    tensors = make_batch(instances, vocab)
     tensors["features"] = tensors["features"].to(dtype)
     return tensors
 
 
-def assert_graphs_are_explained_apart(
-    make: Callable[[], Interpreter], name: str, vocab: Vocabulary, *, tolerance: float = 1e-8
-) -> None:
-    """Asserts, in double precision, that what is said of a graph does not depend on what else is in its batch."""
-    masked_model = MaskedModel(target_of(name, vocab).double())
-    instances = toy_instances(seed=3, count=5)
-    together = make().interpret(masked_model, batch_of(instances, vocab, torch.double)).split()
-    assert len(together) == len(instances)
-    for instance, of_batch in zip(instances, together):
-        alone = make().interpret(masked_model, batch_of([instance], vocab, torch.double))
-        for layer in range(alone.num_layers):
-            torch.testing.assert_close(of_batch.scores[layer], alone.scores[layer], atol=tolerance, rtol=tolerance)
-            assert torch.equal(of_batch.kept[layer], alone.kept[layer])
+class AdamByHand:
+    """The direction of each step, as the paper of Adam has it (Kingma and Ba, 2015, algorithm 1)."""
 
+    def __init__(self) -> None:
+        self.step = 0
+        self.first: Any = 0.0
+        self.second: Any = 0.0
 
-def sums_of_instances(attribution: EdgeAttribution) -> List[float]:
-    """For each instance the sum of its scores, all layers together."""
-    return [float(torch.stack(part.scores).double().sum()) for part in attribution.split()]
+    def direction(self, gradient: torch.Tensor) -> torch.Tensor:
+        self.step += 1
+        self.first = 0.9 * self.first + 0.1 * gradient
+        self.second = 0.999 * self.second + 0.001 * gradient**2
+        first, second = self.first / (1 - 0.9**self.step), self.second / (1 - 0.999**self.step)
+        return first / (second.sqrt() + 1e-8)

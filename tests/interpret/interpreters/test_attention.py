@@ -7,12 +7,7 @@ from allennlp_graphmask.interpret.interpreters import AttentionInterpreter, Inte
 from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.modules import GraphAttention
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
-from tests.interpret.toy import TOYS, recorded_layers, toy_batch, toy_target, toy_vocabulary
-
-
-@pytest.fixture(scope="module")
-def vocab():
-    return toy_vocabulary()
+from tests.interpret.toy import TOYS, recorded_layers, toy_batch, toy_target
 
 
 def attentive_target(kind, vocab, **options):

@@ -4,26 +4,19 @@ import pytest
 import torch
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
-from allennlp.data.batch import Batch
 
 from allennlp_graphmask.data.fields import GraphField
 from allennlp_graphmask.interpret.divergences import Kl, changed_predictions
 from allennlp_graphmask.interpret.interpreters import ErasureSearch, Interpreter
 from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
-from tests.interpret.toy import TOYS, gcn_by_loops, toy_instances, toy_target, toy_vocabulary
-
-
-@pytest.fixture(scope="module")
-def vocab():
-    return toy_vocabulary()
+from tests.interpret.toy import TOYS, gcn_by_loops, toy_instances, toy_target
+from tests.models.building import make_batch
 
 
 def small_batch(vocab, most_edges=4, count=5, seed=2):
     instances = [one for one in toy_instances(seed, 60) if len(one["graph"].edges) <= most_edges][:count]
-    batch = Batch(instances)
-    batch.index_instances(vocab)
-    return batch.as_tensor_dict()
+    return make_batch(instances, vocab)
 
 
 @pytest.mark.parametrize("kind", sorted(TOYS))
@@ -90,18 +83,15 @@ def test_ties_go_to_the_first(vocab):
     """Of two equal edges the first is kept, if one of them is enough."""
     target = toy_target("tagger", vocab)
     instance = toy_instances()[0]
-    graph = GraphField(instance["graph"].num_nodes, [(0, 1), (0, 1)], ["a", "a"])
-    instance.fields["graph"] = graph
-    batch = Batch([instance])
-    batch.index_instances(vocab)
-    masked_model = MaskedModel(target)
-    found = ErasureSearch().minimum_sets(masked_model, batch.as_tensor_dict())[0]
+    instance.fields["graph"] = GraphField(instance["graph"].num_nodes, [(0, 1), (0, 1)], ["a", "a"])
+    batch, masked_model = make_batch([instance], vocab), MaskedModel(target)
+    found = ErasureSearch().minimum_sets(masked_model, batch)[0]
     for one in found:
         # Swapping the two edges makes another minimum set of equal divergence.
         swapped = frozenset((layer, 1 - edge) for layer, edge in one.messages)
         twin = next(other for other in found if other.messages == swapped)
         assert twin.divergence == pytest.approx(one.divergence, abs=1e-6)
-    attribution = ErasureSearch().interpret(masked_model, batch.as_tensor_dict())
+    attribution = ErasureSearch().interpret(masked_model, batch)
     kept = {(layer, edge) for layer in range(2) for edge in range(2) if attribution.kept[layer][edge]}
     least = min(one.divergence for one in found)
     equals = [sorted(one.messages) for one in found if one.divergence <= least + 1e-6]
@@ -117,9 +107,6 @@ def test_large_graphs_are_refused_before_the_search(vocab, monkeypatch):
 
 
 def test_a_batch_without_edges(vocab):
-    instances = [one for one in toy_instances(2, 60) if not one["graph"].edges][:2]
-    batch = Batch(instances)
-    batch.index_instances(vocab)
-    masked_model = MaskedModel(toy_target("tagger", vocab))
-    found = ErasureSearch().minimum_sets(masked_model, batch.as_tensor_dict())
+    batch = small_batch(vocab, most_edges=0, count=2)
+    found = ErasureSearch().minimum_sets(MaskedModel(toy_target("tagger", vocab)), batch)
     assert [[one.messages for one in sets] for sets in found] == [[frozenset()], [frozenset()]]

@@ -5,65 +5,14 @@ from typing import Any, List
 
 import pytest
 import torch
-from allennlp.common import Params
 from torch import nn
 
 from allennlp_graphmask.interpret.divergences import PredictionNll
-from allennlp_graphmask.interpret.interpreters import GnnExplainer, Interpreter
+from allennlp_graphmask.interpret.interpreters import GnnExplainer
 from allennlp_graphmask.interpret.masked_model import MaskedModel
-from allennlp_graphmask.modules.graph_encoders import relational_graph_encoder
 from allennlp_graphmask.modules.intervention import Gate
-from allennlp_graphmask.testing.interpreter import assert_is_interpreter
-from tests.interpret.interpreters.cases import (
-    TARGETS,
-    assert_graphs_are_explained_apart,
-    batch_of,
-    target_of,
-)
-from tests.interpret.toy import toy_batch, toy_instances, toy_target, toy_vocabulary
-
-
-@pytest.fixture(scope="module")
-def vocab():
-    return toy_vocabulary()
-
-
-@pytest.mark.parametrize("target", sorted(TARGETS))
-def test_it_is_an_interpreter(target, vocab):
-    def make() -> Interpreter:
-        return Interpreter.from_params(Params({"type": "gnn_explainer", "num_epochs": 5}))
-
-    assert_is_interpreter(make, MaskedModel(target_of(target, vocab)), toy_batch(vocab, count=5))
-
-
-@pytest.mark.parametrize("target", sorted(TARGETS))
-@pytest.mark.parametrize("reduction", ["sum", "mean"])
-def test_graphs_are_explained_apart(reduction, target, vocab):
-    assert_graphs_are_explained_apart(
-        lambda: GnnExplainer(num_epochs=20, size_reduction=reduction, size_coefficient=0.1), target, vocab
-    )
-
-
-def test_predictors_run_without_gradients(vocab):
-    masked_model, batch = MaskedModel(target_of("tagger", vocab)), toy_batch(vocab, count=3)
-    with torch.no_grad():
-        short, longer = (GnnExplainer(num_epochs=epochs).interpret(masked_model, batch) for epochs in (0, 3))
-    assert not torch.equal(short.scores[0], longer.scores[0])
-
-
-@pytest.mark.parametrize("target", ["rgcn, dense", "entity_gcn, dense"])
-def test_the_dense_path_needs_no_edge_lists(target, vocab, monkeypatch):
-    def fail(*_: Any) -> None:
-        raise AssertionError("A vector for each edge was asked for.")
-
-    for function in ("_messages_of_pairs", "_messages_of_rows", "_add_up_edges"):
-        monkeypatch.setattr(relational_graph_encoder, function, fail)
-    GnnExplainer(num_epochs=2).interpret(MaskedModel(target_of(target, vocab)), toy_batch(vocab, count=3))
-
-
-def test_a_batch_without_edges(vocab):
-    batch = batch_of([toy_instances()[3]], vocab)
-    assert GnnExplainer(num_epochs=2).interpret(MaskedModel(target_of("tagger", vocab)), batch).split()
+from tests.interpret.interpreters.cases import TARGETS, AdamByHand, batch_of, target_of
+from tests.interpret.toy import toy_batch, toy_instances, toy_target
 
 
 def test_gates_start_as_in_the_authors_code(vocab):
@@ -84,12 +33,12 @@ def test_gates_start_as_in_the_authors_code(vocab):
 
 
 def by_hand(interpreter: GnnExplainer, masked_model: MaskedModel, batch: Any) -> List[torch.Tensor]:
-    """One instance, from a constant start, with the loss as it is written in the paper and Adam as in its own paper."""
+    """One instance, from a constant start, with the loss as it is written in the paper."""
     num_edges, num_layers = batch["graph"].num_edges, masked_model.encoder.num_layers
     unmasked = masked_model.unmasked(batch, "unreported")
     logits = torch.full((num_layers, num_edges), interpreter.initial_mean, dtype=torch.double)
-    first, second = torch.zeros_like(logits), torch.zeros_like(logits)
-    for step in range(1, interpreter.num_epochs + 1):
+    adam = AdamByHand()
+    for _ in range(interpreter.num_epochs):
         logits.requires_grad_()
         gates = 1 / (1 + torch.exp(-logits))
         masked = masked_model.masked(unmasked, [Gate(layer) for layer in gates], "unreported")
@@ -98,10 +47,7 @@ def by_hand(interpreter: GnnExplainer, masked_model: MaskedModel, batch: Any) ->
         entropy = -(gates * gates.log() + (1 - gates) * (1 - gates).log()).mean()
         loss = loss + interpreter.size_coefficient * size + interpreter.entropy_coefficient * entropy
         (gradient,) = torch.autograd.grad(loss, logits)
-        first = 0.9 * first + 0.1 * gradient
-        second = 0.999 * second + 0.001 * gradient**2
-        corrected = first / (1 - 0.9**step), second / (1 - 0.999**step)
-        logits = logits.detach() - interpreter.learning_rate * corrected[0] / (corrected[1].sqrt() + 1e-8)
+        logits = logits.detach() - interpreter.learning_rate * adam.direction(gradient)
     return list(torch.sigmoid(logits))
 
 

@@ -10,7 +10,6 @@ from allennlp.common.checks import ConfigurationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.divergences import Kl
 from allennlp_graphmask.interpret.interpreters import (
     AllEdgesInterpreter,
@@ -24,21 +23,8 @@ from allennlp_graphmask.interpret.interpreters import (
 from allennlp_graphmask.interpret.masked_model import LayerGates, MaskedModel
 from allennlp_graphmask.modules.intervention import Gate, intervening
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
-from tests.interpret.toy import TOYS, toy_batch, toy_graphmask, toy_target, toy_vocabulary
-
-
-@pytest.fixture(scope="module")
-def vocab():
-    return toy_vocabulary()
-
-
-@pytest.mark.parametrize("kind", sorted(TOYS))
-@pytest.mark.parametrize("name", ["random", "all_edges", "leave_one_edge_out"])
-def test_every_interpreter(name, kind, vocab):
-    masked_model = MaskedModel(toy_target(kind, vocab))
-    assert_is_interpreter(
-        lambda: Interpreter.from_params(Params({"type": name})), masked_model, toy_batch(vocab, count=5)
-    )
+from tests.evaluation.metrics.graphs import build_graph
+from tests.interpret.toy import TOYS, toy_batch, toy_graphmask, toy_target
 
 
 @pytest.mark.parametrize("kind", sorted(TOYS))
@@ -128,20 +114,9 @@ def test_highest_share_is_that_of_each_graph(data):
     num_layers = data.draw(st.integers(1, 3))
     share = data.draw(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.9, 1.0]))
     owner = data.draw(st.permutations([graph for graph, size in enumerate(sizes) for _ in range(size)]))
-    values = data.draw(
-        st.lists(
-            st.lists(st.integers(0, 4), min_size=len(owner), max_size=len(owner)),
-            min_size=num_layers,
-            max_size=num_layers,
-        )
-    )
-    graph = Graph(
-        edge_index=torch.zeros(2, len(owner), dtype=torch.long),
-        edge_type=torch.zeros(len(owner), dtype=torch.long),
-        edge_graph=torch.tensor(owner, dtype=torch.long),
-        nodes_per_graph=torch.ones(len(sizes), dtype=torch.long),
-        num_nodes=len(sizes),
-    )
+    layer = st.lists(st.integers(0, 4), min_size=len(owner), max_size=len(owner))
+    values = [data.draw(layer) for _ in range(num_layers)]
+    graph = build_graph(owner, len(sizes))
     kept = top_fraction_mask([torch.tensor(layer, dtype=torch.float) for layer in values], share, graph)
     for number, size in enumerate(sizes):
         messages = [

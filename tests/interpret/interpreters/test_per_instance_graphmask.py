@@ -2,77 +2,24 @@
 
 import itertools
 import math
-from typing import Any
+from typing import Any, List
 
 import pytest
 import torch
-from allennlp.common import Params
 
-from allennlp_graphmask.interpret.divergences import PredictionNll, SaturatingKl
+from allennlp_graphmask.interpret.divergences import Divergence, PredictionNll, SaturatingKl
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete
-from allennlp_graphmask.interpret.interpreters import Interpreter, PerInstanceGraphMask
+from allennlp_graphmask.interpret.interpreters import PerInstanceGraphMask
 from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
-from allennlp_graphmask.modules.graph_encoders import relational_graph_encoder
 from allennlp_graphmask.modules.intervention import Gate
-from allennlp_graphmask.testing.interpreter import assert_is_interpreter
-from tests.interpret.interpreters.cases import (
-    TARGETS,
-    assert_graphs_are_explained_apart,
-    batch_of,
-    target_of,
-)
-from tests.interpret.toy import toy_batch, toy_instances, toy_target, toy_vocabulary
+from tests.interpret.interpreters.cases import TARGETS, AdamByHand, batch_of, target_of
+from tests.interpret.toy import toy_batch, toy_instances, toy_target
 
 
-@pytest.fixture(scope="module")
-def vocab():
-    return toy_vocabulary()
-
-
-@pytest.mark.parametrize("target", sorted(TARGETS))
-@pytest.mark.parametrize("learn_baselines", [True, False])
-def test_it_is_an_interpreter(learn_baselines, target, vocab):
-    settings = {
-        "type": "graphmask_per_instance",
-        "num_steps": 12,
-        "learning_rate": 0.5,
-        "learn_baselines": learn_baselines,
-    }
-    assert_is_interpreter(
-        lambda: Interpreter.from_params(Params(dict(settings))),
-        MaskedModel(target_of(target, vocab)),
-        toy_batch(vocab, count=5),
-    )
-
-
-@pytest.mark.parametrize("target", sorted(TARGETS))
-@pytest.mark.parametrize("gates", ["soft", "straight_through"])
-def test_graphs_are_explained_apart(gates, target, vocab):
-    """Among other things, each has a multiplier and a baseline of its own."""
-    assert_graphs_are_explained_apart(
-        lambda: PerInstanceGraphMask(num_steps=25, learning_rate=0.4, gates=gates), target, vocab
-    )
-
-
-def test_a_batch_without_edges(vocab):
-    batch = batch_of([toy_instances()[3]], vocab)
-    masked_model = MaskedModel(target_of("tagger", vocab))
-    assert PerInstanceGraphMask(num_steps=2).interpret(masked_model, batch).split()
-
-
-@pytest.mark.parametrize("target", ["rgcn, dense", "entity_gcn, dense"])
-def test_the_dense_path_needs_no_edge_lists(target, vocab, monkeypatch):
-    """Also of several graphs, each with a vector of its own for what is dropped."""
-
-    def fail(*_: Any) -> None:
-        raise AssertionError("A vector for each edge was asked for.")
-
-    for function in ("_messages_of_pairs", "_messages_of_rows", "_add_up_edges"):
-        monkeypatch.setattr(relational_graph_encoder, function, fail)
-    masked_model, batch = MaskedModel(target_of(target, vocab)), toy_batch(vocab, count=3)
-    attribution = PerInstanceGraphMask(num_steps=12, learning_rate=0.5).interpret(masked_model, batch)
-    assert attribution.kept_share() < 1
+@torch.no_grad()
+def divergence_of(masked_model: MaskedModel, unmasked: Any, divergence: Divergence, gates: List[Any]) -> torch.Tensor:
+    return masked_model.divergence(divergence, unmasked.output, masked_model.masked(unmasked, gates, "unreported"))
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
@@ -81,11 +28,8 @@ def test_the_allowance_holds_for_each_instance(learn_baselines, target, vocab):
     masked_model, batch = MaskedModel(target_of(target, vocab)), toy_batch(vocab, count=16)
     interpreter = PerInstanceGraphMask(num_steps=60, learning_rate=0.3, allowance=0.04, learn_baselines=learn_baselines)
     attribution = interpreter.interpret(masked_model, batch)
-    with torch.no_grad():
-        unmasked = masked_model.unmasked(batch, "unreported")
-        masked = masked_model.masked(unmasked, attribution.gates(), "unreported")
-        divergence = masked_model.divergence(SaturatingKl(), unmasked.output, masked)
-    assert divergence.max() <= 0.04 + 1e-6
+    unmasked = masked_model.unmasked(batch, "unreported")
+    assert divergence_of(masked_model, unmasked, SaturatingKl(), attribution.gates()).max() <= 0.04 + 1e-6
     assert attribution.kept_share() < 1
     for scores, kept in zip(attribution.scores, attribution.kept):
         assert torch.equal(kept, scores > 0.5)
@@ -96,18 +40,16 @@ def test_where_no_choice_is_allowed_the_least_wrong_one_is_made(vocab):
     masked_model, batch = MaskedModel(target_of("classifier", vocab)), toy_batch(vocab, count=8)
     interpreter = PerInstanceGraphMask(divergence=PredictionNll(), allowance=0.0, num_steps=30)
     attribution = interpreter.interpret(masked_model, batch)
-    with torch.no_grad():
-        unmasked = masked_model.unmasked(batch, "unreported")
-        masked = masked_model.masked(unmasked, attribution.gates(), "unreported")
-        divergence = masked_model.divergence(PredictionNll(), unmasked.output, masked)
-        whole = masked_model.divergence(PredictionNll(), unmasked.output, unmasked.output)
+    unmasked = masked_model.unmasked(batch, "unreported")
+    divergence = divergence_of(masked_model, unmasked, PredictionNll(), attribution.gates())
+    whole = divergence_of(masked_model, unmasked, PredictionNll(), [None, None])
     assert (divergence <= whole + 1e-6).all() and (divergence > 0).all()
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
 @pytest.mark.parametrize("two_sided", [True, False])
 def test_the_optimisation_by_hand(two_sided, target, vocab, monkeypatch):
-    """One instance and no trial but the last: equations 3 to 5 as they are written, Adam as in its own paper."""
+    """One instance and no trial but the last: equations 3 to 5 as they are written."""
     monkeypatch.setattr(PerGraphRandom, "uniform", lambda self, like, size=(): torch.full_like(like, 0.3))
     monkeypatch.setattr(
         PerGraphRandom,
@@ -142,9 +84,9 @@ def test_the_optimisation_by_hand(two_sided, target, vocab, monkeypatch):
     parameters += [(2 * torch.linspace(0, 1, dim, dtype=torch.double) - 1) * dim**-0.5 for dim in dims]
     parameters.append(torch.tensor(0.4, dtype=torch.double))
     step_sizes = [rates["locations"]] + [rates["baselines"]] * len(dims) + [rates["multiplier"]]
-    moments = [[torch.zeros_like(parameter) for _ in range(2)] for parameter in parameters]
+    optimisers = [AdamByHand() for _ in parameters]
     noise = math.log(0.3) - math.log(0.7)
-    for step in range(1, steps + 1):
+    for _ in range(steps):
         parameters[-1] = parameters[-1].clamp(-2, 30)
         for parameter in parameters:
             parameter.requires_grad_()
@@ -162,11 +104,7 @@ def test_the_optimisation_by_hand(two_sided, target, vocab, monkeypatch):
         gradients = list(torch.autograd.grad(loss, parameters))
         gradients[-1] = -gradients[-1]
         for number, gradient in enumerate(gradients):
-            first, second = moments[number]
-            first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
-            moments[number] = [first, second]
-            corrected = first / (1 - 0.9**step), second / (1 - 0.999**step)
-            change = step_sizes[number] * corrected[0] / (corrected[1].sqrt() + 1e-8)
+            change = step_sizes[number] * optimisers[number].direction(gradient)
             parameters[number] = parameters[number].detach() - change
     for layer in range(len(dims)):
         expected = torch.sigmoid(parameters[0][layer] - 0.5 * math.log(0.6 / 0.6))
@@ -199,15 +137,12 @@ def test_it_is_near_the_best_of_all_choices(vocab):
     kept, best, total = 0, 0, 0
     for instance, attribution in zip(instances, attributions.split()):
         batch = batch_of([instance], vocab)
-        unmasked = masked_model.unmasked(batch, "unreported")
         num_edges = batch["graph"].num_edges
+        unmasked = masked_model.unmasked(batch, "unreported")
         sizes = []
-        with torch.no_grad():
-            for choice in itertools.product([False, True], repeat=num_edges):
-                masked = masked_model.masked(unmasked, [Gate(torch.tensor(choice))], "unreported")
-                divergence = masked_model.divergence(SaturatingKl(), unmasked.output, masked)
-                if divergence <= 0.05:
-                    sizes.append(sum(choice))
+        for choice in itertools.product([False, True], repeat=num_edges):
+            if divergence_of(masked_model, unmasked, SaturatingKl(), [Gate(torch.tensor(choice))]) <= 0.05:
+                sizes.append(sum(choice))
         size = int(attribution.kept[0].sum())
         assert size >= min(sizes)
         kept, best, total = kept + size, best + min(sizes), total + num_edges

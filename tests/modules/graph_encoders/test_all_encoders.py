@@ -8,13 +8,7 @@ import torch
 from allennlp.common import Params
 from allennlp.data import Vocabulary
 
-from allennlp_graphmask.graph import (
-    UNSEEN_INVERSE_RELATION,
-    UNSEEN_RELATION,
-    Graph,
-    num_relations,
-    relation_index,
-)
+from allennlp_graphmask.graph import UNSEEN_INVERSE_RELATION, UNSEEN_RELATION, Graph, num_relations, relation_index
 from allennlp_graphmask.modules import Gate, GraphEncoder, Messages, intervening
 from allennlp_graphmask.modules.relation_transform import RelationModule
 from allennlp_graphmask.testing import assert_is_graph_encoder, example_graphs, example_states

@@ -72,29 +72,16 @@ def build_gates(
             continue
         kind, replacement = form.split(", ")
         scale = leaf(graph.num_edges) if kind == "soft" else torch.rand(graph.num_edges) > 0.5
-        shapes = {
-            "zeros": None,
-            "vector": (dim,),
-            "relation": (NUM_RELATIONS, dim),
-            "graph": (graph.num_graphs, dim),
-        }
-        shape = shapes.get(replacement, (graph.num_edges, dim))
-        gates.append(
-            Gate(
-                scale,
-                None if shape is None else leaf(*shape),
-                per_relation=replacement == "relation",
-                per_graph=replacement == "graph",
-            )
-        )
+        rows = {"relation": NUM_RELATIONS, "graph": graph.num_graphs, "edge": graph.num_edges}
+        shapes = {"zeros": None, "vector": (dim,), **{name: (number, dim) for name, number in rows.items()}}
+        instead = leaf(*shapes[replacement]) if shapes[replacement] else None
+        per = {"per_relation": replacement == "relation", "per_graph": replacement == "graph"}
+        gates.append(Gate(scale, instead, **per))
     return gates, leaves
 
 
-FORMS = ["none"] + [
-    f"{kind}, {replacement}"
-    for kind in ("soft", "boolean")
-    for replacement in ("zeros", "vector", "relation", "graph", "edge")
-]
+REPLACEMENTS = ["zeros", "vector", "relation", "graph", "edge"]
+FORMS = ["none"] + [f"{kind}, {replacement}" for kind in ("soft", "boolean") for replacement in REPLACEMENTS]
 
 
 @settings(max_examples=60, derandomize=True)
@@ -188,16 +175,12 @@ def test_messages_do_not_depend_on_the_way() -> None:
 
 def test_the_choice_is_made_by_density_and_not_by_gates() -> None:
     encoder = EntityGcn(VOCABULARY, 8, num_layers=1)
-    asked: List[str] = []
+    shown: List[Messages] = []
 
     def way(graph: Graph, gate: Optional[Gate] = None) -> str:
-        def look(messages: Messages) -> Optional[Gate]:
-            asked.append("dense" if "rows" in str(messages._compute_values) else "edge_list")
-            return gate
-
-        with intervening(encoder, look):
+        with intervening(encoder, lambda messages: shown.append(messages) or gate):
             encoder(torch.randn(graph.num_nodes, 8), graph)
-        return asked[-1]
+        return "dense" if "rows" in str(shown[-1]._compute_values) else "edge_list"
 
     dense = complete_graph(30)
     chain = Graph.from_edges(400, [(i, i + 1) for i in range(399)], [2] * 399)

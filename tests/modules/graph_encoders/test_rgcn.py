@@ -53,14 +53,3 @@ def test_it_is_a_graph_encoder(aggregation: str, options) -> None:
         factorised=aggregation == "dense",
         isolates_infinite_messages=True,
     )
-
-
-def test_without_normalisation_nodes_can_count() -> None:
-    graph = Graph.from_edges(4, [(1, 0), (2, 0), (3, 0)], [2, 2, 2])
-    states = torch.ones(4, 3)
-    for normalise, factor in ((True, 1), (False, 3)):
-        encoder = Rgcn(VOCABULARY, 3, 2, num_layers=1, normalise=normalise, activation=torch.nn.Identity())
-        layer = next(iter(encoder.layers))
-        own = layer.self_transform(states[0])
-        message = layer.relation_transform.weight[2, 0] @ states[1]
-        assert torch.allclose(encoder(states, graph)[0], own + factor * message, atol=1e-6)

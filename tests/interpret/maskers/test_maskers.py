@@ -1,10 +1,12 @@
-from typing import List
+"""Both maskers: their formulas edge by edge, what they must not depend on, and their parameters."""
+
+from typing import Any, List
 
 import pytest
 import torch
 
 from allennlp_graphmask.graph import UNSEEN_INVERSE_RELATION, UNSEEN_RELATION, Graph
-from allennlp_graphmask.interpret.maskers import BilinearMasker
+from allennlp_graphmask.interpret.maskers import BilinearMasker, EdgewiseMasker, Masker
 from allennlp_graphmask.modules import Messages
 from allennlp_graphmask.modules.relation_layout import RelationLayout
 from allennlp_graphmask.testing import example_graphs
@@ -22,26 +24,45 @@ DENSE = Graph.disjoint_union(
         for size in (6, 0, 4)
     ]
 )
+KINDS = [BilinearMasker, EdgewiseMasker]
+
+
+def build(
+    kind: Any, node_dims: List[int] = NODE_DIMS, message_dims: List[int] = MESSAGE_DIMS, **options: Any
+) -> Masker:
+    if kind is BilinearMasker:
+        options["num_relations"] = NUM_RELATIONS
+    return kind(node_dims, message_dims, **options)
 
 
 @pytest.fixture
-def masker() -> BilinearMasker:
+def masker(request) -> Masker:
     torch.manual_seed(0)
-    masker = BilinearMasker(NODE_DIMS, MESSAGE_DIMS, NUM_RELATIONS).double()
+    masker = build(request.param).double()
     with torch.no_grad():
         for parameter in masker.gates.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     return masker
 
 
-def must_not_be_computed() -> torch.Tensor:
-    raise AssertionError("The bilinear masker does not look at messages.")
+bilinear = pytest.mark.parametrize("masker", [BilinearMasker], indirect=True)
+edgewise = pytest.mark.parametrize("masker", [EdgewiseMasker], indirect=True)
+both = pytest.mark.parametrize("masker", KINDS, indirect=True)
 
 
-def messages(layer: int, graph: Graph, seed: int = 1) -> Messages:
-    generator = torch.Generator().manual_seed(seed)
+def show(masker: Masker, layer: int, states: torch.Tensor, graph: Graph, values: torch.Tensor) -> Messages:
+    def compute() -> torch.Tensor:
+        assert isinstance(masker, EdgewiseMasker), "The bilinear masker does not look at messages."
+        return values
+
+    return Messages(layer, states, graph, compute)
+
+
+def messages(masker: Masker, layer: int, graph: Graph = SPARSE) -> Messages:
+    generator = torch.Generator().manual_seed(1)
     states = torch.randn(graph.num_nodes, NODE_DIMS[layer], generator=generator, dtype=torch.float64)
-    return Messages(layer, states, graph, must_not_be_computed)
+    values = torch.randn(graph.num_edges, MESSAGE_DIMS[layer], generator=generator, dtype=torch.float64)
+    return show(masker, layer, states, graph, values)
 
 
 def normalised(vector: torch.Tensor, norm: torch.nn.LayerNorm) -> torch.Tensor:
@@ -50,10 +71,11 @@ def normalised(vector: torch.Tensor, norm: torch.nn.LayerNorm) -> torch.Tensor:
 
 
 class TestTheLocation:
+    @bilinear
     @pytest.mark.parametrize("graph", [SPARSE, DENSE])
     @pytest.mark.parametrize("layer", [0, 1])
-    def test_it_is_the_formula_edge_by_edge(self, masker, layer, graph) -> None:
-        shown = messages(layer, graph)
+    def test_the_bilinear_formula_edge_by_edge(self, masker, layer, graph) -> None:
+        shown = messages(masker, layer, graph)
         gate = masker.gates[layer]
         expected = []
         for (source, target), relation in zip(graph.edge_index.t().tolist(), graph.edge_type.tolist()):
@@ -65,6 +87,23 @@ class TestTheLocation:
             expected.append(score + gate.relation_bias[relation] + 3.0)
         assert torch.allclose(masker(shown), torch.stack(expected), rtol=0, atol=1e-10)
 
+    @edgewise
+    @pytest.mark.parametrize("layer", [0, 1])
+    def test_the_edgewise_formula_edge_by_edge(self, masker, layer) -> None:
+        shown = messages(masker, layer)
+        gate = masker.gates[layer]
+        expected = []
+        for edge, (source, target) in enumerate(SPARSE.edge_index.t().tolist()):
+            hidden = (
+                normalised(gate.source_projection.weight @ shown.node_states[source], gate.source_norm)
+                + normalised(gate.message_projection.weight @ shown.values[edge], gate.message_norm)
+                + normalised(gate.target_projection.weight @ shown.node_states[target], gate.target_norm)
+                + gate.hidden_bias
+            ) / 3
+            expected.append(gate.output.weight[0] @ hidden.clamp(min=0) + gate.output.bias[0] + 3.0)
+        assert torch.allclose(masker(shown), torch.stack(expected), rtol=0, atol=1e-10)
+
+    @bilinear
     @pytest.mark.parametrize("graph", [SPARSE, DENSE])
     @pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-5), (torch.float64, 1e-10)])
     def test_both_ways_give_the_same_numbers_and_gradients(self, masker, graph, dtype, tolerance) -> None:
@@ -84,6 +123,7 @@ class TestTheLocation:
             allowed = tolerance * max(1.0, float(edges.detach().abs().max()))
             assert torch.allclose(cells, edges, rtol=0, atol=allowed)
 
+    @bilinear
     def test_dense_graphs_are_scored_without_a_vector_for_each_edge(self, masker, monkeypatch) -> None:
         ways: List[str] = []
         gate = masker.gates[0]
@@ -97,98 +137,109 @@ class TestTheLocation:
             monkeypatch.setattr(gate, name, noting)
         size = 30
         pairs = [(u, v) for u in range(size) for v in range(size)]
-        masker(messages(0, Graph.from_edges(size, pairs, [2] * len(pairs))))
-        masker(messages(0, Graph.from_edges(400, [(i, i + 1) for i in range(399)], [2] * 399)))
+        masker(messages(masker, 0, Graph.from_edges(size, pairs, [2] * len(pairs))))
+        masker(messages(masker, 0, Graph.from_edges(400, [(i, i + 1) for i in range(399)], [2] * 399)))
         assert ways == ["_scores_of_cells", "_scores_of_edges"]
 
-    def test_source_target_and_relation_count(self, masker) -> None:
-        def location(source: float, relation: int, target: float) -> float:
-            states = torch.stack([torch.arange(4.0) ** source, torch.arange(4.0) ** target]).double()
-            graph = Graph.from_edges(2, [[0, 1]], [relation])
-            return float(masker(Messages(0, states, graph, must_not_be_computed)).detach())
-
-        baseline = location(1, 2, 1)
-        assert all(abs(location(*changed) - baseline) > 1e-6 for changed in ((2, 2, 1), (1, 3, 1), (1, 2, 2)))
-
-    def test_at_the_start_it_is_near_its_bias(self) -> None:
+    @pytest.mark.parametrize("kind, lowest, highest", [(BilinearMasker, 0.2, 1.2), (EdgewiseMasker, 0.1, 0.3)])
+    def test_at_the_start_it_is_near_its_bias(self, kind, lowest, highest) -> None:
         # So that training starts with nearly all gates open.
         for seed in range(5):
-            torch.manual_seed(seed)
             graph = Graph.from_edges(50, [(u, v) for u in range(50) for v in range(50)], [2, 3] * 1250)
-            states = torch.randn(50, 64)
-            locations = BilinearMasker([64], [64], NUM_RELATIONS)(Messages(0, states, graph, must_not_be_computed))
-            assert 2.5 < locations.mean() < 3.5 and 0.2 < locations.std() < 1.2
-            torch.manual_seed(seed)
-            torch.randn(50, 64)
-            shifted = BilinearMasker([64], [64], NUM_RELATIONS, location_bias=-2.0)
-            assert torch.allclose(shifted(Messages(0, states, graph, must_not_be_computed)), locations - 5, atol=1e-5)
+            generator = torch.Generator().manual_seed(seed)
+            states, values = (torch.randn(rows, 64, generator=generator) for rows in (50, 2500))
+            locations = []
+            for options in ({}, {"location_bias": -2.0}):
+                torch.manual_seed(seed)
+                masker = build(kind, [64], [64], **options)
+                locations.append(masker(show(masker, 0, states, graph, values)))
+            assert 2.5 < locations[0].mean() < 3.5 and lowest < locations[0].std() < highest
+            assert torch.allclose(locations[1], locations[0] - 5, atol=1e-5)
 
     def test_unseen_relations_are_kept(self) -> None:
         torch.manual_seed(0)
-        masker = BilinearMasker(NODE_DIMS, MESSAGE_DIMS, NUM_RELATIONS).double()
+        masker = build(BilinearMasker).double()
         graph = Graph.from_edges(2, [(0, 1), (1, 0)], [UNSEEN_RELATION, UNSEEN_INVERSE_RELATION])
-        assert torch.equal(masker(messages(0, graph)), torch.full((2,), 3.0, dtype=torch.float64))
+        assert torch.equal(masker(messages(masker, 0, graph)), torch.full((2,), 3.0, dtype=torch.float64))
         # What training does to the others leaves them alone.
-        masker(messages(0, Graph.from_edges(2, [(0, 1)] * 3, [2, 3, 4]))).sum().backward()
+        masker(messages(masker, 0, Graph.from_edges(2, [(0, 1)] * 3, [2, 3, 4]))).sum().backward()
         assert not masker.gates[0].relation_transform.weight.grad[:2].any()
         assert not masker.gates[0].relation_bias.grad[:2].any()
 
+    @both
     def test_the_order_of_the_edges_does_not_matter(self, masker) -> None:
-        shown = messages(0, SPARSE)
+        shown = messages(masker, 0)
         order = torch.randperm(SPARSE.num_edges, generator=torch.Generator().manual_seed(2))
         shuffled = SPARSE._replace(
             edge_index=SPARSE.edge_index[:, order],
             edge_type=SPARSE.edge_type[order],
             edge_graph=SPARSE.edge_graph[order],
         )
-        other = Messages(0, shown.node_states, shuffled, must_not_be_computed)
+        other = Messages(0, shown.node_states, shuffled, lambda: shown.values[order])
         assert torch.allclose(masker(other), masker(shown)[order], rtol=0, atol=1e-12)
 
+    @both
     def test_other_graphs_of_the_batch_do_not_matter(self, masker) -> None:
-        shown = messages(0, SPARSE)
+        shown = messages(masker, 0)
         first = example_graphs(NUM_RELATIONS)[0]
-        alone = Messages(0, shown.node_states[:5], first, must_not_be_computed)
+        alone = Messages(0, shown.node_states[:5], first, lambda: shown.values[: first.num_edges])
         assert torch.allclose(masker(alone), masker(shown)[: first.num_edges], rtol=0, atol=1e-12)
 
-    def test_no_edges(self, masker) -> None:
-        for graph in (Graph.from_edges(3, [], []), Graph.from_edges(0, [], [])):
-            assert masker(messages(0, graph)).shape == (0,)
+    @both
+    @pytest.mark.parametrize("num_nodes", [0, 3])
+    def test_no_edges(self, masker, num_nodes) -> None:
+        assert masker(messages(masker, 0, Graph.from_edges(num_nodes, [], []))).shape == (0,)
 
-    def test_gradient(self, masker) -> None:
-        for graph in (SPARSE, DENSE):
-            shown = messages(0, graph)
-            names = [name for name, _ in masker.gates[0].named_parameters()]
+    @both
+    @pytest.mark.parametrize("graph", [SPARSE, DENSE])
+    def test_gradient(self, masker, graph) -> None:
+        shown = messages(masker, 0, graph)
+        names = [name for name, _ in masker.gates[0].named_parameters()]
 
-            def location(*values: torch.Tensor, names=names, shown=shown) -> torch.Tensor:
-                return torch.func.functional_call(masker.gates[0], dict(zip(names, values)), (shown,))
+        def location(*values: torch.Tensor) -> torch.Tensor:
+            return torch.func.functional_call(masker.gates[0], dict(zip(names, values)), (shown,))
 
-            parameters = tuple(p.detach().clone().requires_grad_() for p in masker.gates[0].parameters())
-            assert torch.autograd.gradcheck(location, parameters, fast_mode=True)
+        parameters = tuple(p.detach().clone().requires_grad_() for p in masker.gates[0].parameters())
+        assert torch.autograd.gradcheck(location, parameters, fast_mode=True)
 
 
 class TestParameters:
+    @both
     def test_layers_share_none_and_together_have_all(self, masker) -> None:
         first, second = (masker.layer_parameters(layer) for layer in (0, 1))
         everything = [id(parameter) for parameter in first + second]
         assert sorted(everything) == sorted(id(parameter) for parameter in masker.parameters())
         assert any(parameter is masker.baselines[0] for parameter in first)
 
+    @both
     def test_only_a_layers_own_parameters_get_its_gradient(self, masker) -> None:
-        masker(messages(1, SPARSE)).sum().backward()
+        masker(messages(masker, 1)).sum().backward()
         own = {id(parameter) for parameter in masker.layer_parameters(1)}
         with_gradient = {id(parameter) for parameter in masker.parameters() if parameter.grad is not None}
         assert with_gradient == own - {id(masker.baselines[1])}
 
-    def test_sizes(self) -> None:
-        masker = BilinearMasker(NODE_DIMS, MESSAGE_DIMS, NUM_RELATIONS)
-        assert [tuple(baseline.shape) for baseline in masker.baselines] == [(6,), (5,)]
-        assert [gate.source_norm.weight.numel() for gate in masker.gates] == NODE_DIMS
-        narrow = BilinearMasker(NODE_DIMS, MESSAGE_DIMS, NUM_RELATIONS, hidden_dim=3)
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_baselines_have_the_size_of_the_messages(self, kind) -> None:
+        masker = build(kind, message_dims=[64, 5])
+        assert [tuple(baseline.shape) for baseline in masker.baselines] == [(64,), (5,)]
+        largest = float(masker.baselines[0].abs().max().detach())
+        assert 0.5 * 64**-0.5 < largest <= 64**-0.5
+
+    def test_sizes_of_the_hidden_layer(self) -> None:
+        edgewise, narrow = build(EdgewiseMasker), build(EdgewiseMasker, hidden_dim=7)
+        assert [gate.hidden_bias.numel() for gate in edgewise.gates] == MESSAGE_DIMS
+        assert [gate.hidden_bias.numel() for gate in narrow.gates] == [7, 7]
+        assert [gate.source_norm.weight.numel() for gate in build(BilinearMasker).gates] == NODE_DIMS
+        narrow = build(BilinearMasker, hidden_dim=3)
         assert [gate.relation_transform.weight.shape for gate in narrow.gates] == [(5, 1, 3, 3)] * 2
 
     def test_dropout_is_for_training_only(self) -> None:
-        masker = BilinearMasker(NODE_DIMS, MESSAGE_DIMS, NUM_RELATIONS, dropout=0.5).double()
-        shown = messages(0, DENSE)
+        masker = build(BilinearMasker, dropout=0.5).double()
+        shown = messages(masker, 0, DENSE)
         assert not torch.equal(masker(shown), masker(shown))
         masker.eval()
         assert torch.equal(masker(shown), masker(shown))
+
+    def test_layers_must_agree(self) -> None:
+        with pytest.raises(ValueError, match="node dims for 2 layers and message dims for 1"):
+            build(EdgewiseMasker, message_dims=[6])

@@ -1,0 +1,63 @@
+"""Explanations in files of JSON lines: what is written is read, and errors name file, line and place."""
+
+import json
+
+import pytest
+
+from allennlp_graphmask.explanation.files import read_explanations, write_explanations
+from allennlp_graphmask.explanation.serialization import ExplanationFormatError
+from tests.explanation.explanations import entity_explanation, replaced, role_explanation
+
+
+def test_round_trip(tmp_path):
+    path = tmp_path / "explanations.jsonl"
+    written = [role_explanation(), entity_explanation(), role_explanation(note="\u2028 \ud800 \r")]
+    assert write_explanations(path, iter(written)) == 3
+    assert list(read_explanations(path)) == written
+    again = tmp_path / "again.jsonl"
+    write_explanations(again, read_explanations(path))
+    assert again.read_bytes() == path.read_bytes()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["again.jsonl", "explanations.jsonl"]
+
+
+def test_reads_what_the_predictor_gives_for_an_input(tmp_path):
+    path = tmp_path / "explanations.jsonl"
+    both = [role_explanation(), entity_explanation()]
+    lines = [json.dumps({"explanations": [item.to_dict() for item in both]}), "", '{"explanations": []}']
+    path.write_text("\n".join(lines))
+    assert list(read_explanations(path)) == both
+
+
+def test_names_file_and_line(tmp_path):
+    path = tmp_path / "explanations.jsonl"
+    path.write_text(role_explanation().to_json_line() + "\n\n" + json.dumps(replaced("num_layers", 0)) + "\n")
+    with pytest.raises(ExplanationFormatError, match=r"explanations\.jsonl, line 3: num_layers is 0"):
+        list(read_explanations(path))
+
+
+def test_names_the_explanation_within_a_line(tmp_path):
+    path = tmp_path / "explanations.jsonl"
+    path.write_text(json.dumps({"explanations": [role_explanation().to_dict(), replaced("schema_version", 9)]}))
+    with pytest.raises(ExplanationFormatError, match=r"line 1: explanations\[1\]: schema_version is 9"):
+        list(read_explanations(path))
+
+
+def test_names_the_line_that_is_not_utf_8(tmp_path):
+    path = tmp_path / "explanations.jsonl"
+    path.write_bytes(b"\n\xff\n")
+    with pytest.raises(ExplanationFormatError, match="line 2: 'utf-8' codec can't decode"):
+        list(read_explanations(path))
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    def fails():
+        yield role_explanation()
+        raise error
+
+    path = tmp_path / "explanations.jsonl"
+    path.write_text("old")
+    with pytest.raises(error):
+        write_explanations(path, fails())
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["explanations.jsonl"]
