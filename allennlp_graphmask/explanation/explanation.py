@@ -100,7 +100,9 @@ class Explanation:
         Return one line of JSON, without the line end. Its bytes are those that `allennlp predict` writes for this explanation: ASCII, so
         that no reader can take a character of the text for a line end.
         """
-        return json.dumps(self.to_dict(), allow_nan=False)
+        # The fields as they are, without the copy that `to_dict` makes: writing takes half the time.
+        fields = {"schema": SCHEMA_NAME, "schema_version": SCHEMA_VERSION, **vars(self)}
+        return json.dumps(fields, default=vars, allow_nan=False, check_circular=False)
 
     @classmethod
     def from_json_line(cls, line: str) -> "Explanation":
