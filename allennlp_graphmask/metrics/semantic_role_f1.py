@@ -2,8 +2,8 @@ from typing import Dict, Optional
 
 import torch
 from allennlp.common.checks import ConfigurationError
-from allennlp.common.util import is_distributed
 from allennlp.data import Vocabulary
+from allennlp.nn.util import dist_reduce_sum
 from allennlp.training.metrics import Metric
 
 
@@ -65,16 +65,9 @@ class SemanticRoleF1(Metric):
         counts[self._null_index] = 0
         self._counts = self._counts.to(counts.device) + counts
 
-    def _reduce_counts(self) -> torch.Tensor:
-        counts = self._counts
-        if is_distributed():
-            counts = counts.clone()
-            torch.distributed.all_reduce(counts)
-        return counts
-
     def get_metric(self, reset: bool = False) -> Dict[str, float]:
         """Return `precision`, `recall` and `f1`, from 0 to 1, higher is better. With `reset` the workers' counts are summed."""
-        counts = self._reduce_counts() if reset else self._counts
+        counts = dist_reduce_sum(self._counts) if reset else self._counts
         scores = _compute_scores(*counts.sum(0).tolist())
         if reset:
             self.reset()
@@ -82,7 +75,7 @@ class SemanticRoleF1(Metric):
 
     def get_metric_per_label(self, reset: bool = False) -> Dict[str, Dict[str, float]]:
         """Return the same for each role that occurs, and `count`, the number of gold arguments with it."""
-        counts = (self._reduce_counts() if reset else self._counts).tolist()
+        counts = (dist_reduce_sum(self._counts) if reset else self._counts).tolist()
         names = {**self._names, self._num_labels: "@@UNSEEN@@"}
         scores = {
             names[row]: {**_compute_scores(right, predicted, gold), "count": float(gold)}
