@@ -11,8 +11,9 @@ from allennlp.training.metrics import Metric
 class SemanticRoleF1(Metric):
     """
     Labelled precision, recall and F1 of the arguments of given predicates, as the CoNLL-2009 shared task defines them: an
-    argument is right if its predicate, its head token and its role are right. Predicate senses are not scored; the published
-    scores of that task count them as one more (and easier) argument of each predicate.
+    argument is right if its predicate, its head token and its role are right. What is predicted for a predicate without
+    gold arguments counts, too. Predicate senses are not scored; the published scores of that task count them as one more
+    (and easier) argument of each predicate.
 
     Registered as a `Metric` with name "propbank_role_f1".
 
@@ -37,8 +38,9 @@ class SemanticRoleF1(Metric):
         self.reset()
 
     def reset(self) -> None:
-        # By label: right predictions, predictions, gold arguments. The last row is for roles that training never saw.
-        self._counts = torch.zeros(self._num_labels + 1, 3, dtype=torch.long)
+        # Of all predicates, and of those with a gold argument; by label; right predictions, predictions, gold arguments. The
+        # last label is for roles that training never saw.
+        self._counts = torch.zeros(2, self._num_labels + 1, 3, dtype=torch.long)
 
     def __call__(
         self, predictions: torch.Tensor, gold_labels: torch.Tensor, mask: Optional[torch.BoolTensor] = None
@@ -47,7 +49,7 @@ class SemanticRoleF1(Metric):
         # Parameters
 
         predictions : `torch.Tensor`
-            Label indices. Shape: `(batch_size, num_tokens)`.
+            Label indices; a row is for one predicate. Shape: `(batch_size, num_tokens)`.
         gold_labels : `torch.Tensor`
             Label indices, -1 for roles that training never saw: arguments that no prediction can match. Shape: `(batch_size,
             num_tokens)`.
@@ -55,36 +57,44 @@ class SemanticRoleF1(Metric):
             Shape: `(batch_size, num_tokens)`.
         """
         is_scored = torch.ones_like(gold_labels, dtype=torch.bool) if mask is None else mask.bool()
-        predictions, gold_labels = predictions[is_scored], gold_labels[is_scored]  # Shape: (num_scored,)
-        num_rows = self._num_labels + 1
-        gold_rows = torch.where(gold_labels < 0, torch.full_like(gold_labels, self._num_labels), gold_labels)
+        has_argument = ((gold_labels != self._null_index) & is_scored).any(-1, keepdim=True)
+        counts = [
+            self._count(predictions[chosen], gold_labels[chosen]) for chosen in (is_scored, is_scored & has_argument)
+        ]
+        self._counts = self._counts.to(predictions.device) + torch.stack(counts)
+
+    def _count(self, predictions: torch.Tensor, gold_labels: torch.Tensor) -> torch.Tensor:
+        """Count tokens by label. Shape of both: `(num_scored,)`, of the result: `(num_labels + 1, 3)`."""
+        gold_rows = torch.where(gold_labels < 0, self._num_labels, gold_labels)
         right = predictions[predictions == gold_labels]
-        counts = torch.stack(
-            [torch.bincount(labels, minlength=num_rows) for labels in (right, predictions, gold_rows)], dim=1
-        )  # Shape: (num_rows, 3)
-        counts[self._null_index] = 0
-        self._counts = self._counts.to(counts.device) + counts
+        counts = [torch.bincount(labels, minlength=self._num_labels + 1) for labels in (right, predictions, gold_rows)]
+        by_label = torch.stack(counts, dim=1)
+        by_label[self._null_index] = 0
+        return by_label
 
     def get_metric(self, reset: bool = False) -> Dict[str, float]:
-        """Return `precision`, `recall` and `f1`, from 0 to 1, higher is better. With `reset` the workers' counts are summed."""
-        counts = dist_reduce_sum(self._counts) if reset else self._counts
-        scores = _compute_scores(*counts.sum(0).tolist())
-        if reset:
-            self.reset()
-        return scores
+        """
+        Return `precision`, `recall` and `f1`, from 0 to 1, higher is better, and `f1_with_arguments`, the F1 of the predicates
+        that have a gold argument. With `reset` the workers' counts are summed.
+        """
+        every, with_arguments = self._get_counts(reset).sum(1).tolist()
+        return {**_compute_scores(*every), "f1_with_arguments": _compute_scores(*with_arguments)["f1"]}
 
     def get_metric_per_label(self, reset: bool = False) -> Dict[str, Dict[str, float]]:
-        """Return the same for each role that occurs, and `count`, the number of gold arguments with it."""
-        counts = (dist_reduce_sum(self._counts) if reset else self._counts).tolist()
+        """Return precision, recall and F1 of each role that occurs, and `count`, the number of gold arguments with it."""
         names = {**self._names, self._num_labels: "@@UNSEEN@@"}
-        scores = {
+        return {
             names[row]: {**_compute_scores(right, predicted, gold), "count": float(gold)}
-            for row, (right, predicted, gold) in enumerate(counts)
+            for row, (right, predicted, gold) in enumerate(self._get_counts(reset)[0].tolist())
             if predicted or gold
         }
+
+    def _get_counts(self, reset: bool) -> torch.Tensor:
+        counts = self._counts
         if reset:
+            counts = dist_reduce_sum(counts)
             self.reset()
-        return scores
+        return counts
 
 
 def _compute_scores(right: int, predicted: int, gold: int) -> Dict[str, float]:

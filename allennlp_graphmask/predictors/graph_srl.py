@@ -60,8 +60,8 @@ class GraphSrlPredictor(TaskPredictor):
     - `{"conll": "1\\tShe\\t..."}`: one or more sentences in the columns of CoNLL-2009; the columns of the roles may be absent.
 
     Each may have `"predicates"`: the tokens whose arguments are asked for, counted from 0 through all sentences of the input.
-    Otherwise they are those that the CoNLL columns mark, if any, or else the verbs without auxiliaries
-    (`predicate_parts_of_speech`).
+    Otherwise they are those that the CoNLL columns mark, if any, or else the verbs (`predicate_parts_of_speech`), with
+    auxiliaries but without modal verbs if the model was trained on all predicates.
 
     The output for one input is `{"sentences": [{"tokens": [...], "predicates": [...]}]}`, with one entry in `predicates` for
     each predicate (none, for a sentence without any): `predicate` (`index`, `text`, `lemma`, `sense`) and its `arguments`
@@ -144,7 +144,7 @@ class GraphSrlPredictor(TaskPredictor):
                 'name another pipeline by "spacy_model", or give tokens with their arcs',
             )
         return [
-            RequestedSentence(sentence, select_predicates(sentence, self._parts_of_speech, coarse_tags))
+            RequestedSentence(sentence, self._select(sentence, coarse_tags))
             for sentence, coarse_tags in parsed_sentences
         ]
 
@@ -169,7 +169,7 @@ class GraphSrlPredictor(TaskPredictor):
             self._check_scheme(
                 form.dependency_scheme, 'the input\'s "dependency_scheme" is', "parse it by another parser"
             )
-        return [RequestedSentence(sentence, select_predicates(sentence, self._parts_of_speech))]
+        return [RequestedSentence(sentence, self._select(sentence))]
 
     def _read_conll(self, form: _ConllColumns) -> List[RequestedSentence]:
         lines = form.conll.split("\n")
@@ -177,9 +177,14 @@ class GraphSrlPredictor(TaskPredictor):
         for block in parse_conll2009(lines, "conll", getattr(self._dataset_reader, "syntax", "gold")):
             sentence = block.get_sentence()
             marked = [predicate.index for predicate in sentence.predicates]
-            predicates = marked or select_predicates(sentence, self._parts_of_speech)
+            predicates = marked or self._select(sentence)
             requested.append(RequestedSentence(sentence, predicates))
         return requested
+
+    def _select(self, sentence: DependencySentence, coarse_tags: Optional[Sequence[str]] = None) -> List[int]:
+        # To a model that never saw predicates without arguments, an auxiliary is a predicate with arguments.
+        auxiliaries = getattr(self._dataset_reader, "predicates", None) == "all"
+        return select_predicates(sentence, self._parts_of_speech, coarse_tags, auxiliaries)
 
     def _check_scheme(self, scheme: str, source: str, hint: str) -> None:
         expected = getattr(self._dataset_reader, "dependency_scheme", None)

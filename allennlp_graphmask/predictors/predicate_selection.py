@@ -18,20 +18,25 @@ _PENN_TAGS: Dict[PredicatePartOfSpeech, Tuple[str, ...]] = {
 }
 
 #: Labels of auxiliaries and copulas in the schemes in which they depend on the main verb (Universal Dependencies, ClearNLP,
-#: Stanford). Penn tags do not distinguish them from main verbs.
+#: Stanford). Penn tags distinguish only modal verbs (MD) from main verbs.
 _AUXILIARY_LABELS = frozenset({"aux", "aux:pass", "auxpass", "cop"})
 
 #: In CoNLL-2008 trees it is the other way round: the main verb depends on its auxiliary with this label.
 _VERB_CHAIN_LABEL = "VC"
+
+#: The auxiliaries that PropBank has frames for, unlike modal verbs.
+_AUXILIARY_LEMMAS = frozenset({"be", "do", "get", "have"})
 
 
 def select_predicates(
     sentence: DependencySentence,
     parts_of_speech: Sequence[PredicatePartOfSpeech],
     coarse_tags: Optional[Sequence[str]] = None,
+    auxiliaries: bool = False,
 ) -> List[int]:
     """
-    Return the tokens with one of the parts of speech, without auxiliaries, in order.
+    Return the tokens with one of the parts of speech, in order. With `auxiliaries` and the part of speech "VERB" these include
+    auxiliaries and copulas that are not modal verbs, as in PropBank.
 
     The sentence's own parts of speech are Penn Treebank tags, or universal ones. `coarse_tags` are the universal part of speech
     of each token where the parser gives it, or an empty string. They take precedence, because they distinguish auxiliaries (AUX)
@@ -39,11 +44,15 @@ def select_predicates(
     """
     wanted = {tag for name in parts_of_speech for tag in (name, *_PENN_TAGS[name])}
     labels = sentence.dependency_labels
-    auxiliaries = {head for head, label in zip(sentence.heads, labels) if label == _VERB_CHAIN_LABEL}
+    chained = {head for head, label in zip(sentence.heads, labels) if label == _VERB_CHAIN_LABEL}
     selected = []
     for index, (tag, label) in enumerate(zip(sentence.parts_of_speech, labels)):
         coarse = coarse_tags[index] if coarse_tags else ""
-        is_wanted = coarse in parts_of_speech if coarse else tag in wanted and index not in auxiliaries
-        if is_wanted and label not in _AUXILIARY_LABELS:
+        if label in _AUXILIARY_LABELS or "AUX" in (coarse, tag) or (index in chained and not coarse):
+            has_frame = tag in _PENN_TAGS["VERB"] or (tag != "MD" and sentence.lemmas[index] in _AUXILIARY_LEMMAS)
+            is_wanted = auxiliaries and "VERB" in parts_of_speech and has_frame
+        else:
+            is_wanted = coarse in parts_of_speech if coarse else tag in wanted
+        if is_wanted:
             selected.append(index)
     return selected

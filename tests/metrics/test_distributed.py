@@ -27,6 +27,14 @@ def evaluate(rank: int, folder: Path) -> None:
 
 def test_every_worker_has_the_sums_of_all(tmp_path: Path) -> None:
     multiprocessing.start_processes(evaluate, (tmp_path,), nprocs=2, start_method="fork")
-    expected = {"precision": 1 / 2, "recall": 1 / 2, "f1": 1 / 2, "kept": 2 / 3, "divergence": 1 / 2, "changed": 1 / 2}
+    expected = {
+        "precision": 1 / 2,
+        "recall": 1 / 2,
+        "f1": 1 / 2,
+        "f1_with_arguments": 1 / 2,
+        "kept": 2 / 3,
+        "divergence": 1 / 2,
+        "changed": 1 / 2,
+    }
     for rank in range(2):
         assert json.loads((tmp_path / f"{rank}.json").read_text()) == pytest.approx(expected)

@@ -33,7 +33,15 @@ def vocabulary(null_label: str = "_") -> Vocabulary:
 def test_cases_by_hand(predictions, gold, precision, recall, f1):
     metric = SemanticRoleF1(vocabulary())
     metric(torch.tensor(predictions), torch.tensor(gold))
-    assert metric.get_metric() == pytest.approx({"precision": precision, "recall": recall, "f1": f1})
+    expected = {"precision": precision, "recall": recall, "f1": f1, "f1_with_arguments": f1}
+    assert metric.get_metric() == pytest.approx(expected)
+
+
+def test_arguments_of_predicates_that_have_none_count_as_wrong():
+    metric = SemanticRoleF1(vocabulary())
+    metric(torch.tensor([[A0, NULL], [A0, TMP]]), torch.tensor([[A0, NULL], [NULL, NULL]]))
+    expected = {"precision": 1 / 3, "recall": 1.0, "f1": 1 / 2, "f1_with_arguments": 1.0}
+    assert metric.get_metric() == pytest.approx(expected)
 
 
 def test_counts_are_summed_over_batches_and_not_averaged():
@@ -42,7 +50,7 @@ def test_counts_are_summed_over_batches_and_not_averaged():
     metric(torch.tensor([[A1, A1, A1]]), torch.tensor([[NULL, NULL, A1]]))
     assert metric.get_metric()["precision"] == pytest.approx(2 / 4)
     assert metric.get_metric(reset=True)["recall"] == pytest.approx(2 / 2)
-    assert metric.get_metric() == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
+    assert set(metric.get_metric().values()) == {0.0}
     assert metric.get_metric_per_label() == {}
     metric(torch.tensor([[A0]]), torch.tensor([[A0]]))
     assert set(metric.get_metric_per_label(reset=True)) == {"A0"}
@@ -80,7 +88,14 @@ def test_the_metric_equals_a_comparison_of_sets(epoch):
                     predicted.add((number, instance, token, prediction))
                 if counts and label != NULL:
                     gold.add((number, instance, token, label))
-    assert metric.get_metric() == pytest.approx(f1(len(predicted & gold), len(predicted), len(gold)))
+    having = {argument[:2] for argument in gold}
+    predicted_there = {argument for argument in predicted if argument[:2] in having}
+    assert metric.get_metric() == pytest.approx(
+        {
+            **f1(len(predicted & gold), len(predicted), len(gold)),
+            "f1_with_arguments": f1(len(predicted & gold), len(predicted_there), len(gold))["f1"],
+        }
+    )
     numbers = [Counter(argument[-1] for argument in found) for found in (predicted & gold, predicted, gold)]
     expected = {
         NAMES[label]: {**f1(*(count[label] for count in numbers)), "count": numbers[2][label]}
@@ -98,7 +113,7 @@ def test_the_null_label_may_have_another_name_and_place():
     other = Vocabulary(counter={"tags": {"A0": 9, "O": 1}})
     metric = SemanticRoleF1(other, label_namespace="tags", null_label="O")
     metric(torch.tensor([[0, 1, 0]]), torch.tensor([[0, 1, 1]]))
-    assert metric.get_metric() == pytest.approx({"precision": 1 / 2, "recall": 1.0, "f1": 2 / 3})
+    assert metric.get_metric()["f1"] == pytest.approx(2 / 3)
     assert list(metric.get_metric_per_label()) == ["A0"]
 
 

@@ -179,7 +179,7 @@ def test_without_roles_there_is_no_loss_and_nothing_is_scored(vocabulary, batch)
     model = build(vocabulary)
     del batch["roles"]
     assert "loss" not in model(**batch)
-    assert model.get_metrics() == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
+    assert set(model.get_metrics().values()) == {0.0}
 
 
 def test_metrics_are_those_of_the_predicted_labels(vocabulary, batch):
@@ -296,4 +296,4 @@ def test_overfitting_a_few_sentences(vocabulary, batch):
         optimizer.step()
     model.get_metrics(reset=True)
     model.eval()(**batch)
-    assert model.get_metrics(reset=True) == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
+    assert set(model.get_metrics(reset=True).values()) == {1.0}

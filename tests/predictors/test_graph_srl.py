@@ -27,8 +27,8 @@ class TestRawText:
             ["Ann", "has", "seen", "the", "dog", "."],
             ["The", "dog", "."],
         ]
-        assert _predicates(output) == [[1], [2], []]
-        assert output["sentences"][1]["predicates"][0]["predicate"] == {
+        assert _predicates(output) == [[1], [1, 2], []]
+        assert output["sentences"][1]["predicates"][1]["predicate"] == {
             "index": 2,
             "text": "seen",
             "lemma": "see",
@@ -52,14 +52,14 @@ class TestRawText:
         predictor = Predictor.from_archive(
             srl_archive, extra_args={"spacy_model": universal_pipeline, "predicate_parts_of_speech": ["VERB", "NOUN"]}
         )
-        assert _predicates(predictor.predict_json({"sentence": "Ann has seen the dog."})) == [[2, 4]]
+        assert _predicates(predictor.predict_json({"sentence": "Ann has seen the dog."})) == [[1, 2, 4]]
 
     def test_another_scheme_is_refused_by_name(self, srl_archive, clearnlp_pipeline):
         predictor = Predictor.from_archive(srl_archive, extra_args={"spacy_model": clearnlp_pipeline})
         with refused("'universal_dependencies'", f"'{clearnlp_pipeline}' parses in 'clearnlp'", '"spacy_model"'):
             predictor.predict_json({"sentence": "She sings."})
         # Loading the archive and predicting from trees need no pipeline.
-        assert _predicates(predictor.predict_json(TOKENS)) == [[3, 5]]
+        assert _predicates(predictor.predict_json(TOKENS)) == [[2, 3, 5]]
 
     def test_absent_pipeline(self, srl_archive):
         predictor = Predictor.from_archive(srl_archive, extra_args={"spacy_model": "en_core_web_none"})
@@ -68,9 +68,11 @@ class TestRawText:
 
 
 class TestTokens:
-    def test_verbs_without_auxiliaries(self, predictor):
+    @pytest.mark.parametrize("trained_on, expected", [("all", [2, 3, 5]), ("with_arguments", [3, 5])])
+    def test_auxiliaries_are_predicates_if_the_model_has_seen_them(self, predictor, monkeypatch, trained_on, expected):
+        monkeypatch.setattr(predictor._dataset_reader, "predicates", trained_on)
         output = predictor.predict_json(TOKENS)
-        assert _predicates(output) == [[3, 5]]
+        assert _predicates(output) == [expected]
         assert output["sentences"][0]["tokens"] == TOKENS["tokens"]
 
     def test_phrases_follow_from_the_heads(self, predictor):
@@ -147,7 +149,7 @@ class TestConll:
 
     def test_verbs_where_none_is_marked(self, predictor):
         lines = ["\t".join(line.split("\t")[:12]) for line in CONLL.split("\n")]
-        assert _predicates(predictor.predict_json({"conll": "\n".join(lines)})) == [[1], [4, 6], []]
+        assert _predicates(predictor.predict_json({"conll": "\n".join(lines)})) == [[1], [2, 4, 6], []]
 
     def test_predicates_by_index(self, predictor):
         assert _predicates(predictor.predict_json({"conll": CONLL, "predicates": [4]})) == [[], [1], []]
@@ -167,5 +169,5 @@ def test_instances(predictor, conll_file):
 
 def test_one_instance_is_expected_where_allennlp_asks_for_one(predictor):
     assert predictor._json_to_instance({**TOKENS, "predicates": [3]})["metadata"]["predicate_index"] == 3
-    with refused("2 instances"):
+    with refused("3 instances"):
         predictor._json_to_instance(TOKENS)

@@ -44,6 +44,24 @@ def test_selected_predicates(arguments, expected):
 
 
 @pytest.mark.parametrize(
+    "tags, lemmas, expected",
+    [
+        (["PRP", "VBZ", "VBN", "VBG"], ["she", "have", "be", "see"], [1, 2, 3]),
+        (["PRP", "MD", "VB", "VBG"], ["she", "have", "be", "see"], [2, 3]),
+        (["PRON", "AUX", "AUX", "VERB"], ["she", "will", "be", "see"], [2, 3]),
+    ],
+)
+@pytest.mark.parametrize(
+    "heads, labels", [((3, 3, 3, -1), ("nsubj", "aux", "aux", "root")), ((1, -1, 1, 2), ("SBJ", "ROOT", "VC", "VC"))]
+)
+def test_auxiliaries_that_propbank_has_frames_for(tags, lemmas, expected, heads, labels):
+    sentence = DependencySentence(tuple(lemmas), tuple(lemmas), tuple(tags), heads, labels)
+    assert select_predicates(sentence, ["VERB"], auxiliaries=True) == expected
+    assert select_predicates(sentence, ["VERB"]) == [3]
+    assert select_predicates(sentence, ["NOUN"], auxiliaries=True) == []
+
+
+@pytest.mark.parametrize(
     "value, expected",
     [
         (["NOUN", "verb"], ["predicate_parts_of_speech[1] is 'verb'", "'VERB'"]),

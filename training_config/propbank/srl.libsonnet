@@ -4,7 +4,7 @@
 {
   // syntax: 'gold' or 'predicted', the columns of the file that lemmas, tags and trees are taken from.
   // dependency_scheme: the scheme of these trees. vectors: whether words also have pretrained vectors.
-  reader(syntax, dependency_scheme, vectors=true, predicates='with_arguments'):: {
+  reader(syntax, dependency_scheme, vectors=true, predicates='all'):: {
     type: 'conll2009_srl',
     syntax: syntax,
     dependency_scheme: dependency_scheme,

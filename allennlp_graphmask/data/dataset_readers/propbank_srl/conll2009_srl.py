@@ -42,8 +42,9 @@ class Conll2009SrlReader(RecordReader):
         a name of your own. Labels that belong to another known scheme are refused.
     syntax : `str`, optional (default = `"gold"`)
         `"gold"` or `"predicted"`: which columns lemmas, parts of speech and trees are taken from.
-    predicates : `str`, optional (default = `"with_arguments"`)
-        `"all"`, or `"with_arguments"`: leave out predicates that are known to have no arguments.
+    predicates : `str`, optional (default = `"all"`)
+        `"all"`, or `"with_arguments"`: leave out predicates that are known to have no arguments; their number is logged once
+        for each file. What a model predicts for these is then not scored, which gives a higher F1.
     token_indexers : `Dict[str, TokenIndexer]`, optional
         Default is `{"tokens": SingleIdTokenIndexer(lowercase_tokens=True)}`. Tokens have `text`, `lemma_`, `pos_` (the part of
         speech column) and `dep_`.
@@ -57,7 +58,7 @@ class Conll2009SrlReader(RecordReader):
         self,
         dependency_scheme: str,
         syntax: str = "gold",
-        predicates: str = "with_arguments",
+        predicates: str = "all",
         token_indexers: Optional[Dict[str, TokenIndexer]] = None,
         lemma_indexers: Optional[Dict[str, TokenIndexer]] = None,
         max_sentence_length: Optional[int] = None,
@@ -68,29 +69,33 @@ class Conll2009SrlReader(RecordReader):
         check_choice("conll2009_srl", ("all", "with_arguments"), predicates=predicates)
         self.dependency_scheme = dependency_scheme
         self.syntax = syntax
-        self._only_with_arguments = predicates == "with_arguments"
+        self.predicates = predicates
         self._token_indexers = token_indexers or {"tokens": SingleIdTokenIndexer(lowercase_tokens=True)}
         self._lemma_indexers = lemma_indexers or {"lemmas": SingleIdTokenIndexer("lemmas", feature_name="lemma_")}
         self._max_sentence_length = max_sentence_length
 
     def records(self, path: str) -> Iterator[Record]:
-        num_predicates = 0
+        num_predicates = num_left_out = 0
         counts: Counter[str] = Counter()
         for block in read_conll2009(path, self.syntax):
             # Counted before the sentences are shared out: a worker's share of a file may have no predicate.
             if block.sentence is not None:
-                num_predicates += len(self._select_predicates(block.sentence))
+                num_selected = len(self._select_predicates(block.sentence))
+                num_predicates += num_selected
+                num_left_out += len(block.sentence.predicates) - num_selected
             yield Record(f"sentence at line {block.line}", partial(self._read_block, block, path, counts))
         if counts["too long"]:
             logger.warning(
                 "%s: left out %d sentences of more than %d tokens.", path, counts["too long"], self._max_sentence_length
             )
-        if not num_predicates:
+        if num_left_out:
             logger.warning(
-                "%s: no instance: no sentence has a predicate%s (FILLPRED = Y).",
+                "%s: left out %d predicates without arguments, as the reader's `predicates` is 'with_arguments'.",
                 path,
-                " with an argument" if self._only_with_arguments else "",
+                num_left_out,
             )
+        elif not num_predicates:
+            logger.warning("%s: no instance: no sentence has a predicate (FILLPRED = Y).", path)
 
     def _read_block(self, block: ConllBlock, path: str, counts: Counter[str]) -> List[Instance]:
         sentence = block.get_sentence()
@@ -101,9 +106,8 @@ class Conll2009SrlReader(RecordReader):
         return [self.text_to_instance(sentence, predicate) for predicate in self._select_predicates(sentence)]
 
     def _select_predicates(self, sentence: DependencySentence) -> List[Predicate]:
-        return [
-            predicate for predicate in sentence.predicates if not (self._only_with_arguments and predicate.roles == {})
-        ]
+        takes_all = self.predicates == "all"
+        return [predicate for predicate in sentence.predicates if takes_all or predicate.roles != {}]
 
     def text_to_instance(self, sentence: DependencySentence, predicate: Predicate) -> Instance:
         """

@@ -35,7 +35,7 @@ def warnings_in(caplog) -> List[str]:
 
 def test_an_instance(path):
     instances = list(reader().read(path))
-    assert predicate_words(instances) == ["Plans", "Win"]
+    assert predicate_words(instances) == ["Plans", "Win", "Raining"]
     fields = instances[0].fields
     assert [token.text for token in fields["tokens"]] == ["She", "Plans", "to", "Win"]
     token = fields["tokens"][0]
@@ -80,9 +80,11 @@ def test_a_sentence_of_one_token_has_no_edge(tmp_path):
     assert make_batch([instance], Vocabulary.from_instances([instance]))["graph"].num_edges == 0
 
 
-def test_which_predicates(path):
-    assert predicate_words(reader(predicates="with_arguments").read(path)) == ["Plans", "Win"]
-    assert predicate_words(reader(predicates="all").read(path)) == ["Plans", "Win", "Raining"]
+def test_predicates_that_are_left_out_are_counted(path, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert predicate_words(reader(predicates="with_arguments").read(path)) == ["Plans", "Win"]
+    [message] = warnings_in(caplog)
+    assert f"{path}: left out 1 predicates" in message and "'with_arguments'" in message
 
 
 def test_predicates_whose_roles_are_not_known_are_read(tmp_path):
@@ -124,24 +126,19 @@ def test_a_predicate_that_is_none_of_the_sentences_own():
 
 
 def test_long_sentences_are_left_out_and_reported_once(path, caplog):
-    long_reader = reader(max_sentence_length=1, predicates="all")
+    long_reader = reader(max_sentence_length=1)
     with caplog.at_level(logging.WARNING):
         assert list(long_reader.read(path)) == []
     # Not also that there were no predicates: there are.
     assert warnings_in(caplog) == [f"{path}: left out 2 sentences of more than 1 tokens."]
-    assert predicate_words(reader(max_sentence_length=4, predicates="all").read(path)) == ["Plans", "Win", "Raining"]
+    assert predicate_words(reader(max_sentence_length=4).read(path)) == ["Plans", "Win", "Raining"]
 
 
 def test_a_file_without_predicates_is_warned_about(tmp_path, caplog):
     path = tmp_path / "file.conll09"
-    path.write_text(text(HELLO, RAIN))
-    with caplog.at_level(logging.WARNING):
-        assert list(reader().read(path)) == []
-    assert warnings_in(caplog) == [f"{path}: no instance: no sentence has a predicate with an argument (FILLPRED = Y)."]
-    caplog.clear()
     path.write_text(text(HELLO))
     with caplog.at_level(logging.WARNING):
-        assert list(reader(predicates="all").read(path)) == []
+        assert list(reader().read(path)) == []
     assert warnings_in(caplog) == [f"{path}: no instance: no sentence has a predicate (FILLPRED = Y)."]
 
 
@@ -151,7 +148,7 @@ def test_vocabulary_of_the_training_data(path, tmp_path, caplog):
     known = vocabulary.get_token_to_index_vocabulary
     assert set(known("role_labels")) == {"_", "A0", "A1"}
     assert known("role_labels")["_"] == 0
-    labels = {"nsubj", "mark", "xcomp"}
+    labels = {"nsubj", "mark", "xcomp", "punct"}
     assert set(known("edge_labels")) == labels | {label + "^-1" for label in labels}
     assert {"plans", "win"} <= set(known("lemmas")) and "plans" in known("tokens")
 
@@ -182,5 +179,5 @@ def test_a_workers_empty_share_is_not_warned_about(path, caplog):
             part._set_worker_info(WorkerInfo(2, worker))
             shares.append(predicate_words(part.read(path)))
     # Sentences 1 and 3, and sentence 2, which has no predicate.
-    assert shares == [["Plans", "Win"], []]
+    assert shares == [["Plans", "Win", "Raining"], []]
     assert warnings_in(caplog) == []
