@@ -1,3 +1,4 @@
+from allennlp_graphmask.metrics.conll2009_scores import score_conll2009
 from allennlp_graphmask.metrics.semantic_role_f1 import SemanticRoleF1
 
-__all__ = ["SemanticRoleF1"]
+__all__ = ["SemanticRoleF1", "score_conll2009"]

@@ -1,4 +1,8 @@
-from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import parse_conll2009, read_conll2009
+from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import (
+    format_conll2009,
+    parse_conll2009,
+    read_conll2009,
+)
 from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009_srl import Conll2009SrlReader
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import check_scheme, guess_scheme
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate
@@ -8,6 +12,7 @@ __all__ = [
     "DependencySentence",
     "Predicate",
     "check_scheme",
+    "format_conll2009",
     "guess_scheme",
     "parse_conll2009",
     "read_conll2009",

@@ -1,5 +1,5 @@
 """
-Reading sentences in the columns of CoNLL-2009 (https://ufal.mff.cuni.cz/conll2009-st/task-description.html):
+Sentences in the columns of CoNLL-2009 (https://ufal.mff.cuni.cz/conll2009-st/task-description.html):
 
 ID FORM LEMMA PLEMMA POS PPOS FEAT PFEAT HEAD PHEAD DEPREL PDEPREL FILLPRED PRED APRED...
 
@@ -73,6 +73,37 @@ def parse_conll2009(lines: Iterable[Line], source: str, syntax: str = "gold") ->
         except ConfigurationError as raised:
             error = raised
         yield ConllBlock(block[0][0], sentence, error)
+
+
+def format_conll2009(sentence: DependencySentence) -> str:
+    """
+    Return a sentence as lines of CoNLL-2009 columns, with an empty line after them. Gold and predicted columns are the same.
+    Without a sense, a predicate gets the first frame of its lemma, as the official scorer does not count one without.
+    """
+    predicates = {predicate.index: predicate for predicate in sentence.predicates}
+    role_columns = [predicate.roles for predicate in sentence.predicates if predicate.roles is not None]
+    lines = []
+    for token, word in enumerate(sentence.words):
+        lemma, part_of_speech = sentence.lemmas[token], sentence.parts_of_speech[token]
+        head, label = str(sentence.heads[token] + 1), sentence.dependency_labels[token]
+        row = [
+            str(token + 1),
+            word,
+            lemma,
+            lemma,
+            part_of_speech,
+            part_of_speech,
+            _NOTHING,
+            _NOTHING,
+            head,
+            head,
+            label,
+            label,
+        ]
+        predicate = predicates.get(token)
+        row += [_NOTHING, _NOTHING] if predicate is None else ["Y", predicate.sense or f"{lemma}.01"]
+        lines.append("\t".join([*row, *(roles.get(token, _NOTHING) for roles in role_columns)]))
+    return "\n".join([*lines, "", ""])
 
 
 def _decode(file: Iterable[bytes], path: str) -> Iterator[Line]:
