@@ -238,6 +238,8 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
         where.append(f"shown in {os.path.join(args.view_dir, 'index.html')}")
     summary = f"{_count(outcome.num_explanations, 'explanation')} of {_count(outcome.num_records, 'input')}"
     _report(f"{summary}{' ' if where else ''}{', '.join(where)}.")
+    if outcome.num_without_roles:
+        _report(f"To {_count(outcome.num_without_roles, 'predicate')} of these the model assigns no role.")
     if outcome.num_records and not outcome.num_explanations and not outcome.num_failures:
         _report("There was nothing to explain: a sentence without a predicate, for example.")
     if outcome.num_failures:

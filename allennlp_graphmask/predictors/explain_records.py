@@ -44,6 +44,8 @@ class Outcome(NamedTuple):
 
     num_records: int
     num_explanations: int
+    #: Those of predicates to which the model assigns no role.
+    num_without_roles: int
     num_failures: int
     failures: List[Failure]
 
@@ -66,10 +68,11 @@ def explain_source(
     `show` is called for each explanation. If it returns `False` and there are no lines, the run ends. `report` is called with
     messages for the user, as soon as there is one.
     """
-    done = Outcome(0, 0, 0, [])
+    done = Outcome(0, 0, 0, 0, [])
     if lines is not None and lines.num_records:
         failures = [Failure(*failure) for failure in lines.notes["failures"]]
-        done = Outcome(lines.num_records, lines.num_lines, lines.notes["num_failures"], failures)
+        num_without_roles = lines.notes.get("num_without_roles", 0)  # absent in runs of earlier versions
+        done = Outcome(lines.num_records, lines.num_lines, num_without_roles, lines.notes["num_failures"], failures)
         report(f"Continuing after {done.num_records} inputs, which gave {done.num_explanations} explanations.")
         for failure in failures:
             report(f"Not explained: {failure.message}")
@@ -84,6 +87,7 @@ def explain_source(
             done = Outcome(
                 done.num_records + step.num_records,
                 done.num_explanations + len(step.explanations),
+                done.num_without_roles + sum(map(_has_no_roles, step.explanations)),
                 done.num_failures + len(step.failures),
                 [*done.failures, *step.failures][:_MAX_NAMED],
             )
@@ -96,9 +100,15 @@ def explain_source(
                 break
             if lines is not None and step.num_records:
                 json_lines = [explanation.to_json_line() for explanation in step.explanations]
-                lines.add(json_lines, step.num_records, {"num_failures": done.num_failures, "failures": done.failures})
+                notes = ("num_without_roles", "num_failures", "failures")
+                lines.add(json_lines, step.num_records, {name: getattr(done, name) for name in notes})
             bar.update(step.num_records)
     return done
+
+
+def _has_no_roles(explanation: Explanation) -> bool:
+    prediction = explanation.prediction["original"]
+    return isinstance(prediction, dict) and "predicate" in prediction and prediction.get("arguments") == []
 
 
 def explain_records(

@@ -15,6 +15,7 @@ from allennlp_graphmask.commands import explain as explain_module
 from allennlp_graphmask.commands.explain import SOME_INPUTS_FAILED
 from allennlp_graphmask.interpret.interpreters import LeaveOneEdgeOut
 from allennlp_graphmask.interpret.masked_model import MaskedModel
+from allennlp_graphmask.models import GcnSemanticRoleLabeler
 from allennlp_graphmask.views import render_html, render_text
 from tests.commands.conftest import GRAPHS
 from tests.commands.explaining import (
@@ -58,6 +59,26 @@ def test_text_is_shown_where_no_file_is_asked_for(tmp_path, graphmask_archive_fi
     assert (tmp_path / "both.jsonl").read_bytes() == (tmp_path / "out.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize("role, expected", [("_", "To 3 predicates of these the model assigns no role."), ("A0", None)])
+def test_predicates_without_roles_are_counted(
+    tmp_path, srl_archive_file, conll_file, monkeypatch, capsys, role, expected
+):
+    build = GcnSemanticRoleLabeler._build_prediction
+    monkeypatch.setattr(
+        GcnSemanticRoleLabeler,
+        "_build_prediction",
+        lambda model, tags, *others: build(model, [role] * len(tags), *others),
+    )
+    arguments = [srl_archive_file, conll_file, "--interpreter", "all_edges", "-o", tmp_path / "out", "--batch-size", 1]
+    undo = killed_at(monkeypatch, 2, True)
+    with pytest.raises(Killed):
+        explain(*arguments)
+    undo()
+    explain(*arguments)
+    lines = [line for line in capsys.readouterr().err.split("\n") if "no role" in line]
+    assert lines == ([expected] if expected else [])
+
+
 def test_small_batches_give_the_same(tmp_path, graphmask_archive_file, conll_file) -> None:
     large = explained(tmp_path / "a.jsonl", graphmask_archive_file, conll_file)
     small = explained(tmp_path / "b.jsonl", graphmask_archive_file, conll_file, "--batch-size", "1")
@@ -71,7 +92,7 @@ def test_a_raw_text(graphmask_archive_file, universal_pipeline, capsys) -> None:
     explain(graphmask_archive_file, "--text", "Ann has seen the dog.", "--predictor-args", arguments)
     shown = capsys.readouterr()
     assert "Ann has [[seen]] the dog ." in shown.out
-    assert "1 explanation of 1 input." in shown.err
+    assert "2 explanations of 1 input." in shown.err
     outcome = explain(graphmask_archive_file, "--text", "The dog.", "--predictor-args", arguments)
     shown = capsys.readouterr()
     assert shown.out == "" and "nothing to explain" in shown.err
@@ -245,7 +266,7 @@ def test_from_an_empty_folder(tmp_path, graphmask_archive_file) -> None:
     running = process(tmp_path, "model.tar.gz", "inputs.jsonl", "-o", "out.jsonl", "--view", "text")
     output, _ = running.communicate(timeout=300)
     assert running.returncode == SOME_INPUTS_FAILED, output
-    assert "4 explanations of 3 inputs written to out.jsonl." in output
+    assert "6 explanations of 3 inputs written to out.jsonl." in output
     assert "The dog has [[seen]] Ann sing" in output
     assert "Not explained: inputs.jsonl, line 2: " in output
     assert sorted(os.listdir(tmp_path)) == ["inputs.jsonl", "model.tar.gz", "out.jsonl"]

@@ -115,7 +115,7 @@ def test_bad_lines_are_reported_and_do_not_lose_the_others(tmp_path, graphmask_a
     file = write_lines(tmp_path / "inputs.jsonl", lines)
     explain_some(graphmask_archive_file, file, "-o", tmp_path / "out.jsonl", "--batch-size", "2")
     found = explanations_in(tmp_path / "out.jsonl")
-    assert [explanation.metadata["predicate_index"] for explanation in found] == [3, 5]
+    assert [explanation.metadata["predicate_index"] for explanation in found] == [2, 3, 5]
     shown = capsys.readouterr().err
     for line, reason in [(2, "JSON"), (3, "lemmas"), (4, "UTF-8"), (5, "heads"), (7, r"\[1\]")]:
         assert re.search(f"Not explained: {file}, line {line}: .*{reason}", shown)
