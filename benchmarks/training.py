@@ -69,9 +69,11 @@ def train_here(config: str, folder: Path, seed: int, overrides: Optional[Dict[st
 
 
 def evaluate(model: GraphMask, batches: Iterable[Any], random_draws: int) -> Dict[str, float]:
-    """Return all metrics of the model, in evaluation mode."""
+    """Return all metrics of the model on the batches and on nothing else, in evaluation mode."""
     model.num_random_controls = random_draws
     model.eval()
+    # Passes that were made for something else have counted, too.
+    model.get_metrics(reset=True)
     for batch in batches:
         model(**move_to_device(batch, -1))
     return model.get_metrics(reset=True)

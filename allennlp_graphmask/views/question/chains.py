@@ -14,7 +14,7 @@ class ChainHop(NamedTuple):
     edge: ExplainedEdge
 
 
-# How a chain is judged, the smaller the better: weak hops, all hops, the negative of its smallest score.
+# What chains are compared by, the smaller the better: weak hops, all hops, the negative of its smallest score.
 _Cost = Tuple[int, int, float]
 _START: _Cost = (0, 0, float("-inf"))
 

@@ -27,8 +27,8 @@ from tests.interpret.toy import recorded_layers, toy_batch, toy_instances, toy_t
 def test_capacity_is_the_divergence_between_two_normal_distributions(logit, value, mean, std):
     tensors = [torch.tensor([number], dtype=torch.double) for number in (logit, value, mean)]
     deviation = torch.tensor([std], dtype=torch.double)
-    openness, closedness = torch.sigmoid(tensors[0]), torch.sigmoid(-tensors[0])
-    left = torch.distributions.Normal(openness * tensors[1] + closedness * tensors[2], closedness * deviation)
+    passing, noisy = torch.sigmoid(tensors[0]), torch.sigmoid(-tensors[0])
+    left = torch.distributions.Normal(passing * tensors[1] + noisy * tensors[2], noisy * deviation)
     expected = torch.distributions.kl_divergence(left, torch.distributions.Normal(tensors[2], deviation))
     actual = capacity(tensors[0], tensors[1].unsqueeze(-1), tensors[2], deviation)
     torch.testing.assert_close(actual[0], expected, atol=1e-8, rtol=1e-6)
@@ -121,11 +121,11 @@ def test_the_optimisation_by_hand(target, vocab, monkeypatch):
     adam = AdamByHand()
     for _ in range(12):
         logits.requires_grad_()
-        openness = torch.sigmoid(logits)
-        gates = [Gate(scale, mean.expand_as(layer)) for scale, mean, layer in zip(openness, means, values)]
+        passing = torch.sigmoid(logits)
+        gates = [Gate(scale, mean.expand_as(layer)) for scale, mean, layer in zip(passing, means, values)]
         masked = masked_model.masked(unmasked, gates, "unreported")
         loss = masked_model.divergence(PredictionNll(), unmasked.output, masked)[0]
-        for scale, layer, mean, deviation in zip(openness.unsqueeze(-1), values, means, deviations):
+        for scale, layer, mean, deviation in zip(passing.unsqueeze(-1), values, means, deviations):
             left = torch.distributions.Normal(
                 scale * layer + (1 - scale) * mean, ((1 - scale) * deviation).expand_as(layer)
             )
@@ -148,7 +148,7 @@ def test_what_matters_to_nobody_is_closed_and_without_a_price_everything_is_open
 
 def test_information_and_gate_are_of_the_same_gates(vocab):
     masked_model, batch = MaskedModel(target_of("tagger", vocab)), toy_batch(vocab)
-    openness, information = (
+    passing, information = (
         InformationBottleneck(score=score, num_steps=4).interpret(masked_model, batch)
         for score in ("gate", "information")
     )
@@ -156,10 +156,10 @@ def test_information_and_gate_are_of_the_same_gates(vocab):
     for number, layer in enumerate(recorded_layers(masked_model.target, batch)):
         owner = batch["graph"].edge_graph
         expected = capacity(
-            openness.scores[number].double().logit(),
+            passing.scores[number].double().logit(),
             layer.values.double(),
             statistics[number].mean[owner],
             statistics[number].std[owner],
         ).sum(-1)
         torch.testing.assert_close(information.scores[number].double(), expected, atol=1e-4, rtol=1e-3)
-        assert torch.equal(openness.kept[number], information.kept[number])
+        assert torch.equal(passing.kept[number], information.kept[number])
