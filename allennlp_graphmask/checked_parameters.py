@@ -7,7 +7,10 @@ from typing import Any, ClassVar, Dict, Optional, Type, TypeVar, Union
 from allennlp.common import FromParams, Params
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.from_params import infer_params
+from allennlp.data import Vocabulary
 from allennlp.models import Model
+
+from allennlp_graphmask.vocabulary_entries import check_vocabulary
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +52,14 @@ class CheckedParameters(FromParams):
 
 
 class ModelWithCheckedParameters(CheckedParameters, Model):
-    """A `Model` whose archives may hold old names: they are translated with a warning."""
+    """
+    A `Model` whose archives may hold old names: they are translated with a warning. Its vocabulary must survive saving
+    (`check_vocabulary`).
+    """
+
+    def __init__(self, vocab: Vocabulary, **kwargs: Any) -> None:
+        super().__init__(vocab, **kwargs)
+        check_vocabulary(vocab)
 
     @classmethod
     def _load(

@@ -1,5 +1,7 @@
 """Checks of what people and programs write as JSON: strict types for pydantic, and errors that name the value and its place."""
 
+import json
+import re
 from functools import cache
 from typing import Annotated, Any, Callable, List, Sequence, Type, TypeVar, Union
 
@@ -9,8 +11,9 @@ T = TypeVar("T")
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
-# Strict: 1 is not true, "1" is not a number, and nothing is converted in silence.
-String = Annotated[str, Field(strict=True)]
+# Strict: 1 is not true, "1" is not a number, and nothing is converted in silence. A minimum, also one of 0, makes pydantic look at
+# the characters: half of a surrogate pair is refused.
+String = Annotated[str, Field(strict=True, min_length=0)]
 Name = Annotated[str, Field(strict=True, min_length=1)]
 Integer = Annotated[int, Field(strict=True)]
 Boolean = Annotated[bool, Field(strict=True)]
@@ -18,9 +21,10 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
 Sha256 = Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")]
 
+_HALF_OF_PAIR = re.compile("[\ud800-\udfff]")
 _UNKNOWN_FIELD = ("extra_forbidden", "unexpected_keyword_argument")
 # Within free JSON and unions, pydantic puts the type of a value before its keys: metadata, nodes, list, 0, dict, text, str.
-_TYPE_NAMES = {"dict", "list", "str", "int", "float", "bool", "[key]"}
+_TYPE_NAMES = {"dict", "list", "str", "int", "float", "bool", "constrained-str", "[key]"}
 
 
 def validate(form: Type[T], value: Any, error_type: Type[Exception], name: str = "") -> T:
@@ -39,6 +43,16 @@ def validate(form: Type[T], value: Any, error_type: Type[Exception], name: str =
         raise error_type(message) from error
 
 
+def check_characters(value: Any, error_type: Type[Exception]) -> None:
+    """Raise an `error_type` if a text anywhere in JSON, a key or one that no type describes, has half of a surrogate pair."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=repr).encode("utf-8")
+    except UnicodeEncodeError as error:
+        around = error.object[max(0, error.start - 30) : error.end + 30]
+        half = error.object[error.start]
+        raise error_type(f"{half!r} in {around!r} is half of a surrogate pair, not a character") from error
+
+
 def first_error(error: ValidationError, name: str = "") -> str:
     """Describe the first mistake that pydantic found: the path of the value, the value and what was expected."""
     found = error.errors(include_url=False)[0]
@@ -52,6 +66,11 @@ def first_error(error: ValidationError, name: str = "") -> str:
     message = found["msg"][:1].lower() + found["msg"][1:]
     if found["type"] in ("dataclass_type", "model_type"):
         message = "input should be an object"
+    half = _HALF_OF_PAIR.search(found["input"]) if found["type"] == "string_unicode" else None
+    if half is not None:
+        message = (
+            f"{half.group()!r} at character {half.start() + 1} is half of a surrogate pair, not a character. Remove it"
+        )
     return f"{path} is {found['input']!r:.60}: {message}."
 
 

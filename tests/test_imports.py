@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "allennlp_graphmask"
 PARTS = [
     "version",
     "checks",
+    "vocabulary_entries",
     "validation",
     "explanation",
     "graph",

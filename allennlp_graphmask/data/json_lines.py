@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, NamedTuple
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.data.files import decode_line, open_data_file
+from allennlp_graphmask.validation import check_characters
 
 _BYTE_ORDER_MARK = "\ufeff".encode()
 
@@ -29,7 +30,7 @@ class JsonLine(NamedTuple):
             content = json.loads(text, parse_constant=_refuse_constant, parse_float=_parse_finite)
             if "\\ud" in text or "\\uD" in text:
                 # Half of a surrogate pair is legal in JSON, but a vocabulary with it could not be saved.
-                json.dumps(content, ensure_ascii=False).encode("utf-8")
+                check_characters(content, ValueError)
         except json.JSONDecodeError as error:
             raise ConfigurationError(
                 f"{self.place}: not valid JSON: {error.msg} at column {error.colno}. Each line must be one JSON object."

@@ -8,6 +8,7 @@ from allennlp.predictors import Predictor
 from allennlp_graphmask.data.dataset_readers.graph_jsonl import GraphJsonlReader, TextGraph
 from allennlp_graphmask.explanation.serialization import to_plain_json
 from allennlp_graphmask.predictors.task_predictor import TaskPredictor
+from allennlp_graphmask.validation import check_characters
 
 
 @Predictor.register("graph_classifier")
@@ -30,6 +31,8 @@ class GraphClassifierPredictor(TaskPredictor):
                 f"{type(self._dataset_reader).__name__}, the dataset reader of this model, is not 'graph_jsonl'. Predict from a "
                 "file that it reads, with --use-dataset-reader."
             )
+        # Other keys are kept as metadata, and no type describes them.
+        check_characters(inputs, ConfigurationError)
         return [self._dataset_reader.text_to_instance(TextGraph.from_json(inputs))]
 
     def build_result(self, metadata: Dict[str, Any], output: Dict[str, Any]) -> JsonDict:

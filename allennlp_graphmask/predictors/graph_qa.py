@@ -40,7 +40,7 @@ class _TitledText(BaseModel, extra="forbid"):
 
 def _read_paragraph(value: Any, read_titled_text: Callable[[Any], _TitledText]) -> Paragraph:
     if isinstance(value, str):
-        return Paragraph(None, value)
+        return Paragraph(None, validate(String, value, ConfigurationError, "paragraphs"))
     titled = read_titled_text(value)
     return build_titled_paragraph(titled.title, [titled.text])
 

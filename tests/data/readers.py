@@ -26,7 +26,12 @@ ENTITIES.add_pipe("entity_ruler").add_patterns([{"label": "NAME", "pattern": "Ad
 READERS: Dict[str, Any] = {
     "graphs": (
         GraphJsonlReader(),
-        lambda word: {"id": word, "nodes": [{"text": word}] * 2, "edges": [{"source": 0, "target": 1, "type": "same"}]},
+        lambda word: {
+            "id": word,
+            "nodes": [{"text": word}] * 2,
+            "edges": [{"source": 0, "target": 1, "type": word}],
+            "label": word,
+        },
     ),
     "questions": (
         WikiHopReader(),
@@ -50,7 +55,7 @@ def build_content(name: str, words: Sequence[str]) -> bytes:
     """A file with a record for each word; for an empty word it is a wrong one."""
     records = [READERS[name][1](word) if word else WRONG_RECORDS[name] for word in words]
     if name == "sentences":
-        return text(*records).encode()
+        return text(*records).encode("utf-8", "surrogatepass")
     if name in ("questions", "paragraphs"):
         return json.dumps(records).encode()
     return "".join(json.dumps(record) + "\n" for record in records).encode()

@@ -44,7 +44,7 @@ def test_empty_lines_and_byte_order_mark(tmp_path) -> None:
         (b'{"id": NaN}', "NaN"),
         (b'{"id": -Infinity}', "-Infinity"),
         (b'{"id": 1e999}', "1e999"),
-        (b'{"id": "\\ud83d"}', "surrogates"),
+        (b'{"id": "\\ud83d"}', "'\\ud83d'"),
         (b'{"id": ' + b"1" * 5000 + b"}", "digits"),
         (b"[" * 200_000, "recursion"),
         (b'{"id": "\xe9"}', "0xe9 at column 9"),

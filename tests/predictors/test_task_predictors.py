@@ -1,15 +1,16 @@
 """What the predictors of all tasks do alike: batches, instances and `allennlp predict`."""
 
 import json
-from typing import Any, Callable, List, NamedTuple
+from typing import Any, Callable, Iterator, List, NamedTuple
 
 import pytest
 from allennlp.commands.predict import _PredictManager
+from allennlp.common.checks import ConfigurationError
 from allennlp.predictors import Predictor
 
 from allennlp_graphmask.data.dataset_readers import Conll2009SrlReader, WikiHopReader
 from allennlp_graphmask.predictors import GraphClassifierPredictor
-from tests.data.malformed import refused
+from tests.data.malformed import changed, refused
 from tests.predictors.inputs import INPUTS, QUERIES, QUESTION, QUESTIONS_FILE, assert_equal_up_to_rounding
 from tests.predictors.test_graph_classifier import DATA, predictor_of
 
@@ -66,6 +67,38 @@ def test_what_allennlp_predict_does_after_loading_the_archive(case, tmp_path, us
     # AllenNLP's `sanitize` writes None as the string "None".
     assert "None" not in output.read_text()
     assert_equal_up_to_rounding([json.loads(line) for line in output.read_text().splitlines()], expected)
+
+
+def strings(value: Any, path: str = "") -> Iterator[str]:
+    """The paths of all texts in an input, and of one more key for each object."""
+    if isinstance(value, dict):
+        for key, item in {**value, "more": ""}.items():
+            yield from strings(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from strings(item, f"{path}[{number}]")
+    elif isinstance(value, str):
+        yield path
+
+
+#: Keys of WikiHop that are not read.
+NOT_READ = ("answer", "annotations", "meta", "more")
+
+
+def test_half_of_a_surrogate_pair_is_named(case) -> None:
+    predictor = case.make()
+    num_refused = 0
+    for one_input in case.inputs:
+        for path in strings(one_input):
+            wrong = changed(one_input, path, "x\ud83dy")
+            try:
+                outputs = predictor.json_to_instances(wrong)
+            except ConfigurationError as error:
+                num_refused += 1
+                assert repr("\ud83d") in error.message or path.endswith("more")
+            else:
+                assert outputs and path.startswith(NOT_READ)
+    assert num_refused > 3
 
 
 def test_another_reader_is_refused(case) -> None:

@@ -6,7 +6,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.data.fields import Field
 from allennlp.data.vocabulary import Vocabulary
 
-from allennlp_graphmask.data.fields.label_namespaces import UnseenLabelCounts, check_namespace
+from allennlp_graphmask.data.fields.label_namespaces import UnseenLabelCounts, check_labels
 from allennlp_graphmask.graph import NUM_RESERVED_RELATIONS, Graph, relation_index
 
 #: How many edges had a label that their vocabulary does not know.
@@ -47,7 +47,7 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
     # Raises
 
     `ConfigurationError` if an edge leaves the graph, if there are not as many labels as edges, if a label has no name, or if
-    the namespace's name does not end in `labels` or `tags`.
+    the namespace's name does not end in `labels` or `tags`, or if a label would be lost where the vocabulary is saved.
     """
 
     __slots__ = ["num_nodes", "_edges", "_label_ids", "_label_names", "_namespace", "_edge_types", "_graph"]
@@ -65,13 +65,13 @@ class GraphField(Field[Graph]):  # type: ignore[type-var]
             raise ConfigurationError(
                 f"A graph needs one label for each edge: got {len(edges)} edges and {len(labels)} labels."
             )
-        check_namespace(namespace)
         self.num_nodes = num_nodes
         # Stored in the smallest integers that hold them: a data set of dense graphs has billions of edges.
         # Shape: (num_edges, 2)
         self._edges = _check_edges(edges, num_nodes)
         # Shape: (num_edges,)
         self._label_ids, self._label_names = _number_labels(labels, label_names)
+        check_labels(self._label_names, namespace)
         self._namespace = namespace
         # The edge type of each label name. Shape: (num_label_names,)
         self._edge_types: Optional[np.ndarray] = None

@@ -1,23 +1,29 @@
-"""What fields with labels have in common: the check of a namespace's name, and labels that the vocabulary lacks."""
+"""What fields with labels have in common: the check of the labels and of their namespace's name, and labels that the vocabulary lacks."""
 
 import logging
 import weakref
 from collections import Counter
-from typing import Dict, Tuple
+from typing import Collection, Dict, Tuple
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 
+from allennlp_graphmask.vocabulary_entries import check_entries
+
 logger = logging.getLogger(__name__)
 
 
-def check_namespace(namespace: str) -> None:
-    """Raise a `ConfigurationError` if AllenNLP would reserve indices of the namespace for padding and unknown labels."""
+def check_labels(labels: Collection[str], namespace: str) -> None:
+    """
+    Raise a `ConfigurationError` if AllenNLP would reserve indices of the namespace for padding and unknown labels, or if a label
+    would be lost where the vocabulary is saved.
+    """
     if not namespace.endswith(("labels", "tags")):
         raise ConfigurationError(
             f"The label namespace '{namespace}' must end in 'labels' or 'tags': in other namespaces AllenNLP reserves indices for "
             "padding and unknown tokens, and labels would be shifted."
         )
+    check_entries(labels, f"label of '{namespace}'")
 
 
 class UnseenLabelCounts:

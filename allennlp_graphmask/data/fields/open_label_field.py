@@ -5,7 +5,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.data.fields import LabelField, SequenceField, SequenceLabelField
 from allennlp.data.vocabulary import Vocabulary
 
-from allennlp_graphmask.data.fields.label_namespaces import UnseenLabelCounts, check_namespace
+from allennlp_graphmask.data.fields.label_namespaces import UnseenLabelCounts, check_labels
 
 #: The label index of a label that the vocabulary does not know.
 UNSEEN_LABEL = -1
@@ -41,7 +41,7 @@ class OpenSequenceLabelField(SequenceLabelField):
     def __init__(
         self, labels: Sequence[Optional[str]], sequence_field: SequenceField[Any], label_namespace: str = "labels"
     ) -> None:
-        check_namespace(label_namespace)
+        check_labels([str(label) for label in set(labels) if label is not None], label_namespace)
         # AllenNLP's own constructor refuses `None`.
         super().__init__(["" if label is None else label for label in labels], sequence_field, label_namespace)
         self.labels = list(labels)  # type: ignore[assignment]
@@ -70,7 +70,7 @@ class OpenLabelField(LabelField):
     __slots__: List[str] = []
 
     def __init__(self, label: Optional[str], label_namespace: str = "labels") -> None:
-        check_namespace(label_namespace)
+        check_labels([] if label is None else [str(label)], label_namespace)
         # AllenNLP's own constructor refuses `None`.
         super().__init__("" if label is None else label, label_namespace)
         self.label = label  # type: ignore[assignment]

@@ -1,18 +1,22 @@
 import re
+import unicodedata
 from typing import List
 
 from allennlp.data import Token
 from allennlp.data.tokenizers import Tokenizer
 
+from allennlp_graphmask.data.tokenizers.combining_marks import MARK, unify_marks
+
 # A mask of WikiHop is one token even where two of them touch; `_` is in no word otherwise.
-_TOKEN = re.compile(r"___MASK\d+___|[^\W_]+|\S")
+_TOKEN = re.compile(rf"___MASK\d+___|[^\W_]+(?:{MARK}+[^\W_]*)*|\S{MARK}*")
 
 
 @Tokenizer.register("plain_words")
 class PlainWordsTokenizer(Tokenizer):
     """
-    Runs of letters and digits are tokens, and so is every other character that is not white space. Needs no model, is fast,
-    and gives the place of every token in the text (`idx`, `idx_end`).
+    Runs of letters and digits are tokens, and so is every other character that is not white space. Combining marks belong to the
+    character before them. Needs no model, is fast, and gives the place of every token in the text (`idx`, `idx_end`). The tokens
+    themselves are in the normal form NFC: a word is the same token whether its accents are characters of their own or not.
 
     Unlike AllenNLP's `letters_digits` it leaves `DB01171`, `P13569` and `19th` whole, and the masks of WikiHop
     (`___MASK12___`): an identifier in pieces would have no vector of its own.
@@ -21,4 +25,9 @@ class PlainWordsTokenizer(Tokenizer):
     """
 
     def tokenize(self, text: str) -> List[Token]:
-        return [Token(match.group(), idx=match.start(), idx_end=match.end()) for match in _TOKEN.finditer(text)]
+        spans = [match.span() for match in _TOKEN.finditer(unify_marks(text))]
+        tokens = [Token(text[start:end], idx=start, idx_end=end) for start, end in spans]
+        if not unicodedata.is_normalized("NFC", text):
+            for token in tokens:
+                token.text = unicodedata.normalize("NFC", token.ensure_text())
+        return tokens

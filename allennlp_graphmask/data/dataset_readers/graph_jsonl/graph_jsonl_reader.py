@@ -21,6 +21,7 @@ from allennlp_graphmask.data.fields import GraphField, OpenLabelField, OpenSeque
 from allennlp_graphmask.data.files import errors_at
 from allennlp_graphmask.data.json_lines import JsonLine, read_json_lines
 from allennlp_graphmask.data.tokenizers import PlainWordsTokenizer
+from allennlp_graphmask.data.tokenizers.tokenization import tokenize
 from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
 
 logger = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ class GraphJsonlReader(RecordReader):
         texts = [node.text.lower() if self._lowercase else node.text for node in graph.nodes]
         # `apply_token_indexers` adds the indexers: workers of a data loader must not send them along. AllenNLP has no list without
         # elements.
-        nodes = ListField([TextField(tokens) for tokens in self._tokenizer.batch_tokenize(texts)] or [TextField([])])
+        nodes = ListField([TextField(tokens) for tokens in tokenize(self._tokenizer, texts)] or [TextField([])])
         edges = [(edge.source, edge.target) for edge in graph.edges]
         labels = [edge.type for edge in graph.edges]
         if self._inverse_edges:
@@ -174,7 +175,7 @@ class GraphJsonlReader(RecordReader):
     def _metadata(self, graph: TextGraph) -> Dict[str, Any]:
         tokens: List[str] = list(graph.tokens or ())
         if graph.tokens is None and graph.text is not None:
-            tokens = [token.ensure_text() for token in self._tokenizer.tokenize(graph.text)]
+            tokens = [token.ensure_text() for token in tokenize(self._tokenizer, [graph.text])[0]]
             check_spans(graph.nodes, len(tokens))
         return {
             "id": graph.id,

@@ -31,7 +31,7 @@ def select_candidates(
     answer_must_be_candidate: bool,
 ) -> SelectedCandidates:
     """
-    Merge candidates of the same words (`to_phrase` gives them in lower case), and leave out those beyond the limit. With
+    Merge candidates of the same words (`to_phrase` gives them without their case), and leave out those beyond the limit. With
     `keep_answer`, an answer beyond it takes the place of the last candidate that is kept. Raise a `ConfigurationError` if the
     answer must be a candidate and is not.
     """

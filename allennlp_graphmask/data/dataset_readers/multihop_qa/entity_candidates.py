@@ -1,20 +1,26 @@
 """Candidates for questions that come without any."""
 
 import re
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from collections import defaultdict
+from itertools import chain
+from typing import Container, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from spacy.language import Language
 
+from allennlp_graphmask.data.dataset_readers.multihop_qa.tokenized_text import normalize_case
 from allennlp_graphmask.data.spacy_pipelines import check_annotation, load_pipeline
 
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 _POSSESSIVE = re.compile(r"(?:['’]s|['’])$")
 
 
-def strip_name(text: str) -> str:
-    """Strip white space, a leading article and a possessive ending from a name: "the Brothers Quay's" gives "Brothers Quay"."""
-    text = text.strip()
-    return _POSSESSIVE.sub("", _ARTICLE.sub("", text)).strip()
+def strip_name(text: str, names: Container[str] = ()) -> str:
+    """
+    Strip white space, a leading article and a possessive ending from a name: "the Brothers Quay's" gives "Brothers Quay". The
+    ending stays if `names` (of `normalize_case`) has the name with it.
+    """
+    name = _ARTICLE.sub("", text.strip())
+    return name if normalize_case(name) in names else _POSSESSIVE.sub("", name).strip()
 
 
 class Paragraph(NamedTuple):
@@ -33,6 +39,11 @@ def build_titled_paragraph(title: str, sentences: Sequence[str]) -> Paragraph:
     return Paragraph(title, text)
 
 
+class _Entity(NamedTuple):
+    text: str
+    label: str
+
+
 class FoundCandidates(NamedTuple):
     """Names in the paragraphs, each once, and in the question."""
 
@@ -43,7 +54,9 @@ class FoundCandidates(NamedTuple):
 class EntityCandidates:
     """
     Takes as candidates the entities that a spaCy pipeline finds in paragraphs, in the order of the text and without a leading
-    article or a possessive ending, and as subjects those of the question. Entities that differ only in case are one candidate.
+    article or a possessive ending, and as subjects those of the question. Entities that differ only in case are one candidate. The
+    ending stays where it is a part of the name: where a title has it, or the name without it is an entity of another label
+    ("McDonald's", an organization, beside "McDonald", a person).
 
     `pipeline`, `labels` and `titles` are the parameters `pipeline`, `entity_labels` and `title_candidates` of `HotpotQaGraphReader`.
     """
@@ -66,18 +79,21 @@ class EntityCandidates:
 
         `ConfigurationError` if the pipeline is not installed or looks for no entities.
         """
-        subjects, *entities = self._find_names([question, *(paragraph.text for paragraph in paragraphs)])
+        of_question, *of_paragraphs = self._find_entities([question, *(paragraph.text for paragraph in paragraphs)])
+        names = _find_names_with_ending(of_paragraphs, paragraphs)
         # Merged here, two spellings of an entity are not logged as candidates that were given twice.
         spellings: Dict[str, str] = {}
-        for paragraph, names in zip(paragraphs, entities):
+        for paragraph, entities in zip(paragraphs, of_paragraphs):
+            found = [strip_name(entity.text, names) for entity in entities]
             if self._titles and paragraph.title is not None:
-                names.append(strip_name(paragraph.title.partition(" (")[0]) or paragraph.title)
-            for name in names:
-                spellings.setdefault(name.lower(), name)
-        return FoundCandidates(tuple(spellings.values()), tuple(subjects))
+                found.append(strip_name(_strip_brackets(paragraph.title), names) or paragraph.title)
+            for name in filter(None, found):
+                spellings.setdefault(normalize_case(name), name)
+        subjects = dict.fromkeys(strip_name(entity.text, spellings) for entity in of_question)
+        return FoundCandidates(tuple(spellings.values()), tuple(filter(None, subjects)))
 
-    def _find_names(self, texts: Iterable[str]) -> List[List[str]]:
-        """Find the names in each text, in order and each once."""
+    def _find_entities(self, texts: Iterable[str]) -> List[List[_Entity]]:
+        """Find the entities in each text, in order."""
         if isinstance(self._pipeline, str):
             self._pipeline = load_pipeline(
                 self._pipeline,
@@ -88,10 +104,27 @@ class EntityCandidates:
         found = []
         for document in self._pipeline.pipe(texts):
             check_annotation(self._pipeline, document, "ENT_IOB", "'ner' or 'entity_ruler', which find entities")
-            names = dict.fromkeys(
-                strip_name(entity.text)
-                for entity in document.ents
-                if self._labels is None or entity.label_ in self._labels
-            )
-            found.append([name for name in names if name])
+            entities = [_Entity(entity.text, entity.label_) for entity in document.ents]
+            found.append([entity for entity in entities if self._labels is None or entity.label in self._labels])
         return found
+
+
+def _strip_brackets(title: str) -> str:
+    return title.partition(" (")[0]
+
+
+def _find_names_with_ending(entities: Sequence[Sequence[_Entity]], paragraphs: Sequence[Paragraph]) -> Set[str]:
+    """Find the names (`normalize_case`) whose possessive ending is a part of them, among others without such an ending."""
+
+    def normalize(text: str) -> str:
+        return normalize_case(_ARTICLE.sub("", text.strip()))
+
+    labels = defaultdict(set)
+    for entity in chain.from_iterable(entities):
+        labels[normalize(entity.text)].add(entity.label)
+    names = {normalize(_strip_brackets(paragraph.title)) for paragraph in paragraphs if paragraph.title is not None}
+    for name, own in labels.items():
+        others = labels.get(_POSSESSIVE.sub("", name))
+        if others is not None and others.isdisjoint(own):
+            names.add(name)
+    return names

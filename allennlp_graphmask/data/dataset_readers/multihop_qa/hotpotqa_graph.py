@@ -12,6 +12,7 @@ from allennlp_graphmask.data.dataset_readers.multihop_qa.entity_candidates impor
 )
 from allennlp_graphmask.data.dataset_readers.multihop_qa.multihop_qa_reader import MultihopQaReader
 from allennlp_graphmask.data.dataset_readers.multihop_qa.question import MultihopQuestion
+from allennlp_graphmask.data.dataset_readers.multihop_qa.tokenized_text import normalize_case
 from allennlp_graphmask.validation import String, validate
 
 _YES_AND_NO = ("yes", "no")
@@ -80,13 +81,13 @@ class HotpotQaGraphReader(MultihopQaReader):
         paragraphs = [build_titled_paragraph(title, sentences) for title, sentences in question.context]
         assert self.entity_candidates is not None
         found = self.entity_candidates.find(query, paragraphs)
-        entities = (name for name in found.candidates if name.lower() not in _YES_AND_NO)
+        entities = tuple(name for name in found.candidates if normalize_case(name) not in _YES_AND_NO)
         return MultihopQuestion(
             question_id=question.id,
             query=query,
             candidates=(*_YES_AND_NO, *entities),
             supports=tuple(paragraph.text for paragraph in paragraphs),
-            answer=None if answer is None else strip_name(answer) or answer,
+            answer=None if answer is None else strip_name(answer, set(map(normalize_case, entities))) or answer,
             subjects=found.subjects,
             not_mentioned=frozenset(_YES_AND_NO),
         )

@@ -27,11 +27,16 @@ from allennlp_graphmask.data.dataset_readers.multihop_qa.mentions import (
     find_mentions,
 )
 from allennlp_graphmask.data.dataset_readers.multihop_qa.question import MultihopQuestion
-from allennlp_graphmask.data.dataset_readers.multihop_qa.tokenized_text import TokenizedText, tokenize_texts
+from allennlp_graphmask.data.dataset_readers.multihop_qa.tokenized_text import (
+    TokenizedText,
+    normalize_case,
+    tokenize_texts,
+)
 from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.fields import GraphField
 from allennlp_graphmask.data.files import errors_at
 from allennlp_graphmask.data.tokenizers import PlainWordsTokenizer
+from allennlp_graphmask.data.tokenizers.tokenization import tokenize
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +46,7 @@ class MultihopQaReader(RecordReader):
     The base of readers for multi-hop question answering over mentions: one instance for each question, whose graph has as
     nodes the mentions in its supports of the candidates and of the query's subject.
 
-    A mention is an exact, case-insensitive match of tokens. `find_mentions` describes nested matches and coreferent spans,
+    A mention is an exact match of tokens without regard to case (`normalize_case`). `find_mentions` describes nested matches and coreferent spans,
     `link_mentions` the relations. Each link is two edges with the same label, one in each direction.
 
     The fields of an instance (N mentions, C candidates):
@@ -282,13 +287,14 @@ class MultihopQaReader(RecordReader):
             # As long as before, so that the tokens' places are those in the query.
             subject = text[len(question.relation) :] if self._subject_in_query else ""
             text = question.relation.replace("_", " ") + subject
-        tokens = self._tokenizer.tokenize(text)
+        (tokens,) = tokenize(self._tokenizer, [text])
         if not tokens:
             raise ConfigurationError(f"the query {question.query!r} has no token.")
         return tokens
 
     def _to_phrase(self, text: str) -> Phrase:
-        return tuple(token.ensure_text().lower() for token in self._tokenizer.tokenize(text))
+        (tokens,) = tokenize(self._tokenizer, [text])
+        return tuple(normalize_case(token.ensure_text()) for token in tokens)
 
     def apply_token_indexers(self, instance: Instance) -> None:
         query, supports = instance.fields["query"], instance.fields["supports"]

@@ -17,7 +17,7 @@ class MultihopQuestion:
     #: `None` where it has none.
     question_id: Optional[str]
     query: str
-    #: At least one. Those that differ only in case or white space are one candidate.
+    #: At least one. Those that differ only in case, in how accents are written, or in white space are one candidate.
     candidates: Tuple[str, ...]
     #: May be none, and may be empty.
     supports: Tuple[str, ...]

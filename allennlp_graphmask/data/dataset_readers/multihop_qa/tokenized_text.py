@@ -1,8 +1,19 @@
+import unicodedata
 from typing import List, NamedTuple, Sequence
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Token
 from allennlp.data.tokenizers import Tokenizer
+
+from allennlp_graphmask.data.tokenizers.tokenization import get_end, tokenize
+
+
+def normalize_case(text: str) -> str:
+    """Return what texts have in common that differ only in case or in how their accents are written (NFC of the folded case)."""
+    # The same, and much faster.
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
 
 
 class TokenizedText(NamedTuple):
@@ -14,14 +25,15 @@ class TokenizedText(NamedTuple):
     ends: List[int]
 
     def get_words(self) -> List[str]:
-        """Return the tokens in lower case."""
-        return [token.ensure_text().lower() for token in self.tokens]
+        """Return the tokens as they are compared (`normalize_case`)."""
+        normalize = str.lower if self.text.isascii() else normalize_case
+        return [normalize(token.ensure_text()) for token in self.tokens]
 
 
 def tokenize_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> List[TokenizedText]:
     """Tokenize texts. Raise a `ConfigurationError` if the tokenizer does not give the places of its tokens."""
     tokenized = []
-    for text, tokens in zip(texts, tokenizer.batch_tokenize(list(texts))):
+    for text, tokens in zip(texts, tokenize(tokenizer, texts)):
         starts, ends = [], []
         for token in tokens:
             if token.idx is None:
@@ -30,8 +42,7 @@ def tokenize_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> List[Tokenized
                     "('idx'). Use one that does, such as 'plain_words'; a transformer can have words as tokens with the indexer "
                     "'pretrained_transformer_mismatched'."
                 )
-            end = getattr(token, "idx_end", None)
             starts.append(token.idx)
-            ends.append(token.idx + len(token.ensure_text()) if end is None else end)
+            ends.append(get_end(token))
         tokenized.append(TokenizedText(text, tokens, starts, ends))
     return tokenized

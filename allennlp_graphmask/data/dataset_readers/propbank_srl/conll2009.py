@@ -14,7 +14,8 @@ from allennlp.common.checks import ConfigurationError
 from allennlp_graphmask.checks import check_choice
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT, find_cycle
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate
-from allennlp_graphmask.data.files import decode_line, open_data_file
+from allennlp_graphmask.data.files import decode_line, errors_at, open_data_file
+from allennlp_graphmask.vocabulary_entries import check_entries, may_have_lost_entries
 
 #: The first of each pair of columns is gold, the second predicted.
 _LEMMA, _PART_OF_SPEECH, _HEAD, _LABEL = 2, 4, 8, 10
@@ -150,7 +151,11 @@ class _SentenceParser:
         for line, text in block:
             if isinstance(text, ConfigurationError):
                 raise text
-            rows.append((line, text.split("\t")))
+            columns = text.split("\t")
+            if may_have_lost_entries(text):
+                with errors_at(f"{self._source}, line {line}"):
+                    check_entries(columns, "column")
+            rows.append((line, columns))
         heads = self._parse_heads(rows)
         return DependencySentence(
             words=tuple(row[1] for _, row in rows),

@@ -155,6 +155,33 @@ def test_names_are_stripped(text, name):
     assert strip_name(text) == name
 
 
+@pytest.mark.parametrize(
+    "label, title, sentence, answer, candidates",
+    [
+        # Another label, or a title: the ending is a part of the name.
+        ("ORG", "Food", "McDonald's hired Ronald McDonald.", "McDonald's", ["McDonald's", "McDonald"]),
+        ("ORG", "Food", "McDonald left the McDonald's.", "McDonald", ["McDonald", "McDonald's"]),
+        ("NAME", "McDonald's (firm)", "It hired McDonald.", "the McDonald's", ["McDonald's", "McDonald"]),
+        # Nothing distinguishes it from a possessive.
+        ("NAME", "Food", "McDonald's son hired McDonald.", "McDonald's", ["McDonald"]),
+        ("ORG", "Food", "It is McDonald's.", "McDonald", ["McDonald"]),
+    ],
+)
+def test_names_that_differ_by_a_possessive_ending(label, title, sentence, answer, candidates) -> None:
+    language = spacy.blank("en")
+    patterns = [{"label": label, "pattern": "McDonald's"}, {"label": "NAME", "pattern": "McDonald"}]
+    language.add_pipe("entity_ruler").add_patterns(patterns)  # type: ignore[attr-defined]
+    reader = HotpotQaGraphReader(pipeline=language)
+    content = {"_id": "Q", "question": f"Is it {answer}?", "answer": answer, "context": [[title, [sentence]]]}
+    instance = reader.text_to_instance(reader.question_from_json(content))
+    found = metadata(instance)
+    assert found["candidates"][2:] == candidates
+    expected = answer.removeprefix("the ") if len(candidates) == 2 else "McDonald"
+    assert found["candidates"][tensor(instance, "answer")] == expected and found["subjects"] == [expected]
+    nodes = [node for node in found["nodes"] if node["candidate"] >= 0]
+    assert all(len(candidates) == 1 or node["text"] == candidates[node["candidate"] - 2] for node in nodes)
+
+
 QUESTION = {"_id": "Q1", "question": "Who?", "answer": "yes", "context": [["Title", ["A sentence."]]]}
 
 
