@@ -106,6 +106,7 @@ def measure(situation: str, way: str, num_nodes: int, rounds: int) -> Dict[str, 
     vocab = Vocabulary(counter={"edge_labels": {label: 1 for label in RELATION_SHARES}})
     target = NodeScorer(vocab, EntityGcn(vocab, DIM, num_layers=3, aggregation=way))
     model = GraphMask(vocab, target, masker=Lazy(BilinearMasker)).train()
+    model.in_training_run = True
     del target
     model.measures_controls = False
     make_step = {"masked": masked_step, "graphmask": graphmask_step}[situation]

@@ -94,8 +94,8 @@ def save_graphmask_archive(folder: Path, config: Dict[str, Any], target: str, **
     """An untrained masker keeps every edge, with nearly the same score. This one keeps some."""
 
     def spread_gates(model: Model) -> None:
-        for parameter in model.masker.parameters():
-            if parameter.dim() > 1:
+        for name, parameter in model.masker.named_parameters():
+            if parameter.dim() > 1 and "relation" not in name:
                 torch.nn.init.normal_(parameter)
         model.threshold.fill_(3.0)
 

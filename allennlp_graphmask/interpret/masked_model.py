@@ -13,6 +13,7 @@ from allennlp.training.metrics import Metric
 
 from allennlp_graphmask.graph import Graph, relation_names
 from allennlp_graphmask.interpret.divergences import Divergence, changed_predictions
+from allennlp_graphmask.models.shared import check_finite
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.intervention import Gate, Messages, intervening
 
@@ -73,12 +74,16 @@ class MaskedModel:
         edge_label_namespace: str = "edge_labels",
     ) -> None:
         self.target = target
-        #: The name of each edge type.
-        self.relation_names = relation_names(target.vocab, edge_label_namespace)
         self.encoder: GraphEncoder = find_graph_encoder(target, encoder)[1]
         self.metric_sets = MetricSets(target, list(self.METRIC_SETS))
         self._distribution = distribution
         self._mask = mask
+        self._edge_label_namespace = edge_label_namespace
+
+    @property
+    def relation_names(self) -> List[str]:
+        """The name of each edge type. There are more when the model's vocabulary has grown."""
+        return relation_names(self.target.vocab, self._edge_label_namespace)
 
     def unmasked(self, batch: Dict[str, Any], metric_set: str = "unreported") -> UnmaskedPass:
         """
@@ -149,16 +154,31 @@ class MaskedModel:
         Measure a divergence from the output of an unmasked pass to that of a masked one. Shape: `(batch_size,)`. Raise
         a `ConfigurationError` if the model's output lacks the logits.
         """
-        if self._distribution not in masked:
-            raise ConfigurationError(
-                f"The output of the model to explain has no '{self._distribution}', only {sorted(masked)}. Name the logits of the "
-                'distribution to preserve by "distribution".'
-            )
-        return divergence(original[self._distribution], masked[self._distribution], original.get(self._mask))
+        return divergence(self.logits(original), self.logits(masked), original.get(self._mask))
 
     def changed(self, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
         """Return whether any prediction of each instance differs. Shape: `(batch_size,)`, `torch.bool`."""
-        return changed_predictions(original[self._distribution], masked[self._distribution], original.get(self._mask))
+        return changed_predictions(self.logits(original), self.logits(masked), original.get(self._mask))
+
+    def logits(self, output: Dict[str, Any]) -> torch.Tensor:
+        """Return the logits in an output of the model. Without them, raise a `ConfigurationError`."""
+        if self._distribution not in output:
+            raise ConfigurationError(
+                f"The output of the model to explain has no '{self._distribution}', only {sorted(output)}. Name the logits of the "
+                'distribution to preserve by "distribution".'
+            )
+        return output[self._distribution]
+
+    def check_finite(self, owner: Model, output: Dict[str, Any], scores: Sequence[torch.Tensor] = ()) -> None:
+        """
+        Check the logits in an output of the model, and the scores of each layer's messages; see
+        `allennlp_graphmask.models.shared.check_finite`. Their owner is this model, or the one around it.
+        """
+        logits = self.logits(output)
+        # A class may be ruled out by a logit of minus infinity.
+        tensors = {self._distribution: logits.clamp(min=torch.finfo(logits.dtype).min)}
+        tensors.update((f"scores of layer {layer}", values) for layer, values in enumerate(scores))
+        check_finite(owner, **tensors)
 
 
 class MessageRecorder:

@@ -5,6 +5,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 from allennlp.nn.util import dist_reduce_sum
 from allennlp.training.metrics import Metric
+from torch import nn
 
 
 @Metric.register("propbank_role_f1")
@@ -32,15 +33,22 @@ class SemanticRoleF1(Metric):
                 f"The vocabulary's namespace '{label_namespace}' lacks {null_label!r}, the label of tokens that are not arguments. "
                 "Make the vocabulary from data with roles."
             )
-        self._null_index = known[null_label]
-        self._names = vocab.get_index_to_token_vocabulary(label_namespace)
-        self._num_labels = len(known)
+        self._null_row = known[null_label] + 1
+        # Not its size: it may grow.
+        self._vocab = vocab
+        self._label_namespace = label_namespace
         self.reset()
 
     def reset(self) -> None:
         # Of all predicates, and of those with a gold argument; by label; right predictions, predictions, gold arguments. The
-        # last label is for roles that training never saw.
-        self._counts = torch.zeros(2, self._num_labels + 1, 3, dtype=torch.long)
+        # first label is for roles that training never saw.
+        self._stored_counts = torch.zeros(2, 0, 3, dtype=torch.long)
+
+    @property
+    def _counts(self) -> torch.Tensor:
+        """The counts, with a row for each label of the vocabulary as it is now. Shape: `(2, num_labels + 1, 3)`."""
+        num_rows = self._vocab.get_vocab_size(self._label_namespace) + 1
+        return nn.functional.pad(self._stored_counts, (0, 0, 0, num_rows - self._stored_counts.size(1)))
 
     def __call__(
         self, predictions: torch.Tensor, gold_labels: torch.Tensor, mask: Optional[torch.BoolTensor] = None
@@ -57,19 +65,22 @@ class SemanticRoleF1(Metric):
             Shape: `(batch_size, num_tokens)`.
         """
         is_scored = torch.ones_like(gold_labels, dtype=torch.bool) if mask is None else mask.bool()
-        has_argument = ((gold_labels != self._null_index) & is_scored).any(-1, keepdim=True)
+        has_argument = ((gold_labels + 1 != self._null_row) & is_scored).any(-1, keepdim=True)
+        before = self._counts
         counts = [
-            self._count(predictions[chosen], gold_labels[chosen]) for chosen in (is_scored, is_scored & has_argument)
+            self._count(predictions[chosen], gold_labels[chosen], before.size(1))
+            for chosen in (is_scored, is_scored & has_argument)
         ]
-        self._counts = self._counts.to(predictions.device) + torch.stack(counts)
+        self._stored_counts = before.to(predictions.device) + torch.stack(counts)
 
-    def _count(self, predictions: torch.Tensor, gold_labels: torch.Tensor) -> torch.Tensor:
-        """Count tokens by label. Shape of both: `(num_scored,)`, of the result: `(num_labels + 1, 3)`."""
-        gold_rows = torch.where(gold_labels < 0, self._num_labels, gold_labels)
+    def _count(self, predictions: torch.Tensor, gold_labels: torch.Tensor, num_rows: int) -> torch.Tensor:
+        """Count tokens by label. Shape of both: `(num_scored,)`, of the result: `(num_rows, 3)`."""
         right = predictions[predictions == gold_labels]
-        counts = [torch.bincount(labels, minlength=self._num_labels + 1) for labels in (right, predictions, gold_rows)]
+        counts = [
+            torch.bincount(labels.clamp(min=-1) + 1, minlength=num_rows) for labels in (right, predictions, gold_labels)
+        ]
         by_label = torch.stack(counts, dim=1)
-        by_label[self._null_index] = 0
+        by_label[self._null_row] = 0
         return by_label
 
     def get_metric(self, reset: bool = False) -> Dict[str, float]:
@@ -82,9 +93,9 @@ class SemanticRoleF1(Metric):
 
     def get_metric_per_label(self, reset: bool = False) -> Dict[str, Dict[str, float]]:
         """Return precision, recall and F1 of each role that occurs, and `count`, the number of gold arguments with it."""
-        names = {**self._names, self._num_labels: "@@UNSEEN@@"}
+        names = self._vocab.get_index_to_token_vocabulary(self._label_namespace)
         return {
-            names[row]: {**_compute_scores(right, predicted, gold), "count": float(gold)}
+            names.get(row - 1, "@@UNSEEN@@"): {**_compute_scores(right, predicted, gold), "count": float(gold)}
             for row, (right, predicted, gold) in enumerate(self._get_counts(reset)[0].tolist())
             if predicted or gold
         }

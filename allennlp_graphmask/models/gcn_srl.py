@@ -13,8 +13,9 @@ from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import
 from allennlp_graphmask.data.fields.open_label_field import UNSEEN_LABEL
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.metrics.semantic_role_f1 import SemanticRoleF1
-from allennlp_graphmask.models.shared import check_dim
+from allennlp_graphmask.models.shared import check_dim, check_finite
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
+from allennlp_graphmask.modules.vocabulary_rows import add_label_rows
 from allennlp_graphmask.modules.word_dropout import WordDropout
 
 
@@ -139,6 +140,11 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
         )
         self._role_f1 = SemanticRoleF1(vocab, label_namespace=role_label_namespace, null_label=null_role)
 
+    def extend_vocab(self, extended_vocab: Vocabulary, **_: Any) -> None:
+        """Make room for roles that were added to the vocabulary. AllenNLP calls this (`Model.extend_embedder_vocab`)."""
+        num_roles = extended_vocab.get_vocab_size(self._role_label_namespace)
+        self.role_scorer.role_embedding = add_label_rows(self.role_scorer.role_embedding, num_roles)
+
     def encode_nodes(
         self,
         tokens: TextFieldTensors,
@@ -231,6 +237,7 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
         (index, text, lemma, sense) and its arguments, each with role, head, text, the phrase that its subtree spans (`start`,
         `end` exclusive, `phrase`) and probability.
         """
+        check_finite(self, logits=output_dict["logits"])
         probabilities = output_dict["logits"].softmax(-1)
         best_probabilities, best = (tensor.tolist() for tensor in probabilities.max(-1))
         lengths = output_dict["mask"].sum(-1).tolist()

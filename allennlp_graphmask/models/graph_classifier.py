@@ -14,8 +14,15 @@ from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.checks import check_choice
 from allennlp_graphmask.data.fields.open_label_field import NO_LABEL
 from allennlp_graphmask.graph import Graph
-from allennlp_graphmask.models.shared import build_label_prediction, check_dim, compute_known_label_loss, count_labels
+from allennlp_graphmask.models.shared import (
+    build_label_prediction,
+    check_dim,
+    check_finite,
+    compute_known_label_loss,
+    count_labels,
+)
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
+from allennlp_graphmask.modules.vocabulary_rows import add_outputs
 
 
 @Model.register("graph_classifier")
@@ -87,6 +94,10 @@ class GraphClassifier(ModelWithCheckedParameters):
         self.classifier = nn.Linear(node_dim, num_labels)
         self._accuracy = CategoricalAccuracy()
         self._f1 = FBetaMeasure(average="macro")
+
+    def extend_vocab(self, extended_vocab: Vocabulary, **_: Any) -> None:
+        """Make room for labels that were added to the vocabulary. AllenNLP calls this (`Model.extend_embedder_vocab`)."""
+        add_outputs(self.classifier, extended_vocab.get_vocab_size(self._label_namespace))
 
     def encode_nodes(self, nodes: TextFieldTensors, graph: Graph, **_: Any) -> torch.Tensor:
         """
@@ -171,6 +182,7 @@ class GraphClassifier(ModelWithCheckedParameters):
         Add `prediction` for each instance: `label`, its `probability` and the `probabilities` of all labels; or if nodes are
         classified, `nodes`, a list with these three and, if there are metadata, the `text` of each node.
         """
+        check_finite(self, logits=output_dict["logits"])
         names = self.vocab.get_index_to_token_vocabulary(self._label_namespace)
         probabilities = output_dict["logits"].softmax(-1).tolist()
         if self.classify == "graph":

@@ -12,7 +12,7 @@ from torch import nn
 from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.checks import check_at_least
 from allennlp_graphmask.graph import Graph
-from allennlp_graphmask.models.shared import check_dim, compute_known_label_loss
+from allennlp_graphmask.models.shared import check_dim, check_finite, compute_known_label_loss
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 
 #: The index of an answer that is not known, or is not a candidate.
@@ -255,6 +255,7 @@ class GraphQuestionAnswering(ModelWithCheckedParameters):
         """
         if "metadata" not in output_dict:
             return output_dict
+        check_finite(self, mention_scores=output_dict["mention_scores"], logits=output_dict["logits"])
         mask = output_dict["mask"]
         logits = output_dict["logits"].masked_fill(~mask, float("-inf"))
         # A question without any mention has no distribution.

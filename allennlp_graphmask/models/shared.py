@@ -1,10 +1,12 @@
 """What the task models have in common."""
 
+import itertools
 from typing import Any, Dict, List
 
 import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
+from allennlp.models import Model
 from torch.nn import functional
 
 
@@ -25,6 +27,29 @@ def check_dim(name: str, dim: int, expected: int, what: str) -> None:
     """
     if dim != expected:
         raise ConfigurationError(f"{name} reads vectors of size {dim}, expected {expected}, the size of {what}.")
+
+
+def check_finite(model: Model, **outputs: torch.Tensor) -> None:
+    """
+    Check what a model predicts from.
+
+    # Raises
+
+    `ConfigurationError` if a number in the outputs is not finite. It names the model's archive and the first tensor with such a
+    number: a parameter or buffer of the model, or else an output.
+    """
+    # One flag for all: Python waits for a GPU once.
+    if bool(torch.stack([output.isfinite().all() for output in outputs.values()]).all()):
+        return
+    tensors = itertools.chain(model.named_parameters(), model.named_buffers(), outputs.items())
+    name, wrong = next((name, tensor) for name, tensor in tensors if not tensor.isfinite().all())
+    place = wrong.isfinite().logical_not().nonzero()[0].tolist()
+    archive = getattr(model, "archive_file", None)
+    raise ConfigurationError(
+        f"{type(model).__name__}{f' of the archive {archive!r}' if archive else ''} cannot predict: {name}{place or ''} is "
+        f"{wrong[tuple(place)].item()}, expected a finite number. Train the model again, with a lower learning rate or "
+        '"grad_norm" in the trainer, or take another archive.'
+    )
 
 
 def compute_known_label_loss(logits: torch.Tensor, targets: torch.Tensor, is_known: torch.Tensor) -> torch.Tensor:

@@ -9,8 +9,14 @@ from torch import nn
 from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.data.fields.open_label_field import NO_LABEL
 from allennlp_graphmask.graph import Graph
-from allennlp_graphmask.models.shared import build_label_prediction, compute_known_label_loss, count_labels
+from allennlp_graphmask.models.shared import (
+    build_label_prediction,
+    check_finite,
+    compute_known_label_loss,
+    count_labels,
+)
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
+from allennlp_graphmask.modules.vocabulary_rows import add_outputs
 
 
 @Model.register("star_graph_classifier")
@@ -43,6 +49,10 @@ class StarGraphClassifier(ModelWithCheckedParameters):
         self.classifier = nn.Linear(graph_encoder.get_output_dim(), count_labels(vocab, label_namespace))
         self._label_namespace = label_namespace
         self._accuracy = CategoricalAccuracy()
+
+    def extend_vocab(self, extended_vocab: Vocabulary, **_: Any) -> None:
+        """Make room for labels that were added to the vocabulary. AllenNLP calls this (`Model.extend_embedder_vocab`)."""
+        add_outputs(self.classifier, extended_vocab.get_vocab_size(self._label_namespace))
 
     def encode_nodes(self, node_features: torch.Tensor, graph: Graph, **_: Any) -> torch.Tensor:
         """
@@ -93,6 +103,7 @@ class StarGraphClassifier(ModelWithCheckedParameters):
 
     def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
         """Add `prediction` for each instance: `label`, its `probability` and the `probabilities` of all labels."""
+        check_finite(self, logits=output_dict["logits"])
         names = self.vocab.get_index_to_token_vocabulary(self._label_namespace)
         probabilities = output_dict["logits"].softmax(-1).tolist()
         output_dict["prediction"] = [build_label_prediction(row, names) for row in probabilities]

@@ -5,6 +5,7 @@ from allennlp.common.checks import ConfigurationError
 from torch import nn
 
 from allennlp_graphmask.graph import NUM_RESERVED_RELATIONS
+from allennlp_graphmask.modules.vocabulary_rows import add_rows
 
 
 class RelationModule(nn.Module):
@@ -21,9 +22,14 @@ class RelationModule(nn.Module):
         for name in self.relation_parameters:
             parameter = getattr(self, name)
             if parameter is not None:
-                added = parameter.new_zeros(len(names) - parameter.size(0), *parameter.shape[1:])
-                extended = torch.cat([parameter.detach(), added])
-                setattr(self, name, nn.Parameter(extended, requires_grad=parameter.requires_grad))
+                setattr(self, name, add_rows(parameter, len(names), torch.zeros_like(parameter[:1])))
+
+
+def extend_relations(module: nn.Module, names: List[str]) -> None:
+    """Make room for added relations in all `RelationModule`s in a module, given the names of all."""
+    for part in module.modules():
+        if isinstance(part, RelationModule):
+            part.extend_relations(names)
 
 
 class RelationTransform(RelationModule):

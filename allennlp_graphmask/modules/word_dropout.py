@@ -1,3 +1,5 @@
+from typing import Any, Dict
+
 import torch
 from allennlp.common import FromParams
 from allennlp.common.checks import ConfigurationError
@@ -43,6 +45,12 @@ class WordDropout(torch.nn.Module, FromParams):
             if word in known_words:
                 counts[known_words[word]] = count
         self.register_buffer("counts", counts)
+
+    def _load_from_state_dict(self, state_dict: Dict[str, Any], prefix: str, *arguments: Any) -> None:
+        # Of a model that was fine-tuned on other data, they are fewer than the words of its vocabulary.
+        counts = state_dict.get(f"{prefix}counts", self.counts)
+        self.counts = self.counts.new_zeros(counts.shape)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def forward(self, tokens: TextFieldTensors) -> TextFieldTensors:
         """

@@ -115,8 +115,11 @@ class ExplainingPredictor(Predictor):
         inputs = move_to_device(batch.as_tensor_dict(), target._get_prediction_device())
         with model.explaining(), torch.no_grad():
             unmasked = model.unmasked(inputs)
+            original = unmasked.output
+            model.check_finite(self._model, original)
             attribution = self.interpreter.attribute(model, unmasked)
-            original, masked = unmasked.output, model.masked(unmasked, attribution.gates())
+            masked = model.masked(unmasked, attribution.gates())
+            model.check_finite(self._model, masked, attribution.scores)
             outputs: Dict[str, Any] = {
                 "attribution": attribution.split(),
                 "changed": model.changed(original, masked).tolist(),

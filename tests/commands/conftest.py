@@ -38,6 +38,18 @@ def graph_archive_file(tmp_path_factory) -> str:
     return save_archive(tmp_path_factory.mktemp("graphs"), GRAPH_CONFIG, vocabulary, _enlarge)
 
 
+@pytest.fixture
+def spoilt_archive_file(tmp_path) -> str:
+    """The same with a weight that is not a number: `classifier.bias[1]`."""
+
+    def spoil(model: Model) -> None:
+        with torch.no_grad():
+            model.classifier.bias[1] = float("nan")
+
+    (tmp_path / "spoilt").mkdir()
+    return save_archive(tmp_path / "spoilt", GRAPH_CONFIG, read_vocabulary(GRAPH_CONFIG, GRAPHS), spoil)
+
+
 @pytest.fixture()
 def folder(tmp_path, graph_archive_file) -> Path:
     """A folder with an archive, data with a truth, and nothing else."""

@@ -243,6 +243,11 @@ def test_data_that_do_not_fit(folder, conll_file, srl_archive_file) -> None:
         compare_in(folder)
 
 
+def test_a_model_with_a_weight_that_is_not_a_number(folder, spoilt_archive_file) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{spoilt_archive_file}.*classifier\.bias\[1\] is nan"):
+        compare(spoilt_archive_file, folder / "graphs.jsonl", "-o", folder / "out", *FEW)
+
+
 def test_folders_that_do_not_fit(folder) -> None:
     arguments = ("--interpreters", "all_edges", "--metrics", "kept")
     (folder / "out").write_text("")

@@ -44,6 +44,12 @@ def test_the_file_is_that_of_allennlp_predict(tmp_path, graphmask_archive_file, 
     assert sorted(os.listdir(tmp_path)) == ["out.jsonl", "predicted.jsonl"]
 
 
+def test_nothing_is_written_by_a_model_with_a_weight_that_is_not_a_number(tmp_path, spoilt_archive_file) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{spoilt_archive_file}.*classifier\.bias\[1\] is nan"):
+        explain(spoilt_archive_file, GRAPHS, "--interpreter", "gradient_x_message", "-o", tmp_path / "out.jsonl")
+    assert not list(tmp_path.glob("out.jsonl*"))
+
+
 def test_text_is_shown_where_no_file_is_asked_for(tmp_path, graphmask_archive_file, conll_file, capsys) -> None:
     explain(graphmask_archive_file, conll_file, "-o", tmp_path / "out.jsonl")
     quiet = capsys.readouterr()

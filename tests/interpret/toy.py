@@ -29,17 +29,17 @@ NUM_CLASSES = 3
 @DatasetReader.register("toy_graphs")
 class ToyReader(DatasetReader):
     """
-    Reads random graphs from the "path" `SEED:COUNT`. A node's tag says whether an `a` edge, or else a `b` edge,
+    Reads random graphs from the "path" `SEED:COUNT`, without any edges if it is `SEED:0:COUNT`. A node's tag says whether an `a` edge, or else a `b` edge,
     enters it; a graph's label says whether it has more `a` or more `b` edges. Some graphs have no edges.
     """
 
     def _read(self, file_path: Any) -> Iterable[Instance]:
-        seed, count = map(int, str(file_path).split("/")[-1].split(":"))
+        seed, *no_edges, count = map(int, str(file_path).split("/")[-1].split(":"))
         generator = random.Random(seed)
         for number in range(count):
             num_nodes = generator.randint(2, 5)
             edges, labels = [], []
-            for _ in range(0 if number % 7 == 3 else generator.randint(1, 5)):
+            for _ in range(0 if no_edges or number % 7 == 3 else generator.randint(1, 5)):
                 edge, label = (
                     (generator.randrange(num_nodes), generator.randrange(num_nodes)),
                     generator.choice("aabbc"),

@@ -57,6 +57,17 @@ def test_counts_are_summed_over_batches_and_not_averaged():
     assert metric.get_metric_per_label() == {}
 
 
+def test_counting_goes_on_when_the_vocabulary_grows():
+    vocab = vocabulary()
+    metric = SemanticRoleF1(vocab)
+    metric(torch.tensor([[A0, A0]]), torch.tensor([[A0, UNSEEN]]))
+    new = vocab.add_token_to_namespace("AM-NEW", "role_labels")
+    metric(torch.tensor([[new, A0]]), torch.tensor([[new, new]]))
+    assert set(metric.get_metric().values()) == {2 / 4}
+    counts = {name: values["count"] for name, values in metric.get_metric_per_label().items()}
+    assert counts == {"A0": 1, "@@UNSEEN@@": 1, "AM-NEW": 2}
+
+
 @st.composite
 def batches(draw: st.DrawFn) -> List[List[List[int]]]:
     """(prediction, gold, mask) of each token of each instance of a batch, all instances of a batch equally long."""

@@ -89,6 +89,7 @@ def evaluate_interpreter(
             unmasked = masked_model.unmasked(batch)
         attributions = [interpreters[0].attribute(masked_model, unmasked)]
         seconds += time.process_time() - started
+        masked_model.check_finite(masked_model.target, unmasked.output, attributions[0].scores)
         graph = attributions[0].graph
         num_instances += graph.num_graphs
         explained = AttributionEvaluation(

@@ -19,6 +19,7 @@ from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_th
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.maskers import EdgewiseMasker, Masker, construct_masker
 from allennlp_graphmask.modules.intervention import Gate, Messages
+from allennlp_graphmask.modules.relation_transform import extend_relations
 
 #: The number of batches at the start of an epoch on which the divergence with all gates open is measured.
 _FLOOR_BATCHES = 5
@@ -135,8 +136,8 @@ class GraphMask(ModelAroundTarget):
         )
         graph_encoder = self.masked_model.encoder
         self.num_layers = graph_encoder.num_layers
-        self._relation_names = self.masked_model.relation_names
-        self.masker = construct_masker(masker, graph_encoder, len(self._relation_names))
+        relation_names = self.masked_model.relation_names
+        self.masker = construct_masker(masker, graph_encoder, len(relation_names))
         self.lagrangian = Lagrangian(
             allowance,
             start=initial_multiplier,
@@ -161,15 +162,21 @@ class GraphMask(ModelAroundTarget):
         self.register_buffer("enabled_layers_next", torch.tensor(first))
         # Locations above it are open. It can be moved after training; see `allennlp_graphmask.interpret.graphmask.threshold`.
         self.register_buffer("threshold", torch.tensor(self.gate_distribution.threshold, dtype=torch.float64))
-        #: Set by the trainer callback.
+        #: Whether the trainer callback, or a training loop of one's own, takes care of training.
         self.in_training_run = False
         #: Whether evaluation also measures the floor and the random control, which explaining does not need.
         self.measures_controls = True
 
         self.num_random_controls = num_random_controls
         self._random_control_seed = random_control_seed
-        self._metrics = GraphMaskMetrics(self.num_layers, self._relation_names, reported_edge_labels)
+        self._metrics = GraphMaskMetrics(self.num_layers, relation_names, reported_edge_labels)
         self._start_counting()
+
+    def extend_vocab(self, extended_vocab: Vocabulary, **_: Any) -> None:
+        super().extend_vocab(extended_vocab)
+        names = self.masked_model.relation_names
+        extend_relations(self.masker, names)
+        self._metrics.extend_relations(names)
 
     # --- The schedule and the modes
 
@@ -214,11 +221,11 @@ class GraphMask(ModelAroundTarget):
         Return a dictionary with `loss`; `divergence` and `changed`, shape `(batch_size,)`; the target's `original` and
         `masked` outputs; and in evaluation mode the `attribution` of the batch.
         """
-        if self.training and self.epochs_per_layer and not self.in_training_run:
+        if self.training and not self.in_training_run:
             raise ConfigurationError(
-                'With epochs_per_layer, training needs the callback that enables the layers: add {"type": "graphmask"} to '
-                '"trainer": {"callbacks": [...]}. (In a training loop of your own, set in_training_run and call schedule_layers. To '
-                "explain with a trained model, call its eval() first.)"
+                "Training needs the callback that enables the layers, watches the gates and checks by what the best epoch is chosen: "
+                'add {"type": "graphmask"} to "trainer": {"callbacks": [...]}. (In a training loop of your own, set in_training_run '
+                "and call schedule_layers. To explain with a trained model, call its eval() first.)"
             )
         unmasked = self.masked_model.unmasked(batch, "original")
         original, graph = unmasked.output, unmasked.graph
@@ -246,7 +253,7 @@ class GraphMask(ModelAroundTarget):
         if not self.training:
             scores, kept = self._scores_and_decisions(locations, graph)
             output["attribution"] = EdgeAttribution(
-                graph, scores, kept, self._relation_names, replacements=list(self.masker.baselines)
+                graph, scores, kept, self.masked_model.relation_names, replacements=list(self.masker.baselines)
             )
         return output
 
@@ -342,6 +349,7 @@ class GraphMask(ModelAroundTarget):
         original = self.target.make_output_human_readable(output_dict.pop("original"))
         masked = self.target.make_output_human_readable(output_dict.pop("masked"))
         if "attribution" in output_dict:
+            self.masked_model.check_finite(self, masked, output_dict["attribution"].scores)
             output_dict["attribution"] = output_dict["attribution"].split()
         for name, output in (("original", original), ("masked", masked)):
             if "prediction" in output:
@@ -357,15 +365,16 @@ class GraphMask(ModelAroundTarget):
 
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
         """
-        Return `kept` (the share of messages, over all layers), `kept_layer_K`, `_kept_type/LABEL`, `divergence`, `divergence_floor`,
-        `changed`, `random_changed`, `multiplier`, `constraint_met`, `selection`, and the target's own metrics as `original_*`,
-        `masked_*` and `random_*`. After each batch only the first few.
+        Return `kept` (the share of messages, over all layers), `kept_layer_K`, `_kept_type/LABEL`, `_num_edges`, `divergence`,
+        `divergence_floor`, `changed`, `random_changed`, `multiplier`, `constraint_met`, `selection`, and the target's own metrics
+        as `original_*`, `masked_*` and `random_*`. After each batch only the first few.
         """
         metrics = self._metrics.get(across_workers=reset, detailed=reset)
         metrics["multiplier"] = float(self.lagrangian.value())
         if not reset:
             return metrics
         metrics["enabled_layers"] = float(self.enabled_layers)
+        metrics["_num_edges"] = self._metrics.num_edges()
         for name in ("original", "masked", "random"):
             if name == "random" and "random_changed" not in metrics:
                 continue

@@ -21,8 +21,12 @@ class GraphMaskMetrics:
 
     def __init__(self, num_layers: int, relation_names: Sequence[str], reported_edge_labels: int) -> None:
         self._num_layers = num_layers
-        self._relation_names = list(relation_names)
         self._reported_edge_labels = reported_edge_labels
+        self.extend_relations(relation_names)
+
+    def extend_relations(self, names: Sequence[str]) -> None:
+        """Start counting again, for relations of these names."""
+        self._relation_names = list(names)
         self.reset()
 
     def reset(self) -> None:
@@ -80,6 +84,10 @@ class GraphMaskMetrics:
                 metrics[metric] = total / count
         metrics.update(self._get_per_edge_type(edges, kept))
         return metrics
+
+    def num_edges(self) -> float:
+        """Return the number of edges that all workers have counted."""
+        return float(dist_reduce_sum(self._sums["edges"]).sum())
 
     def _get_per_edge_type(self, edges: torch.Tensor, kept: torch.Tensor) -> Dict[str, float]:
         metrics = {}

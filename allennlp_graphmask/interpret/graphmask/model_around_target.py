@@ -45,6 +45,13 @@ class ModelAroundTarget(ModelWithCheckedParameters):
         self.target.eval()
         return self
 
+    def extend_vocab(self, extended_vocab: Vocabulary, **_: Any) -> None:
+        """
+        Extend the target's vocabulary where it is one of its own. AllenNLP calls this for a model whose vocabulary may have grown,
+        and then lets the modules of the target grow (`Model.extend_embedder_vocab`).
+        """
+        self.target.vocab.extend_from_vocab(extended_vocab)
+
     def get_extra_state(self) -> str:
         # Part of the state dict, so that the archive is enough to build the target again. A string, because reading weights
         # safely allows nothing more complicated.

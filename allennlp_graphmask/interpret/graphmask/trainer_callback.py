@@ -24,8 +24,8 @@ _EXTREME_SHARE = 1e-3
 class GraphMaskCallback(CheckedParameters, TrainerCallback):
     """
     Trains a `graphmask` model together with the trainer: enables the layers one after another, saves the random state (so that
-    `--recover` continues as if nothing had happened), warns of the two ways in which training fails (all messages dropped, or a
-    layer that never drops any), logs at the end if no epoch met the constraint, and chooses the gate threshold.
+    `--recover` continues as if nothing had happened), warns of the ways in which training fails (all messages dropped, a layer
+    that never drops any, or data without edges), logs at the end if no epoch met the constraint, and chooses the gate threshold.
 
     Registered as a `TrainerCallback` with name "graphmask".
 
@@ -109,6 +109,11 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
                 "the constraint cannot be met. Turn dropout_in_masked_pass off, take a divergence that is zero for equal "
                 "predictions, or raise the allowance."
             )
+        without_edges = [name for name in ("training", "validation") if metrics.get(f"{name}__num_edges") == 0]
+        for name in without_edges:
+            messages.append(f"The {name} data have no edges, so there is no message that a gate could keep or drop.")
+        if prefix[:-1] in without_edges:
+            return messages
         enabled = range(model.num_layers - int(model.enabled_layers), model.num_layers)
         kept = {layer: metrics.get(f"{prefix}kept_layer_{layer}", 1.0) for layer in range(model.num_layers)}
         if all(kept[layer] < _EXTREME_SHARE for layer in enabled):

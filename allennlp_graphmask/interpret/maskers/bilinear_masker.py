@@ -6,11 +6,13 @@ from torch import nn
 from allennlp_graphmask.interpret.maskers.masker import Masker
 from allennlp_graphmask.modules.intervention import Messages
 from allennlp_graphmask.modules.relation_layout import RelationLayout
-from allennlp_graphmask.modules.relation_transform import RelationTransform
+from allennlp_graphmask.modules.relation_transform import RelationModule, RelationTransform
 
 
-class BilinearGate(nn.Module):
+class BilinearGate(RelationModule):
     """`BilinearMasker` for one layer."""
+
+    relation_parameters = ("relation_bias",)
 
     def __init__(
         self, node_dim: int, hidden_dim: int, num_relations: int, location_bias: float, dropout: float

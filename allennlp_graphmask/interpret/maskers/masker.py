@@ -16,7 +16,8 @@ class Masker(torch.nn.Module, Registrable):
 
     The `graphmask` model gives a masker's constructor `node_dims` and `message_dims`, the sizes per layer that the
     graph encoder states, beside what the config gives. If it has an argument `num_relations`, it is given the number of
-    edge types, the reserved ones included.
+    edge types, the reserved ones included; its parameters for relations belong in `RelationModule`s, which grow with the
+    vocabulary.
     """
 
     default_implementation = "edgewise"

@@ -6,7 +6,7 @@ from torch import nn
 from allennlp_graphmask.checks import check_at_least
 from allennlp_graphmask.graph import relation_names
 from allennlp_graphmask.modules.graph_encoders.graph_encoder import GraphEncoder
-from allennlp_graphmask.modules.relation_transform import RelationModule
+from allennlp_graphmask.modules.relation_transform import extend_relations
 
 
 class StackedGraphEncoder(GraphEncoder):
@@ -67,6 +67,4 @@ class StackedGraphEncoder(GraphEncoder):
         other data (`Model.extend_embedder_vocab`).
         """
         self._relation_names = relation_names(extended_vocab, self._edge_label_namespace)
-        for module in self.modules():
-            if isinstance(module, RelationModule):
-                module.extend_relations(self._relation_names)
+        extend_relations(self, self._relation_names)

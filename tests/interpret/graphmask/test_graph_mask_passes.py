@@ -201,8 +201,9 @@ class TestLayersNotEnabled:
         model.schedule_layers(1)
         assert model.train().all_layers_enabled()
 
-    def test_training_without_the_callback_is_refused(self, vocab, batch) -> None:
-        model = self.with_schedule(vocab, batch)
+    @pytest.mark.parametrize("epochs_per_layer", [None, 1])
+    def test_training_without_the_callback_is_refused(self, vocab, batch, epochs_per_layer) -> None:
+        model = toy_graphmask("tagger", vocab, epochs_per_layer=epochs_per_layer)
         model(**batch)
         with pytest.raises(ConfigurationError, match='add {"type": "graphmask"} to "trainer": {"callbacks"'):
             model.train()(**batch)

@@ -92,6 +92,19 @@ class TestStuckOpen:
         assert diagnosed(second, model, **self.OPEN) == ["Stuck open"]
 
 
+class TestDataWithoutEdges:
+    def test_they_are_named_and_nothing_is_stuck(self, target, tmp_path) -> None:
+        train({**graphmask_config(target), "validation_data_path": "2:0:20"}, tmp_path / "run")
+        log = log_of(tmp_path / "run")
+        assert "The validation data have no edges" in log and "training data have no" not in log
+        assert "Stuck open" not in log
+
+    def test_in_training_they_do_not_hide_what_is_seen_in_validation(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab)
+        messages = started(model)._diagnose(model, {**kept(0.0, 0.0), "training__num_edges": 0.0})
+        assert len(messages) == 2 and "training data have no edges" in messages[0] and "Collapsed" in messages[1]
+
+
 class TestFloor:
     HEALTHY = kept(0.5, 0.5)
 

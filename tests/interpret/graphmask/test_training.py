@@ -184,10 +184,14 @@ def test_the_vocabulary_must_be_the_targets(target, tmp_path) -> None:
         train(config, tmp_path / "run")
 
 
-def test_without_a_schedule_no_callback_is_needed(target, tmp_path) -> None:
-    config = graphmask_config(target, epochs_per_layer=None)
-    config["trainer"] = {"num_epochs": 1, "optimizer": "adam", "validation_metric": "-selection"}
-    assert isinstance(train(config, tmp_path / "run"), GraphMask)
+@pytest.mark.parametrize("epochs_per_layer", [None, 1])
+def test_a_trainer_without_the_callback_is_refused(target, tmp_path, epochs_per_layer) -> None:
+    # As an override of the whole section leaves it.
+    config = graphmask_config(target, epochs_per_layer=epochs_per_layer)
+    config["trainer"] = {"num_epochs": 1, "optimizer": "adam"}
+    with pytest.raises(ConfigurationError, match='{"type": "graphmask"}.*"callbacks"'):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "model.tar.gz").exists()
 
 
 def test_no_validation_data(target, tmp_path) -> None:
