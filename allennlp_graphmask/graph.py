@@ -207,6 +207,16 @@ class Graph(NamedTuple):
         padded[places] = flat
         return padded
 
+    def edge_order(self) -> torch.Tensor:
+        """
+        Return the numbers of the edges in the order of source, target and type, which does not depend on how they are listed.
+        Shape: `(num_edges,)`.
+        """
+        order = torch.argsort(self.edge_type, stable=True)
+        for nodes in (self.targets, self.sources):
+            order = order[torch.argsort(nodes[order], stable=True)]
+        return order
+
     def edges_per_graph(self) -> torch.Tensor:
         """Shape: `(num_graphs,)`."""
         return torch.bincount(self.edge_graph, minlength=self.num_graphs)

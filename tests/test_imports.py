@@ -16,6 +16,7 @@ PARTS = [
     "vocabulary_entries",
     "validation",
     "explanation",
+    "rounding",
     "graph",
     "checked_parameters",
     "pretrained",

@@ -4,6 +4,7 @@ import torch
 
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.modules.intervention import Gate
+from allennlp_graphmask.rounding import RELATIVE_ROUNDING
 
 
 class AttributedEdge(NamedTuple):
@@ -14,6 +15,17 @@ class AttributedEdge(NamedTuple):
     relation: str
     scores: List[float]
     kept: List[bool]
+
+
+def score_rounding(scores: Sequence[torch.Tensor], graph: Graph) -> List[torch.Tensor]:
+    """
+    Return by how much scores may be off by rounding: as much as the largest of their graph, as a small one may be the difference
+    of large numbers. Shape of each: `(num_edges,)`.
+    """
+    largest = torch.zeros(graph.num_graphs, dtype=torch.get_default_dtype(), device=graph.edge_graph.device)
+    for layer in scores:
+        largest = largest.scatter_reduce(0, graph.edge_graph, layer.detach().abs().to(largest.dtype), "amax")
+    return [RELATIVE_ROUNDING * largest.index_select(0, graph.edge_graph)] * len(scores)
 
 
 class EdgeAttribution:
@@ -36,6 +48,8 @@ class EdgeAttribution:
         message_dim)`, or `(num_graphs, message_dim)` with `replacements_per_graph`.
     replacements_per_graph : `bool`, optional (default = `False`)
         Whether row g of each replacement is for the edges of graph g.
+    rounding : `Sequence[torch.Tensor]`, optional (default = `None`)
+        By how much scores may be off by rounding; as in `score_rounding` if not given. Shape of each: `(num_edges,)`.
 
     # Raises
 
@@ -51,6 +65,7 @@ class EdgeAttribution:
         *,
         replacements: Optional[Sequence[Optional[torch.Tensor]]] = None,
         replacements_per_graph: bool = False,
+        rounding: Optional[Sequence[torch.Tensor]] = None,
     ) -> None:
         if replacements is None:
             replacements = [None] * len(scores)
@@ -78,6 +93,12 @@ class EdgeAttribution:
         self.relation_names = list(relation_names)
         self.replacements = [None if layer is None else layer.detach() for layer in replacements]
         self.replacements_per_graph = replacements_per_graph
+        self._rounding = rounding
+
+    @property
+    def rounding(self) -> List[torch.Tensor]:
+        """By how much scores may be off by rounding. Shape of each: `(num_edges,)`."""
+        return list(score_rounding(self.scores, self.graph) if self._rounding is None else self._rounding)
 
     @property
     def num_layers(self) -> int:
@@ -130,6 +151,7 @@ class EdgeAttribution:
         zeros = torch.zeros_like(edge_graph).split(counts)
         scores = [split_edges(layer) for layer in self.scores]
         kept = [split_edges(layer) for layer in self.kept]
+        rounding = [split_edges(layer) for layer in self._rounding or ()]
         replacements = [self._split_replacement(layer, order, counts) for layer in self.replacements]
         first_nodes = self.graph.first_node_of_graph().tolist()
         sizes = self.graph.nodes_per_graph.tolist()
@@ -149,6 +171,7 @@ class EdgeAttribution:
                     [layer[number] for layer in kept],
                     self.relation_names,
                     replacements=[layer[number] for layer in replacements],
+                    rounding=[layer[number] for layer in rounding] or None,
                 )
             )
         return parts

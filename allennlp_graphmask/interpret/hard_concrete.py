@@ -5,6 +5,8 @@ import torch
 from allennlp.common import FromParams
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.rounding import logit_rounding
+
 #: Stays above one half in the six digits of an explanation.
 _LOWEST_OPEN_SCORE = 0.500001
 
@@ -67,15 +69,24 @@ class HardConcrete(FromParams):
         """Return P(z != 0), the expected L0 norm of each gate: `sigmoid(a - beta log(-gamma / zeta))`."""
         return torch.sigmoid(location - self.beta * math.log(-self.gamma / self.zeta))
 
-    def score(self, location: torch.Tensor, threshold: Union[float, torch.Tensor, None] = None) -> torch.Tensor:
+    def is_open(self, location: torch.Tensor, threshold: Union[float, torch.Tensor, None] = None) -> torch.Tensor:
         """
-        Score gates so that a score is above one half if and only if the location is above the threshold, by default
-        `self.threshold`: `sigmoid(a - threshold)`. With the default threshold this is P(s' > 0.5).
+        Decide which gates are open: those with a location above the threshold, by default `self.threshold`, by more than rounding,
+        as a threshold that was chosen on data is the location of a gate. Boolean.
         """
         above = location - (self.threshold if threshold is None else threshold)
-        scores = torch.sigmoid(above)
-        # Rounding, here or in a file, must not take a kept message to one half.
-        return torch.where(above > 0, scores.clamp(min=_LOWEST_OPEN_SCORE), scores)
+        return above > logit_rounding(location)
+
+    def score(self, location: torch.Tensor, threshold: Union[float, torch.Tensor, None] = None) -> torch.Tensor:
+        """
+        Score gates so that a score is above one half if and only if the gate is open (see `is_open`): `sigmoid(a - threshold)`,
+        by default with `self.threshold`, for which this is P(s' > 0.5).
+        """
+        scores = torch.sigmoid(location - (self.threshold if threshold is None else threshold))
+        # Rounding, here or in a file, must not take a kept message to one half, or a dropped one above it.
+        return torch.where(
+            self.is_open(location, threshold), scores.clamp(min=_LOWEST_OPEN_SCORE), scores.clamp(max=0.5)
+        )
 
 
 def straight_through(gates: torch.Tensor) -> torch.Tensor:

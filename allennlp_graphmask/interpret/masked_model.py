@@ -12,10 +12,11 @@ from allennlp.models import Model
 from allennlp.training.metrics import Metric
 
 from allennlp_graphmask.graph import Graph, relation_names
-from allennlp_graphmask.interpret.divergences import Divergence, changed_predictions
+from allennlp_graphmask.interpret.divergences import Divergence, broadcast_mask, changed_predictions
 from allennlp_graphmask.models.shared import check_finite
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.intervention import Gate, Messages, intervening
+from allennlp_graphmask.rounding import logit_rounding
 
 #: One lock for each explained model, shared by all that explain it.
 _LOCKS: "weakref.WeakKeyDictionary[Model, threading.RLock]" = weakref.WeakKeyDictionary()
@@ -149,12 +150,28 @@ class MaskedModel:
         finally:
             lock.release()
 
-    def divergence(self, divergence: Divergence, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
+    def divergence(
+        self, divergence: Divergence, original: Dict[str, Any], masked: Dict[str, Any], *, precise: bool = False
+    ) -> torch.Tensor:
         """
         Measure a divergence from the output of an unmasked pass to that of a masked one. Shape: `(batch_size,)`. Raise
         a `ConfigurationError` if the model's output lacks the logits.
+
+        With `precise` in double precision, for small divergences and for models that are certain: the difference of a probability
+        from one is lost in single precision.
         """
-        return divergence(self.logits(original), self.logits(masked), original.get(self._mask))
+        logits = self.logits(original), self.logits(masked)
+        if precise:
+            logits = logits[0].double(), logits[1].double()
+        return divergence(*logits, original.get(self._mask))
+
+    def logit_rounding(self, output: Dict[str, Any]) -> torch.Tensor:
+        """Return by how much the logits of an instance may be off, for `Divergence.rounding`. Shape: `(batch_size,)`."""
+        logits = output[self._distribution]
+        mask = broadcast_mask(logits, output.get(self._mask)) & logits.isfinite()
+        # Of each position that counts. Shape: (batch_size, ...)
+        off = logit_rounding(logits.masked_fill(~mask, 0).abs().amax(-1)) * mask.any(-1)
+        return off.flatten(1).norm(dim=-1) if off.dim() > 1 else off
 
     def changed(self, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
         """Return whether any prediction of each instance differs. Shape: `(batch_size,)`, `torch.bool`."""

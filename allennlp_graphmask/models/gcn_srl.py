@@ -17,6 +17,7 @@ from allennlp_graphmask.models.shared import check_dim, check_finite
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.vocabulary_rows import add_label_rows
 from allennlp_graphmask.modules.word_dropout import WordDropout
+from allennlp_graphmask.rounding import most_probable
 
 
 class RoleScorer(nn.Module):
@@ -216,7 +217,7 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
                 logits.flatten(0, 1), targets.flatten(), ignore_index=UNSEEN_LABEL, reduction="sum"
             )
             output["loss"] = summed / mask.sum()
-            self._role_f1(logits.argmax(-1), roles, mask)
+            self._role_f1(most_probable(logits), roles, mask)
         return output
 
     def _check_dependency_scheme(self, metadata: Optional[List[Dict[str, Any]]]) -> None:
@@ -239,10 +240,11 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
         """
         check_finite(self, logits=output_dict["logits"])
         probabilities = output_dict["logits"].softmax(-1)
-        best_probabilities, best = (tensor.tolist() for tensor in probabilities.max(-1))
+        best_roles = most_probable(output_dict["logits"])
+        best_probabilities = probabilities.gather(-1, best_roles.unsqueeze(-1)).squeeze(-1).tolist()
         lengths = output_dict["mask"].sum(-1).tolist()
         names = self.vocab.get_index_to_token_vocabulary(self._role_label_namespace)
-        tags = [[names[index] for index in row[:length]] for row, length in zip(best, lengths)]
+        tags = [[names[index] for index in row[:length]] for row, length in zip(best_roles.tolist(), lengths)]
         output_dict["role_tags"] = tags
         if "metadata" in output_dict:
             output_dict["prediction"] = [

@@ -23,6 +23,7 @@ from allennlp_graphmask.models.shared import (
 )
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.vocabulary_rows import add_outputs
+from allennlp_graphmask.rounding import RELATIVE_ROUNDING, shared_maximum
 
 
 @Model.register("graph_classifier")
@@ -218,11 +219,11 @@ def pool_nodes(states: torch.Tensor, graph: Graph, pooling: str) -> torch.Tensor
     """
     # Shape: (num_nodes,)
     graph_of_node = graph.repeat_for_nodes(torch.arange(graph.num_graphs, device=states.device))
-    pooled = states.new_zeros(graph.num_graphs, states.size(-1))
     if pooling == "max":
-        rows = graph_of_node.unsqueeze(-1).expand_as(states)
-        return pooled.scatter_reduce(0, rows, states, "amax", include_self=False)
-    pooled = pooled.index_add(0, graph_of_node, states)
+        # An element that is small for its node may be the difference of large numbers, and is off by as much as they are.
+        rounding = RELATIVE_ROUNDING * states.detach().abs().amax(-1, keepdim=True)
+        return shared_maximum(states, graph_of_node, graph.num_graphs, rounding=rounding, empty=0.0)
+    pooled = states.new_zeros(graph.num_graphs, states.size(-1)).index_add(0, graph_of_node, states)
     if pooling == "mean":
         pooled = pooled / graph.nodes_per_graph.clamp(min=1).unsqueeze(-1)
     return pooled

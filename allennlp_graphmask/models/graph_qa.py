@@ -14,6 +14,7 @@ from allennlp_graphmask.checks import check_at_least
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.models.shared import check_dim, check_finite, compute_known_label_loss
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
+from allennlp_graphmask.rounding import logit_rounding, most_probable, rank_with_ties, shared_maximum
 
 #: The index of an answer that is not known, or is not a candidate.
 NO_ANSWER = -1
@@ -215,10 +216,15 @@ class GraphQuestionAnswering(ModelWithCheckedParameters):
         batch_size, num_candidates = candidate_mask.shape
         # Mentions without a candidate go into a column of their own, which is cut off.
         column = mention_candidates.masked_fill(mention_candidates < 0, num_candidates)
-        lowest = torch.finfo(mention_scores.dtype).min
-        logits = mention_scores.new_full((batch_size, num_candidates + 1), lowest).scatter_reduce(
-            1, column, mention_scores, "amax", include_self=True
-        )[:, :num_candidates]
+        first_columns = torch.arange(batch_size, device=column.device).unsqueeze(-1) * (num_candidates + 1)
+        candidate_scores = shared_maximum(
+            mention_scores.reshape(-1, 1),
+            (first_columns + column).flatten(),
+            batch_size * (num_candidates + 1),
+            rounding=logit_rounding(mention_scores).reshape(-1, 1),
+            empty=torch.finfo(mention_scores.dtype).min,
+        )
+        logits = candidate_scores.view(batch_size, num_candidates + 1)[:, :num_candidates]
         mentioned = torch.zeros(batch_size, num_candidates + 1, dtype=torch.bool, device=column.device).scatter(
             1, column, True
         )[:, :num_candidates]
@@ -236,7 +242,7 @@ class GraphQuestionAnswering(ModelWithCheckedParameters):
         is_known = answer != NO_ANSWER
         places = answer.clamp(min=0).unsqueeze(-1)  # Shape: (batch_size, 1)
         is_mentioned = mask.gather(1, places).squeeze(-1) & is_known
-        is_right = (logits.argmax(-1) == answer) & is_mentioned
+        is_right = (most_probable(logits) == answer) & is_mentioned
         probability = logits.detach().softmax(-1).gather(1, places).squeeze(-1) * is_mentioned
         for metric, values in (
             (self._accuracy, is_right[is_known]),
@@ -320,10 +326,18 @@ def _build_prediction(
             "text": text,
             "probability": probabilities[candidate],
             "score": logits[candidate] if mentioned[candidate] else None,
-            "mentions": sorted(mentions.get(candidate, []), key=lambda node: -mention_scores[node]),
+            "mentions": _best_first(mentions.get(candidate, []), mention_scores),
         }
         for candidate, text in enumerate(metadata["candidates"])
     ]
-    ranking.sort(key=lambda entry: (entry["score"] is None, -(entry["score"] or 0.0)))
+    best_first = _best_first([number for number, score in enumerate(mentioned) if score], logits)
+    ranking = [ranking[number] for number in best_first] + [entry for entry in ranking if entry["score"] is None]
     best = ranking[0] if ranking and ranking[0]["score"] is not None else None
     return {"answer": best["text"] if best else None, "ranking": ranking}
+
+
+def _best_first(numbers: List[int], scores: List[float]) -> List[int]:
+    """Sort what is numbered by its score; of equal scores the first comes first."""
+    own = [-scores[number] for number in numbers]
+    ranks = rank_with_ties(own, logit_rounding(torch.tensor(own)).tolist())
+    return [number for _, number in sorted(zip(ranks, numbers))]

@@ -9,6 +9,8 @@ from allennlp.data import Vocabulary
 from allennlp.models import Model
 from torch.nn import functional
 
+from allennlp_graphmask.rounding import RELATIVE_ROUNDING
+
 
 def count_labels(vocab: Vocabulary, namespace: str) -> int:
     """Return the number of labels. Without any, raise a `ConfigurationError`."""
@@ -65,7 +67,9 @@ def compute_known_label_loss(logits: torch.Tensor, targets: torch.Tensor, is_kno
 
 def build_label_prediction(probabilities: List[float], names: Dict[int, str]) -> Dict[str, Any]:
     """Return the most probable `label`, its `probability`, and the `probabilities` of all labels."""
-    best = max(range(len(probabilities)), key=probabilities.__getitem__)
+    highest = max(probabilities)
+    # A difference of logits is a ratio of probabilities.
+    best = next(n for n, probability in enumerate(probabilities) if probability >= highest * (1 - RELATIVE_ROUNDING))
     return {
         "label": names[best],
         "probability": probabilities[best],

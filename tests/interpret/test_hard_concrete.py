@@ -142,8 +142,12 @@ def test_scores_are_on_the_side_of_one_half_that_decisions_are_on(locations, thr
     distribution = HardConcrete()
     bound = distribution.threshold if threshold is None else torch.tensor(threshold, dtype=torch.float64)
     location = torch.tensor([*locations, float(bound)], dtype=dtype)
-    location = torch.cat([location, torch.nextafter(location, torch.tensor(float("inf"), dtype=dtype))])
-    kept = location > bound
+    location = torch.cat(
+        [location, torch.nextafter(location, torch.tensor(float("inf"), dtype=dtype)), location + 1e-3]
+    )
+    kept = distribution.is_open(location, None if threshold is None else bound)
+    # A gate at the threshold but for rounding is closed: the threshold may have been chosen from such gates.
+    assert torch.equal(kept, location - bound > 64 * 2.0**-23 * location.abs().clamp(min=1))
     scores = distribution.score(location, None if threshold is None else bound)
     # Also as an explanation holds them, in six digits.
     for values in (scores, torch.tensor([round_number(score) for score in scores.tolist()])):

@@ -1,5 +1,6 @@
 """The threshold with the best F1 on data whose truth is known, for interpreters that rank messages."""
 
+from operator import attrgetter
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 import numpy
@@ -42,14 +43,18 @@ def best_cut(attributions: Sequence[EdgeAttribution], truths: Sequence[Sequence[
         raise ConfigurationError("No threshold is best: no message matters in the data to choose it on.")
     cuts = []
     for relative in (False, True):
-        layers = [layer for one in attributions for layer in scale_scores(one, relative)]
-        scores = torch.cat(layers).cpu().numpy()[truth >= 0]
+        scores, rounding = (
+            torch.cat([layer for one in attributions for layer in scale(one, layers_of(one), relative)])
+            .cpu()
+            .numpy()[truth >= 0]
+            for layers_of in (attrgetter("scores"), attrgetter("rounding"))
+        )
         order = numpy.argsort(-scores, kind="stable")
-        scores, hits = scores[order], matters[order].cumsum()
-        # A threshold lies between a score and the next lower one; equal scores cannot be separated.
+        scores, rounding, hits = scores[order], rounding[order], matters[order].cumsum()
+        # A threshold lies between a score and the next lower one; scores that are equal but for rounding cannot be separated.
         below = numpy.append(scores[1:], scores[-1] - 2)
         f1 = 2 * hits / (numpy.arange(1, len(scores) + 1) + matters.sum())
-        f1[scores == below] = -1
+        f1[scores - below <= rounding] = -1
         best = int(f1.argmax())
         cuts.append(Cut(relative, float(scores[best] + below[best]) / 2, float(f1[best])))
     return max(cuts, key=lambda cut: cut.f1)
@@ -57,24 +62,23 @@ def best_cut(attributions: Sequence[EdgeAttribution], truths: Sequence[Sequence[
 
 def apply_cut(cut: Cut, attribution: EdgeAttribution) -> EdgeAttribution:
     """Return the attribution with the decisions of this rule."""
-    kept = [layer > cut.threshold for layer in scale_scores(attribution, cut.relative)]
-    return replace_decisions(attribution, scores=attribution.scores, kept=kept)
+    kept = [layer > cut.threshold for layer in scale(attribution, attribution.scores, cut.relative)]
+    return replace_decisions(attribution, scores=attribution.scores, kept=kept, rounding=attribution.rounding)
 
 
-def scale_scores(attribution: EdgeAttribution, relative: bool) -> List[torch.Tensor]:
+def scale(attribution: EdgeAttribution, layers: Sequence[torch.Tensor], relative: bool) -> List[torch.Tensor]:
     """
-    Return the scores, or, where `relative`, each divided by the largest absolute score of its graph (scores that are all zero
-    stay zero). Shape of each: `(num_edges,)`, `torch.double`.
+    Return the scores, or their rounding, as they are, or, where `relative`, each divided by the largest absolute score of its graph
+    (as it is where scores are all zero). Shape of each: `(num_edges,)`, `torch.double`.
     """
-    scores = [layer.double() for layer in attribution.scores]
     if not relative:
-        return scores
+        return [layer.double() for layer in layers]
     owner = attribution.graph.edge_graph
     largest = torch.zeros(attribution.graph.num_graphs, dtype=torch.double, device=owner.device)
-    for layer in scores:
-        largest = largest.scatter_reduce(0, owner, layer.abs(), "amax")
+    for layer in attribution.scores:
+        largest = largest.scatter_reduce(0, owner, layer.double().abs(), "amax")
     divisor = torch.where(largest > 0, largest, 1.0).index_select(0, owner)
-    return [layer / divisor for layer in scores]
+    return [layer.double() / divisor for layer in layers]
 
 
 @Interpreter.register("tuned_threshold")

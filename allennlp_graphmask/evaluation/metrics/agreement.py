@@ -10,6 +10,7 @@ from allennlp_graphmask.evaluation.metrics.attribution_evaluation import sum_by_
 from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
+from allennlp_graphmask.rounding import rank_with_ties
 
 
 @Metric.register("edge_agreement")
@@ -136,7 +137,7 @@ def consensus_mask(attributions: Sequence[EdgeAttribution]) -> List[torch.Tensor
 def similarity(first: EdgeAttribution, second: EdgeAttribution) -> Tuple[Ratios, Ratios]:
     """
     Compare two attributions of the same batch, instance by instance: Spearman's rank correlation of the scores of all messages,
-    undefined where all scores of one of them are equal, and the Jaccard index of what they keep, undefined without messages and
+    undefined where all scores of one of them are equal but for rounding, and the Jaccard index of what they keep, undefined without messages and
     1 where both keep nothing.
     """
     graph = check_same_graph([first, second])
@@ -144,12 +145,15 @@ def similarity(first: EdgeAttribution, second: EdgeAttribution) -> Tuple[Ratios,
     overlap = _jaccard(sum_by_graph(one & other, graph), sum_by_graph(one | other, graph))
 
     owner = graph.edge_graph.cpu().repeat(first.num_layers)
-    scores = torch.stack([torch.cat(one.scores).double().cpu() for one in (first, second)])
+    # Shape: (2, 2, num_messages)
+    scores = torch.stack(
+        [torch.stack([torch.cat(one.scores), torch.cat(one.rounding)]) for one in (first, second)]
+    ).cpu()
     correlation = torch.full((graph.num_graphs,), torch.nan, dtype=torch.double)
     for number in range(graph.num_graphs):
-        own = scores[:, owner == number]  # Shape: (2, num_messages)
-        if own.numel() and all(row.min() < row.max() for row in own):
-            correlation[number] = float(spearmanr(*own.numpy()).statistic)
+        ranks = [rank_with_ties(*own.numpy()) for own in scores[:, :, owner == number]]
+        if all(row.any() for row in ranks):
+            correlation[number] = float(spearmanr(*ranks).statistic)
     return (
         Ratios.for_mean(correlation, ~correlation.isnan()),
         Ratios.for_mean(overlap, graph.edges_per_graph() > 0),

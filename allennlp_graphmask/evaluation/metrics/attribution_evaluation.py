@@ -133,17 +133,30 @@ def shuffled_attribution(attribution: EdgeAttribution, random: PerGraphRandom) -
     edge.
     """
     orders = [random.order(attribution.graph.edge_graph) for _ in attribution.scores]
-    return replace_decisions(
-        attribution,
-        scores=[layer[order] for layer, order in zip(attribution.scores, orders)],
-        kept=[layer[order] for layer, order in zip(attribution.kept, orders)],
+    return reorder_decisions(attribution, attribution, orders)
+
+
+def reorder_decisions(
+    attribution: EdgeAttribution, found: EdgeAttribution, orders: Sequence[torch.Tensor]
+) -> EdgeAttribution:
+    """
+    Return the attribution with the scores and decisions of another one, in another order: for each layer the edges that they are
+    of, shape `(num_edges,)`.
+    """
+    scores, kept, rounding = (
+        [layer[order] for layer, order in zip(layers, orders)] for layers in (found.scores, found.kept, found.rounding)
     )
+    return replace_decisions(attribution, scores=scores, kept=kept, rounding=rounding)
 
 
 def replace_decisions(
-    attribution: EdgeAttribution, *, scores: Sequence[torch.Tensor], kept: Sequence[torch.Tensor]
+    attribution: EdgeAttribution,
+    *,
+    scores: Sequence[torch.Tensor],
+    kept: Sequence[torch.Tensor],
+    rounding: Sequence[torch.Tensor],
 ) -> EdgeAttribution:
-    """Return the attribution with other scores and decisions. Shape of each: `(num_edges,)`."""
+    """Return the attribution with other scores, decisions and rounding of scores. Shape of each: `(num_edges,)`."""
     return EdgeAttribution(
         attribution.graph,
         scores,
@@ -151,6 +164,7 @@ def replace_decisions(
         attribution.relation_names,
         replacements=attribution.replacements,
         replacements_per_graph=attribution.replacements_per_graph,
+        rounding=rounding,
     )
 
 

@@ -9,6 +9,7 @@ from allennlp_graphmask.evaluation.metrics.attribution_evaluation import Attribu
 from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.interpret.divergences import Divergence, PredictionNll
 from allennlp_graphmask.interpret.masked_model import MaskedModel
+from allennlp_graphmask.rounding import most_probable
 
 #: How an instance with several predictions (a role for each word) is counted as one instance.
 POSITIONS = ("joint", "mean")
@@ -35,12 +36,12 @@ def _mean_over_positions(
 
 
 def _probability(original_logits: torch.Tensor, masked_logits: torch.Tensor) -> torch.Tensor:
-    predicted = original_logits.argmax(-1, keepdim=True)
+    predicted = most_probable(original_logits).unsqueeze(-1)
     return masked_logits.softmax(-1).gather(-1, predicted).squeeze(-1)
 
 
 def _change(original_logits: torch.Tensor, masked_logits: torch.Tensor) -> torch.Tensor:
-    return (original_logits.argmax(-1) != masked_logits.argmax(-1)).to(masked_logits.dtype)
+    return (most_probable(original_logits) != most_probable(masked_logits)).to(masked_logits.dtype)
 
 
 def probability_of_prediction(

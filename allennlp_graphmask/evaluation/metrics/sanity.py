@@ -12,7 +12,7 @@ from allennlp.training.metrics import Metric
 from allennlp_graphmask.evaluation.metrics.agreement import similarity
 from allennlp_graphmask.evaluation.metrics.attribution_evaluation import (
     AttributionEvaluation,
-    replace_decisions,
+    reorder_decisions,
     sum_by_graph,
 )
 from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
@@ -176,12 +176,7 @@ class EdgeOrderInvariance(_Invariance):
         order = explained.random(self.seed).order(explained.graph.edge_graph)
         batch = reorder_edges(explained.unmasked.batch, explained.graph, order)
         found = explained.interpreter.interpret(explained.masked_model, batch)
-        places = torch.argsort(order)
-        return replace_decisions(
-            explained.attribution,
-            scores=[layer[places] for layer in found.scores],
-            kept=[layer[places] for layer in found.kept],
-        )
+        return reorder_decisions(explained.attribution, found, [torch.argsort(order)] * found.num_layers)
 
 
 @Metric.register("edge_node_invariance")

@@ -9,7 +9,7 @@ from allennlp_graphmask.evaluation.metrics.attribution_evaluation import Attribu
 from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.evaluation.metrics.fidelity import POSITIONS, probability_of_prediction
 from allennlp_graphmask.graph import Graph
-from allennlp_graphmask.interpret.interpreters import top_fraction_mask
+from allennlp_graphmask.interpret.interpreters import message_order, top_fraction_mask
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 
 
@@ -24,7 +24,7 @@ class EdgeSufficiency(EdgeMetric):
         sufficiency at k       = p(ŷ | G) - p(ŷ | G keeping r_k)
 
     `comprehensiveness` and `sufficiency` without a fraction are their means over the fractions; all are means over instances.
-    Messages with equal scores are ranked at random: the order of edges in a file may give away which of them matter, and scores
+    Messages with scores that are equal but for rounding are ranked at random: the order of edges in a file may give away which of them matter, and scores
     that saturate would gain by it.
 
     Registered as a `Metric` with name "edge_sufficiency".
@@ -70,7 +70,8 @@ class EdgeSufficiency(EdgeMetric):
     def evaluate(self, explained: AttributionEvaluation) -> Dict[MetricKey, Ratios]:
         masked_model, original = explained.masked_model, explained.unmasked.output
         whole = probability_of_prediction(masked_model, original, original, self.positions)
-        ranks = ranks_with_random_ties(explained.attribution.scores, explained.graph, explained.random(self.seed))
+        attribution, graph = explained.attribution, explained.graph
+        order = random_message_order(graph, explained.num_layers, explained.random(self.seed))
 
         def loss(kept: Sequence[torch.Tensor]) -> torch.Tensor:
             """Shape: `(batch_size,)`."""
@@ -79,7 +80,7 @@ class EdgeSufficiency(EdgeMetric):
 
         losses: Dict[str, List[torch.Tensor]] = {"comprehensiveness": [], "sufficiency": []}
         for fraction in self.fractions:
-            highest = top_fraction_mask(ranks, fraction, explained.graph)
+            highest = top_fraction_mask(attribution.scores, fraction, graph, attribution.rounding, order)
             losses["comprehensiveness"].append(loss([~layer for layer in highest]))
             losses["sufficiency"].append(loss(highest))
         ratios = {}
@@ -90,15 +91,10 @@ class EdgeSufficiency(EdgeMetric):
         return ratios
 
 
-def ranks_with_random_ties(scores: Sequence[torch.Tensor], graph: Graph, random: PerGraphRandom) -> List[torch.Tensor]:
+def random_message_order(graph: Graph, num_layers: int, random: PerGraphRandom) -> torch.Tensor:
     """
-    Rank scores among those of all layers, 0 for the lowest. Equal scores of a graph come in a random order. Shape of each score and
-    rank: `(num_edges,)`; ranks are `torch.double`.
+    Return the messages, numbered layer by layer, in a random order within each graph that does not depend on how edges are listed.
+    Shape: `(num_layers * num_edges,)`.
     """
-    stacked = torch.stack(list(scores))
-    flat = stacked.flatten()
-    order = random.order(graph.edge_graph.repeat(len(stacked)))
-    order = order[torch.argsort(flat[order], stable=True)]
-    ranks = torch.empty_like(flat, dtype=torch.double)
-    ranks[order] = torch.arange(flat.numel(), dtype=torch.double, device=flat.device)
-    return list(ranks.view_as(stacked))
+    order = message_order(graph, num_layers)
+    return order[random.order(graph.edge_graph.repeat(num_layers)[order])]

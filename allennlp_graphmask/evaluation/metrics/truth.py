@@ -9,6 +9,7 @@ from allennlp.training.metrics import Metric
 from allennlp_graphmask.evaluation.metrics.attribution_evaluation import AttributionEvaluation, sum_by_graph
 from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.rounding import rank_with_ties
 
 #: The key of an instance's metadata for the truth: a list of layers from the bottom, each a list with `True`, `False` or `None`
 #: (not known, not counted) for each edge of the instance's graph, in the order of its `GraphField`.
@@ -176,14 +177,15 @@ class EdgeTruth(EdgeMetric):
                 "of layers, each a list of true, false or null for each edge."
             )
         graph = explained.graph
-        truth, kept, scores = (
+        attribution = explained.attribution
+        truth, kept, scores, rounding = (
             torch.stack(list(layers))  # Shape: (num_layers, num_edges)
-            for layers in (explained.truth, explained.attribution.kept, explained.attribution.scores)
+            for layers in (explained.truth, attribution.kept, attribution.scores, attribution.rounding)
         )
-        ratios = _compute_ratios(truth, kept, scores, graph)
+        ratios = _compute_ratios(truth, kept, scores, rounding, graph)
         for layer in range(explained.num_layers):
             only = slice(layer, layer + 1)
-            ratios.update(_compute_ratios(truth[only], kept[only], scores[only], graph, layer=layer))
+            ratios.update(_compute_ratios(truth[only], kept[only], scores[only], rounding[only], graph, layer=layer))
         for name, members in read_edge_groups(explained.unmasked.batch, graph).items():
             matter = (truth == 1) & members
             ratios[MetricKey("recall", group=name)] = Ratios(
@@ -193,7 +195,7 @@ class EdgeTruth(EdgeMetric):
 
 
 def _compute_ratios(
-    truth: torch.Tensor, kept: torch.Tensor, scores: torch.Tensor, graph: Graph, **part: Any
+    truth: torch.Tensor, kept: torch.Tensor, scores: torch.Tensor, rounding: torch.Tensor, graph: Graph, **part: Any
 ) -> Dict[MetricKey, Ratios]:
     """Shapes: `(num_layers, num_edges)`."""
     hits = sum_by_graph(kept & (truth == 1), graph)
@@ -201,8 +203,8 @@ def _compute_ratios(
     num_true = sum_by_graph(truth == 1, graph)
     known = (truth >= 0).flatten()
     owner = graph.edge_graph.repeat(len(truth))[known].cpu().numpy()
-    labels, values = ((tensor.flatten()[known].cpu().numpy()) for tensor in (truth, scores))
-    rated = [_rate_ranking(labels[owner == n], values[owner == n]) for n in range(graph.num_graphs)]
+    columns = [tensor.flatten()[known].cpu().numpy() for tensor in (truth, scores, rounding)]
+    rated = [_rate_ranking(*(column[owner == n] for column in columns)) for n in range(graph.num_graphs)]
     auroc, average_precision = torch.tensor(rated, dtype=torch.double).view(-1, 2).unbind(1)
     return {
         MetricKey("precision", **part): Ratios(hits, num_kept),
@@ -213,14 +215,14 @@ def _compute_ratios(
     }
 
 
-def _rate_ranking(labels: numpy.ndarray, scores: numpy.ndarray) -> Tuple[float, float]:
+def _rate_ranking(labels: numpy.ndarray, scores: numpy.ndarray, rounding: numpy.ndarray) -> Tuple[float, float]:
     """
     Compute area and average precision; NaN unless there are labels of both kinds. Each pair with equal scores counts half for the
-    area, and equal scores enter the ranking together. (scikit-learn takes a millisecond for each of many small instances.)
+    area, and equal scores, but for rounding, enter the ranking together. (scikit-learn takes a millisecond for each of many small instances.)
     """
     if not 0 < labels.sum() < len(labels):
         return math.nan, math.nan
-    _, tie = numpy.unique(-scores, return_inverse=True)  # the highest score first
+    tie = rank_with_ties(-scores, rounding)  # the highest score first
     hits, errors = numpy.bincount(tie, labels), numpy.bincount(tie, 1 - labels)
     hits_so_far, errors_so_far = hits.cumsum(), errors.cumsum()
     auroc = (errors * (hits_so_far - hits / 2)).sum() / (hits.sum() * errors.sum())

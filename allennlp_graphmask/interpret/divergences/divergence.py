@@ -3,6 +3,8 @@ from typing import Optional
 import torch
 from allennlp.common import Registrable
 
+from allennlp_graphmask.rounding import most_probable
+
 
 def broadcast_mask(logits: torch.Tensor, mask: Optional[torch.Tensor]) -> torch.Tensor:
     """
@@ -59,6 +61,13 @@ class Divergence(Registrable):
         """Turn the sum over an instance's positions into the instance's divergence. Shapes: `(batch_size,)`."""
         return summed
 
+    def rounding(self, divergence: torch.Tensor, logit_rounding: torch.Tensor) -> torch.Tensor:
+        """
+        Return by how much divergences may be off if logits are off by `logit_rounding`, the root of the sum of squares over an
+        instance's positions. All shapes are the same. Here as for a divergence that changes in proportion to the logits.
+        """
+        return logit_rounding
+
 
 def kl_divergence(original_logits: torch.Tensor, masked_logits: torch.Tensor) -> torch.Tensor:
     """Return KL(original || masked) over the last dimension. Shape: that of the logits without the last dimension."""
@@ -70,12 +79,12 @@ def changed_predictions(
     original_logits: torch.Tensor, masked_logits: torch.Tensor, mask: Optional[torch.Tensor] = None
 ) -> torch.Tensor:
     """
-    Return whether any of an instance's predictions (the most probable class at each position) differs. Shapes as for `Divergence`;
+    Return whether any of an instance's predictions (the most probable class at each position, of equals the first) differs. Shapes as for `Divergence`;
     the result is boolean.
     """
     class_mask = broadcast_mask(masked_logits, mask)
     lowest = torch.finfo(masked_logits.dtype).min
-    original = original_logits.masked_fill(~class_mask, lowest).argmax(-1)
-    masked = masked_logits.masked_fill(~class_mask, lowest).argmax(-1)
+    original = most_probable(original_logits.masked_fill(~class_mask, lowest))
+    masked = most_probable(masked_logits.masked_fill(~class_mask, lowest))
     changed = (original != masked) & class_mask.any(-1)
     return changed.flatten(1).any(-1) if changed.dim() > 1 else changed

@@ -16,6 +16,10 @@ class Kl(Divergence):
     def per_position(self, original_logits: torch.Tensor, masked_logits: torch.Tensor) -> torch.Tensor:
         return kl_divergence(original_logits, masked_logits)
 
+    def rounding(self, divergence: torch.Tensor, logit_rounding: torch.Tensor) -> torch.Tensor:
+        # Logits that are off by d have a divergence of up to d^2 / 2, and one of k changes by up to sqrt(2 k) d.
+        return logit_rounding * ((2 * divergence.clamp(min=0)).sqrt() + logit_rounding)
+
 
 @Divergence.register("saturating_kl")
 class SaturatingKl(Kl):

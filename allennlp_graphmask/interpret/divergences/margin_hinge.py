@@ -2,6 +2,7 @@ import torch
 
 from allennlp_graphmask.checks import check_above
 from allennlp_graphmask.interpret.divergences.divergence import Divergence
+from allennlp_graphmask.rounding import has_highest_logit, most_probable
 
 
 @Divergence.register("margin_hinge")
@@ -26,8 +27,11 @@ class MarginHinge(Divergence):
         self.margin = margin
 
     def per_position(self, original_logits: torch.Tensor, masked_logits: torch.Tensor) -> torch.Tensor:
-        predicted = original_logits.argmax(-1, keepdim=True)
+        predicted = most_probable(original_logits).unsqueeze(-1)
         log_probabilities = masked_logits.log_softmax(-1)
         own = log_probabilities.gather(-1, predicted).squeeze(-1)
         others = log_probabilities.scatter(-1, predicted, torch.finfo(log_probabilities.dtype).min)
-        return torch.relu(1 - (own - others.amax(-1)) / self.margin)
+        # Equals share the gradient, which else would go to the one that rounding lets win.
+        shares = has_highest_logit(others)
+        highest = torch.where(shares, others, 0).sum(-1) / shares.sum(-1)
+        return torch.relu(1 - (own - highest) / self.margin)

@@ -2,6 +2,7 @@ import torch
 from torch.nn import functional
 
 from allennlp_graphmask.interpret.divergences.divergence import Divergence
+from allennlp_graphmask.rounding import most_probable
 
 
 @Divergence.register("prediction_nll")
@@ -16,6 +17,6 @@ class PredictionNll(Divergence):
     name = "prediction_nll"
 
     def per_position(self, original_logits: torch.Tensor, masked_logits: torch.Tensor) -> torch.Tensor:
-        predicted = original_logits.argmax(-1)
+        predicted = most_probable(original_logits)
         # cross_entropy wants the classes in dimension 1.
         return functional.cross_entropy(masked_logits.movedim(-1, 1), predicted, reduction="none")

@@ -268,7 +268,8 @@ class GraphMask(ModelAroundTarget):
     def _gates(self, locations: List[Optional[torch.Tensor]]) -> List[Optional[torch.Tensor]]:
         """Sample gates in training, decide in evaluation. Shape of each: `(num_edges,)`."""
         if not self.training:
-            return [None if location is None else location > self.threshold for location in locations]
+            is_open = self.gate_distribution.is_open
+            return [None if location is None else is_open(location, self.threshold) for location in locations]
         gates = [None if location is None else self.gate_distribution.sample(location) for location in locations]
         if self._straight_through:
             return [None if gate is None else straight_through(gate) for gate in gates]

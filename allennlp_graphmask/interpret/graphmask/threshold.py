@@ -40,7 +40,8 @@ def mask_at_thresholds(
     num_edges = unmasked.graph.num_edges
     kept, changed = [], []
     for threshold in thresholds:
-        gates = [None if location is None else location > threshold for location in locations]
+        is_open = model.gate_distribution.is_open
+        gates = [None if location is None else is_open(location, threshold) for location in locations]
         masked = model.masked_model.masked(unmasked, model.with_baselines(gates))
         kept.append(sum(num_edges if gate is None else gate.sum() for gate in gates))
         changed.append(model.masked_model.changed(unmasked.output, masked))

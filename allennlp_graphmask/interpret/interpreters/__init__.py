@@ -6,7 +6,12 @@ from allennlp_graphmask.interpret.interpreters.gnn_explainer import GnnExplainer
 from allennlp_graphmask.interpret.interpreters.gradient_x_message import GradientTimesMessage
 from allennlp_graphmask.interpret.interpreters.information_bottleneck import InformationBottleneck
 from allennlp_graphmask.interpret.interpreters.integrated_gradients import IntegratedGradients
-from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores, top_fraction_mask
+from allennlp_graphmask.interpret.interpreters.interpreter import (
+    Interpreter,
+    LayerScores,
+    message_order,
+    top_fraction_mask,
+)
 from allennlp_graphmask.interpret.interpreters.leave_one_edge_out import LeaveOneEdgeOut
 from allennlp_graphmask.interpret.interpreters.per_instance_graphmask import PerInstanceGraphMask
 
@@ -25,5 +30,6 @@ __all__ = [
     "MinimumSet",
     "PerInstanceGraphMask",
     "RandomInterpreter",
+    "message_order",
     "top_fraction_mask",
 ]

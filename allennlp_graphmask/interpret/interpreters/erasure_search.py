@@ -11,9 +11,6 @@ from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 from allennlp_graphmask.modules.intervention import Gate
 
-# Divergences that differ by less are taken for equal, so that rounding does not decide between equals.
-_ROUNDING = 1e-6
-
 
 class MinimumSet(NamedTuple):
     """
@@ -31,7 +28,7 @@ class ErasureSearch(Interpreter):
     """
     Tries all sets of messages, the smaller ones first, and keeps the first that suffices: the smallest set of messages, over all
     layers, with which the prediction of a graph stays the same when all others are replaced by zeros. Of several such sets it keeps
-    the one with the smallest divergence, then the first in the order of layers and edges. A message's score is 1 in the set and 0
+    the one with the smallest divergence, then the first in the order of layer, source, target and type. A message's score is 1 in the set and 0
     outside.
 
     This is the search that amortised maskers approximate ([Schlichtkrull, De Cao and Titov,
@@ -79,10 +76,13 @@ class ErasureSearch(Interpreter):
     def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
         graph = unmasked.graph
         kept = torch.zeros(len(unmasked.layers), graph.num_edges, dtype=torch.bool)
-        for places, found in zip(_edges_of_graphs(unmasked), self._search(masked_model, unmasked)):
-            least = min(one.divergence for one in found)
+        logit_rounding = masked_model.logit_rounding(unmasked.output).cpu()
+        searched = zip(_edges_of_graphs(unmasked), self._search(masked_model, unmasked), logit_rounding)
+        for places, found, off in searched:
+            least = torch.tensor(min(one.divergence for one in found))
+            highest = float(least + self.divergence.rounding(least, off))
             # Sets are tried in order, so that the first of equals is the first in order.
-            best = next(one for one in found if one.divergence <= least + _ROUNDING)
+            best = next(one for one in found if one.divergence <= highest)
             for layer, edge in best.messages:
                 kept[layer, places[edge]] = True
         kept = kept.to(graph.edge_index.device)
@@ -101,9 +101,16 @@ class ErasureSearch(Interpreter):
         num_layers = len(unmasked.layers)
         self._refuse_large_graphs(num_layers, edges_of_graphs)
         num_edges = unmasked.graph.num_edges
-        # For each graph its messages in the order of layers and edges, and where these are in the flattened gates.
+        places_of_edges = torch.empty(num_edges, dtype=torch.long)
+        places_of_edges[unmasked.graph.edge_order().cpu()] = torch.arange(num_edges)
+        # For each graph its messages in the order in which they are tried, and where these are in the flattened gates.
         messages = [
-            [(layer, edge) for layer in range(num_layers) for edge in range(len(edges))] for edges in edges_of_graphs
+            [
+                (layer, edge)
+                for layer in range(num_layers)
+                for edge in sorted(range(len(edges)), key=lambda edge: int(places_of_edges[edges[edge]]))
+            ]
+            for edges in edges_of_graphs
         ]
         places = [
             [layer * num_edges + edges[edge] for layer, edge in own] for own, edges in zip(messages, edges_of_graphs)
@@ -134,9 +141,10 @@ class ErasureSearch(Interpreter):
         kept = kept.to(unmasked.graph.edge_index.device)
         with torch.no_grad():
             masked = masked_model.masked(unmasked, [Gate(layer) for layer in kept])
-            divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
+            divergence = masked_model.divergence(self.divergence, unmasked.output, masked, precise=True)
             if self.criterion == "divergence":
-                suffices = divergence <= self.allowance
+                off = self.divergence.rounding(divergence, masked_model.logit_rounding(unmasked.output))
+                suffices = divergence <= self.allowance + off
             else:
                 suffices = ~masked_model.changed(unmasked.output, masked)
         return divergence.tolist(), suffices.tolist()

@@ -8,7 +8,7 @@ from allennlp_graphmask.checked_parameters import CheckedParameters
 from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
-from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
+from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution, score_rounding
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 
@@ -26,6 +26,8 @@ class LayerScores(NamedTuple):
     kept: Optional[List[torch.Tensor]] = None
     replacements: Optional[List[Optional[torch.Tensor]]] = None
     replacements_per_graph: bool = False
+    #: By how much scores may be off by rounding; as in `score_rounding` if not given. Shape of each: `(num_edges,)`.
+    rounding: Optional[List[torch.Tensor]] = None
 
 
 class Interpreter(CheckedParameters, Registrable):
@@ -36,6 +38,8 @@ class Interpreter(CheckedParameters, Registrable):
     bitwise equal results when they are called again with equal inputs. Their random numbers depend on the seed and on each
     instance (`PerGraphRandom`), not on the batch.
 
+    Scores that are equal but for rounding are equal: rounding depends on the batch, and must not decide.
+
     Which messages are kept is decided, in this order: by `threshold`; by `top_fraction`; by the interpreter itself; by the
     interpreter's `default_threshold`.
 
@@ -45,7 +49,7 @@ class Interpreter(CheckedParameters, Registrable):
         Messages with a score above it are kept.
     top_fraction : `float`, optional (default = `None`)
         The fraction of each graph's messages, all layers together, that are kept: those with the highest scores, rounded up to
-        whole messages. Of equal scores the lower layer and then the first edge goes first.
+        whole messages. Of equal scores the lower layer goes first, then the edge with the lower source, target and type.
     seed : `int`, optional (default = `0`)
 
     # Raises
@@ -91,6 +95,8 @@ class Interpreter(CheckedParameters, Registrable):
         graph = unmasked.graph
         with masked_model.explaining():
             found = self.score(masked_model, unmasked, PerGraphRandom(graph, unmasked.batch, self.seed))
+            if found.rounding is None:
+                found = found._replace(rounding=score_rounding(found.scores, graph))
         return EdgeAttribution(
             graph,
             found.scores,
@@ -98,16 +104,16 @@ class Interpreter(CheckedParameters, Registrable):
             masked_model.relation_names,
             replacements=found.replacements,
             replacements_per_graph=found.replacements_per_graph,
+            rounding=found.rounding,
         )
 
     def _decide(self, found: LayerScores, graph: Graph) -> List[torch.Tensor]:
-        if self.threshold is not None:
-            return [layer > self.threshold for layer in found.scores]
         if self.top_fraction is not None:
-            return top_fraction_mask(found.scores, self.top_fraction, graph)
-        if found.kept is not None:
+            return top_fraction_mask(found.scores, self.top_fraction, graph, found.rounding)
+        if self.threshold is None and found.kept is not None:
             return found.kept
-        return [layer > self.default_threshold for layer in found.scores]
+        threshold = self.default_threshold if self.threshold is None else self.threshold
+        return [layer > threshold + off for layer, off in zip(found.scores, found.rounding or ())]
 
     @property
     def reported_divergence(self) -> Divergence:
@@ -119,23 +125,51 @@ class Interpreter(CheckedParameters, Registrable):
         return {"divergence": self.reported_divergence.name}
 
 
-def top_fraction_mask(scores: Sequence[torch.Tensor], top_fraction: float, graph: Graph) -> List[torch.Tensor]:
+def top_fraction_mask(
+    scores: Sequence[torch.Tensor],
+    top_fraction: float,
+    graph: Graph,
+    rounding: Optional[Sequence[torch.Tensor]] = None,
+    order: Optional[torch.Tensor] = None,
+) -> List[torch.Tensor]:
     """
-    Choose, for each graph of a batch, the fraction of its messages, all layers together, that has the highest scores.
-    Shape of each score and choice of a layer: `(num_edges,)`; choices are `torch.bool`.
+    Choose, for each graph of a batch, the fraction of its messages, all layers together, that has the highest scores. Shape of each
+    score, of its rounding and of the choice of a layer: `(num_edges,)`; choices are `torch.bool`.
+
+    Rounding is by default `score_rounding`, and the `order` in which messages with equal scores are chosen `message_order`.
     """
     if not scores:
         return []
-    stacked = torch.stack(list(scores))  # Shape: (num_layers, num_edges)
-    num_layers, num_edges = stacked.shape
-    owner = graph.edge_graph.repeat(num_layers)
-    # First by score, then, stably, by graph: messages of a graph stand together, the best first.
-    order = torch.argsort(stacked.flatten(), descending=True, stable=True)
-    order = order[torch.argsort(owner[order], stable=True)]
-    messages_of_graph = num_layers * graph.edges_per_graph()
+    flat = torch.cat(list(scores))
+    off = torch.cat(list(score_rounding(scores, graph) if rounding is None else rounding))
+    owner = graph.edge_graph.repeat(len(scores))
+    messages_of_graph = len(scores) * graph.edges_per_graph()
     first = messages_of_graph.cumsum(0) - messages_of_graph
-    rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order), device=order.device) - first[owner[order]]
     # Rounding noise must not make 0.3 * 10 four messages.
-    wanted = torch.ceil(top_fraction * messages_of_graph.double() - 1e-9)
-    return list((rank < wanted[owner]).view(num_layers, num_edges))
+    wanted = torch.ceil(top_fraction * messages_of_graph.double() - 1e-9).long()
+
+    def rank(order: torch.Tensor) -> torch.Tensor:
+        """Return the place of each message in its graph when all are listed in this order."""
+        order = order[torch.argsort(owner[order], stable=True)]
+        ranks = torch.empty_like(order)
+        ranks[order] = torch.arange(len(order), device=order.device) - first[owner[order]]
+        return ranks
+
+    # The lowest score that is chosen changes by no more than the scores do. Messages clearly above it are chosen in any case.
+    is_last = rank(torch.argsort(flat, descending=True)) == wanted[owner] - 1
+    lowest = flat.new_zeros(graph.num_graphs)
+    lowest[owner[is_last]] = flat[is_last]
+    above_lowest = flat - lowest[owner]
+    level = (above_lowest <= off).long() + (above_lowest < -off).long()
+    order = message_order(graph, len(scores)) if order is None else order
+    chosen = rank(order[torch.argsort(level[order], stable=True)]) < wanted[owner]
+    return list(chosen.view(len(scores), graph.num_edges))
+
+
+def message_order(graph: Graph, num_layers: int) -> torch.Tensor:
+    """
+    Return the messages, numbered layer by layer, in the order of layer, source, target and type. Shape: `(num_layers *
+    num_edges,)`.
+    """
+    first_messages = graph.num_edges * torch.arange(num_layers, device=graph.edge_graph.device)
+    return (first_messages.unsqueeze(-1) + graph.edge_order()).flatten()

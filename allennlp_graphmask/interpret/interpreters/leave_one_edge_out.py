@@ -13,7 +13,7 @@ from allennlp_graphmask.modules.intervention import Gate
 class LeaveOneEdgeOut(Interpreter):
     """
     The score of a message is the divergence from the prediction with all messages to the prediction without this one (it is replaced
-    by zeros). If either of two messages suffices, neither gets a score.
+    by zeros). If either of two messages suffices, neither gets a score. A message is kept if its score is above rounding.
 
     A batch takes as many passes as its largest graph has messages: each leaves out one message of every graph.
 
@@ -47,7 +47,8 @@ class LeaveOneEdgeOut(Interpreter):
                     gates: List[Optional[Gate]] = [None] * len(unmasked.layers)
                     gates[layer] = Gate(~left_out)
                     masked = masked_model.masked(unmasked, gates)
-                    divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
+                    divergence = masked_model.divergence(self.divergence, unmasked.output, masked, precise=True)
                     layer_scores[left_out] = divergence[edge_graph[left_out]].to(layer_scores.dtype)
                 scores.append(layer_scores)
-        return LayerScores(scores)
+        logit_rounding = masked_model.logit_rounding(unmasked.output)[edge_graph]
+        return LayerScores(scores, rounding=[self.divergence.rounding(layer, logit_rounding) for layer in scores])

@@ -182,7 +182,7 @@ class PerInstanceGraphMask(Interpreter):
         return straight_through(gate) if self._straight_through else gate
 
     def _hard(self, locations: List[torch.Tensor]) -> List[torch.Tensor]:
-        return [location > self.gate_distribution.threshold for location in locations]
+        return [self.gate_distribution.is_open(location) for location in locations]
 
     def _evaluate(
         self,

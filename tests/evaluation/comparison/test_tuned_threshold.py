@@ -6,7 +6,7 @@ from allennlp.common.checks import ConfigurationError
 from sklearn.metrics import f1_score
 
 from allennlp_graphmask.evaluation.comparison import TunedThreshold
-from allennlp_graphmask.evaluation.comparison.tuned_threshold import apply_cut, best_cut, scale_scores
+from allennlp_graphmask.evaluation.comparison.tuned_threshold import apply_cut, best_cut, scale
 from allennlp_graphmask.evaluation.ground_truth import GROUND_TRUTHS
 from allennlp_graphmask.interpret.interpreters import LeaveOneEdgeOut
 from tests.evaluation.metrics.graphs import build_attribution, build_graph
@@ -43,7 +43,7 @@ def test_scores_of_different_scales_are_cut_relative_to_the_largest_of_their_gra
 
 def test_the_largest_is_that_of_all_layers_and_undefined_truth_is_left_out():
     attribution = build([4.0, -2.0, 1.0, 0.0, 0.0], [1.0, 8.0, 1.0, 0.0, 0.0])
-    relative = scale_scores(attribution, True)
+    relative = scale(attribution, attribution.scores, True)
     assert relative[0].tolist() == [0.5, -0.25, 0.125, 0.0, 0.0]
     assert relative[1].tolist() == [0.125, 1.0, 0.125, 0.0, 0.0]
     # The highest score is that of an edge of which the truth is not defined: it costs no precision.
@@ -77,7 +77,7 @@ def test_it_is_the_best_of_all_thresholds(seed):
     cut = best_cut(batches, truths)
     reachable = []
     for relative in (False, True):
-        scores = torch.cat([layer for one in batches for layer in scale_scores(one, relative)])
+        scores = torch.cat([layer for one in batches for layer in scale(one, one.scores, relative)])
         reachable += [f1(scores > threshold) for threshold in [scores.min() - 1, *scores]]
     assert cut.f1 == pytest.approx(max(reachable))
     assert f1([kept for one in batches for kept in list_kept(apply_cut(cut, one))]) == pytest.approx(cut.f1)
