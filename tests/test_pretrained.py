@@ -82,6 +82,41 @@ def test_the_parser() -> None:
     assert [label.lower() for label in other.sentence.dependency_labels][:3] == ["nsubj", "root", "dobj"]
 
 
+VERBS = {  # none of which is in the parser's training data
+    "baptise": "baptised",
+    "besiege": "besieged",
+    "caress": "caressed",
+    "chisel": "chiselled",
+    "embroider": "embroidered",
+    "excavate": "excavated",
+    "flatter": "flattered",
+    "forsake": "forsook",
+    "juggle": "juggled",
+    "knit": "knitted",
+    "mimic": "mimicked",
+    "pilfer": "pilfered",
+    "pity": "pitied",
+    "pluck": "plucked",
+    "praise": "praised",
+    "quarry": "quarried",
+    "revere": "revered",
+    "stitch": "stitched",
+    "tickle": "tickled",
+    "unearth": "unearthed",
+    "waltz": "waltzed",
+    "weave": "wove",
+    "whisper": "whispered",
+}
+
+
+def test_lemmas_of_verbs_that_it_was_not_trained_on() -> None:
+    parser = SpacyParser(PARSER)
+    parsed = {verb: parser.parse(f"She {form} it in the morning.")[0].sentence for verb, form in VERBS.items()}
+    assert {verb: sentence.lemmas[1] for verb, sentence in parsed.items()} == {verb: verb for verb in VERBS}
+    [sentence] = parser.parse("They're sure he wo n't tell me or us.")
+    assert sentence.sentence.lemmas == ("they", "be", "sure", "he", "will", "not", "tell", "I", "or", "we", ".")
+
+
 def test_an_unknown_parser() -> None:
     with pytest.raises(ConfigurationError, match="'pretrained:fr'.* pretrained:en-ewt-parser"):
         SpacyParser("pretrained:fr").parse("Bonjour.")

@@ -161,7 +161,8 @@ class GraphQaPredictor(TaskPredictor):
             ) from error
         if not found.candidates and "candidates" not in given:
             raise ConfigurationError(
-                'The spaCy pipeline finds no entities in "paragraphs" that could be candidates. Give "candidates".'
+                f"The spaCy pipeline '{self._entity_candidates.pipeline.name}' finds no entities in \"paragraphs\" that could be "
+                'candidates. Give "candidates".'
             )
         return found._replace(**given)
 

@@ -140,7 +140,7 @@ class GraphSrlPredictor(TaskPredictor):
         if parsed_sentences:
             self._check_scheme(
                 self._parser.dependency_scheme,
-                f"the spaCy pipeline '{self._parser.model}' parses in",
+                f"the component '{self._parser.component}' of the spaCy pipeline '{self._parser.model}' parses in",
                 'name another pipeline by "spacy_model", or give tokens with their arcs',
             )
         return [

@@ -4,14 +4,13 @@ from functools import cached_property
 from typing import List, NamedTuple, Optional, Tuple
 
 from allennlp.common.checks import ConfigurationError
-from spacy.language import Language
-from spacy.tokens import Span
+from spacy.tokens import Doc, Span
 
-from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import guess_scheme
+from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import check_scheme, guess_scheme
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence
-from allennlp_graphmask.data.spacy_pipelines import check_annotation, load_pipeline
-from allennlp_graphmask.pretrained import PARSER, PREFIX, pretrained_parser
+from allennlp_graphmask.data.spacy_pipelines import SpacyPipeline
+from allennlp_graphmask.pretrained import PARSER
 
 
 class ParsedSentence(NamedTuple):
@@ -37,22 +36,19 @@ class SpacyParser:
     def __init__(self, model: str, dependency_scheme: Optional[str] = None) -> None:
         self.model = model
         self._dependency_scheme = dependency_scheme
-
-    @cached_property
-    def pipeline(self) -> Language:
-        """
-        The spaCy pipeline.
-
-        # Raises
-
-        `ConfigurationError` naming the command that installs it, if it is not installed.
-        """
-        return load_pipeline(
-            pretrained_parser(self.model) if self.model.startswith(PREFIX) else self.model,
-            ["ner"],  # named entities take time and are not used
+        self._pipeline = SpacyPipeline(
+            model,
             "Raw text is parsed by",
             f'name another one by "spacy_model", such as {PARSER}, or give tokens with their arcs instead',
+            ["ner"],  # named entities take time and are not used
         )
+
+    @cached_property
+    def component(self) -> str:
+        """The name of the component that gives the arcs, as far as the pipeline knows: else `"parser"`."""
+        language = self._pipeline.language
+        parsers = [name for name in language.pipe_names if "token.dep" in language.get_pipe_meta(name).assigns]
+        return parsers[-1] if parsers else "parser"
 
     @cached_property
     def dependency_scheme(self) -> str:
@@ -63,11 +59,12 @@ class SpacyParser:
 
         `ConfigurationError` if it was not given and cannot be guessed from the labels of the pipeline's parser.
         """
-        scheme = self._dependency_scheme or guess_scheme(self.pipeline.pipe_labels.get("parser", []))
+        labels = self._pipeline.language.pipe_labels.get(self.component, [])
+        scheme = self._dependency_scheme or guess_scheme(labels)
         if scheme is None:
-            raise ConfigurationError(
-                f"The dependency scheme of the trees of the spaCy pipeline '{self.model}' cannot be guessed from its parser's "
-                'labels. Name it by "parser_dependency_scheme".'
+            raise self._pipeline.misfit(
+                f"has a component '{self.component}' from whose labels ({', '.join(labels[:5]) or 'none'}...) the dependency "
+                'scheme of its trees cannot be guessed: name it by "parser_dependency_scheme"'
             )
         return scheme
 
@@ -77,19 +74,44 @@ class SpacyParser:
 
         # Raises
 
-        `ConfigurationError` if the pipeline does not give arcs, tags and lemmas.
+        `ConfigurationError` if the pipeline does not give every token an arc, a tag and a lemma, or its arcs are not trees of
+        its sentences in its scheme.
         """
         # spaCy makes tokens of double spaces and line ends, which no treebank has.
         text = " ".join(text.split())
         if not text:
             return []
-        document = self.pipeline(text)
-        for annotation, component in (("DEP", "'parser'"), ("TAG", "'tagger'"), ("LEMMA", "'lemmatizer'")):
-            check_annotation(self.pipeline, document, annotation, component)
-        return [_convert_sentence(sentence) for sentence in document.sents]
+        [document] = self._pipeline.annotate([text], _REQUIRED)
+        try:
+            parsed = [_convert_sentence(sentence) for sentence in document.sents]
+        except ConfigurationError as error:
+            component = self._pipeline.find_component([text], _has_no_trees)
+            raise self._pipeline.misfit(
+                f"gives no trees from its component '{component}' on: {error.message.rstrip('.')}. What ends sentences or "
+                "changes arcs must not come after the parser"
+            ) from error
+        for sentence, _ in parsed:
+            check_scheme(
+                sentence.dependency_labels,
+                self.dependency_scheme,
+                f"The component '{self.component}' of the spaCy pipeline '{self.model}', on {sentence.text!r:.60}",
+            )
+        return parsed
+
+
+#: What each annotation comes from.
+_REQUIRED = {
+    "DEP": "a 'parser'",
+    "SENT_START": "a 'parser', which ends sentences too",
+    "TAG": "a 'tagger'",
+    "LEMMA": "a 'lemmatizer'",
+}
 
 
 def _convert_sentence(span: Span) -> ParsedSentence:
+    for token in span:
+        if not span.start <= token.head.i < span.end:
+            raise ConfigurationError(f"The head {token.head.text!r} of {token.text!r} is in another sentence.")
     sentence = DependencySentence(
         words=tuple(token.text for token in span),
         lemmas=tuple(token.lemma_ for token in span),
@@ -99,3 +121,11 @@ def _convert_sentence(span: Span) -> ParsedSentence:
         dependency_labels=tuple(token.dep_ for token in span),
     )
     return ParsedSentence(sentence, tuple(token.pos_ for token in span))
+
+
+def _has_no_trees(document: Doc) -> bool:
+    """Return whether a document has arcs that are not trees of its sentences."""
+    try:
+        return document.has_annotation("DEP") and not [_convert_sentence(sentence) for sentence in document.sents]
+    except ConfigurationError:
+        return True

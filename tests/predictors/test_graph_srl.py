@@ -56,7 +56,9 @@ class TestRawText:
 
     def test_another_scheme_is_refused_by_name(self, srl_archive, clearnlp_pipeline):
         predictor = Predictor.from_archive(srl_archive, extra_args={"spacy_model": clearnlp_pipeline})
-        with refused("'universal_dependencies'", f"'{clearnlp_pipeline}' parses in 'clearnlp'", '"spacy_model"'):
+        with refused(
+            "'universal_dependencies'", f"'parser' of the spaCy pipeline '{clearnlp_pipeline}' parses in 'clearnlp'"
+        ):
             predictor.predict_json({"sentence": "She sings."})
         # Loading the archive and predicting from trees need no pipeline.
         assert _predicates(predictor.predict_json(TOKENS)) == [[2, 3, 5]]

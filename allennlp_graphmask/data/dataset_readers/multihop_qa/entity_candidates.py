@@ -3,12 +3,12 @@
 import re
 from collections import defaultdict
 from itertools import chain
-from typing import Container, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import Container, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from spacy.language import Language
 
 from allennlp_graphmask.data.dataset_readers.multihop_qa.tokenized_text import normalize_case
-from allennlp_graphmask.data.spacy_pipelines import check_annotation, load_pipeline
+from allennlp_graphmask.data.spacy_pipelines import SpacyPipeline
 
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 _POSSESSIVE = re.compile(r"(?:['’]s|['’])$")
@@ -67,7 +67,12 @@ class EntityCandidates:
     def __init__(
         self, pipeline: Union[str, Language], labels: Optional[Sequence[str]] = None, titles: bool = False
     ) -> None:
-        self._pipeline = pipeline
+        self.pipeline = SpacyPipeline(
+            pipeline,
+            "Candidates are the entities that are found by",
+            "name another one by the reader's 'pipeline' or the predictor's 'spacy_model'",
+            self._NOT_NEEDED,
+        )
         self._labels = labels
         self._titles = titles
 
@@ -77,7 +82,7 @@ class EntityCandidates:
 
         # Raises
 
-        `ConfigurationError` if the pipeline is not installed or looks for no entities.
+        `ConfigurationError` if the pipeline is not installed, fails, or looks for no entities.
         """
         of_question, *of_paragraphs = self._find_entities([question, *(paragraph.text for paragraph in paragraphs)])
         names = _find_names_with_ending(of_paragraphs, paragraphs)
@@ -92,18 +97,10 @@ class EntityCandidates:
         subjects = dict.fromkeys(strip_name(entity.text, spellings) for entity in of_question)
         return FoundCandidates(tuple(spellings.values()), tuple(filter(None, subjects)))
 
-    def _find_entities(self, texts: Iterable[str]) -> List[List[_Entity]]:
+    def _find_entities(self, texts: Sequence[str]) -> List[List[_Entity]]:
         """Find the entities in each text, in order."""
-        if isinstance(self._pipeline, str):
-            self._pipeline = load_pipeline(
-                self._pipeline,
-                self._NOT_NEEDED,
-                "Candidates are the entities that are found by",
-                "name another one by 'pipeline'",
-            )
         found = []
-        for document in self._pipeline.pipe(texts):
-            check_annotation(self._pipeline, document, "ENT_IOB", "'ner' or 'entity_ruler', which find entities")
+        for document in self.pipeline.annotate(texts, {"ENT_IOB": "an 'ner' or 'entity_ruler', which find entities"}):
             entities = [_Entity(entity.text, entity.label_) for entity in document.ents]
             found.append([entity for entity in entities if self._labels is None or entity.label in self._labels])
         return found

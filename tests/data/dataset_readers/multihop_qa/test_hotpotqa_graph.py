@@ -129,11 +129,27 @@ def test_a_pipeline_that_is_not_installed():
         list(HotpotQaGraphReader(pipeline="no_such_pipeline").read(PARAGRAPHS))
 
 
-def test_a_pipeline_without_entities():
+def test_a_pipeline_without_entities(tmp_path):
     language = spacy.blank("en")
     language.add_pipe("sentencizer")
-    with refused("'ner'", "sentencizer"):
+    with refused("'en_pipeline'", "'ner'", "sentencizer"):
         EntityCandidates(language).find("", [Paragraph(None, "Some text.")])
+    language.to_disk(tmp_path)
+    with refused(PARAGRAPHS, f"'{tmp_path}'", "'ner'", "sentencizer", "'pipeline'"):
+        list(HotpotQaGraphReader(pipeline=str(tmp_path)).read(PARAGRAPHS))
+
+
+def test_patterns_may_look_at_tags(tmp_path):
+    """By name, a pipeline runs without its tagger only if its entities do not depend on tags."""
+    language = spacy.blank("en")
+    for name, attributes in (("attribute_ruler", {"TAG": "NNP"}), ("lemmas", {"LEMMA": "Ostby"})):
+        ruler = language.add_pipe("attribute_ruler", name=name)
+        ruler.add([[{"ORTH": "Ostby"}]], attributes)  # type: ignore[attr-defined]
+    patterns = [{"label": "NAME", "pattern": [{"TAG": "NNP"}]}]
+    language.add_pipe("entity_ruler").add_patterns(patterns)  # type: ignore[attr-defined]
+    language.to_disk(tmp_path)
+    found = EntityCandidates(str(tmp_path)).find("", [Paragraph(None, "A ferry goes to Ostby.")])
+    assert found.candidates == ("Ostby",)
 
 
 def test_texts_without_entities():
