@@ -143,7 +143,7 @@ class TestTargetPredictor:
     def test_takes_all_other_arguments(self, graphmask_archive, clearnlp_pipeline):
         predictor = Predictor.from_archive(graphmask_archive, extra_args={"spacy_model": clearnlp_pipeline})
         with pytest.raises(
-            ConfigurationError, match="'universal_dependencies', but the spaCy pipeline .* in 'clearnlp'"
+            ConfigurationError, match="'universal_dependencies', but the component 'parser' of .* in 'clearnlp'"
         ):
             predictor.predict_json({"sentence": "She sings."})
 
