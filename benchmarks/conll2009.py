@@ -6,6 +6,9 @@ Label the predicates of a CoNLL-2009 file, and score them by the rules of the sh
 writes `gold.conll09` and `predicted.conll09`, for the official scorer (`eval09.pl -g gold.conll09 -s predicted.conll09`), and prints
 what `score_conll2009` reads from the two files, beside the metrics that the model itself counts, as `allennlp evaluate` prints
 them. Senses are those of the file, or with `--senses first` the first of each lemma.
+
+With `--raw-text` nothing of the file but its words is used: they are joined by spaces and given to the predictor `graph_srl`, which
+parses them and chooses the predicates. What it finds is brought back to the file's words by characters.
 """
 
 import argparse
@@ -13,7 +16,7 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List, Tuple
 
 import torch
 from allennlp.common.plugins import import_plugins
@@ -21,10 +24,18 @@ from allennlp.data import Instance
 from allennlp.data.data_loaders import SimpleDataLoader
 from allennlp.models import Model, load_archive
 
-from allennlp_graphmask.data.dataset_readers.propbank_srl import Conll2009SrlReader, format_conll2009, read_conll2009
+from allennlp_graphmask.data.dataset_readers.propbank_srl import (
+    Conll2009SrlReader,
+    DependencySentence,
+    Predicate,
+    format_conll2009,
+    read_conll2009,
+)
 from allennlp_graphmask.explanation.files import write_atomically
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.metrics import score_conll2009
+from allennlp_graphmask.predictors import GraphSrlPredictor
+from allennlp_graphmask.pretrained import PARSER
 
 
 @torch.no_grad()
@@ -36,6 +47,47 @@ def predict_tags(model: Model, instances: List[Instance], batch_size: int) -> Li
     return [tags for batch in loader for tags in model.make_output_human_readable(model(**batch))["role_tags"]]
 
 
+def label_raw_text(predictor: GraphSrlPredictor, sentence: DependencySentence) -> DependencySentence:
+    """Return the sentence with the predicates and arguments that are found in its text."""
+    # White space apart, the parser's tokens are made of the same characters.
+    token_at = [token for token, word in enumerate(sentence.words) for _ in word if not word.isspace()]
+    roles: Dict[int, Dict[int, str]] = {}
+    position = 0
+    for parsed in predictor.predict_json({"sentence": sentence.text})["sentences"]:
+        tokens = []
+        for word in parsed["tokens"]:
+            tokens.append(token_at[position])
+            position += len("".join(word.split()))
+        for prediction in parsed["predicates"]:
+            found = roles.setdefault(tokens[prediction["predicate"]["index"]], {})
+            found.update((tokens[argument["head"]], argument["role"]) for argument in prediction["arguments"])
+    assert position == len(token_at), sentence.text
+    return dataclasses.replace(
+        sentence, predicates=tuple(Predicate(index, roles=roles[index]) for index in sorted(roles))
+    )
+
+
+def label_predicates(sentence: DependencySentence, tags: Iterator[List[str]], keep_senses: bool) -> DependencySentence:
+    """Return the sentence with the roles of its predicates from the next `tags`."""
+    predicates = []
+    for predicate in sentence.predicates:
+        roles = {token: role for token, role in enumerate(next(tags)) if role != "_"}
+        predicates.append(Predicate(predicate.index, predicate.sense if keep_senses else None, roles))
+    return dataclasses.replace(sentence, predicates=tuple(predicates))
+
+
+def leave_out_predicates_without_arguments(
+    gold: DependencySentence, predicted: DependencySentence
+) -> Tuple[DependencySentence, DependencySentence]:
+    """Leave out the gold predicates without arguments, in both. Predicates that are not in the gold data stay."""
+    without = {predicate.index for predicate in gold.predicates if not predicate.roles}
+    first, second = (
+        dataclasses.replace(one, predicates=tuple(each for each in one.predicates if each.index not in without))
+        for one in (gold, predicted)
+    )
+    return first, second
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive")
@@ -43,6 +95,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the two files")
     parser.add_argument("--senses", choices=["file", "first"], default="file")
     parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--raw-text", action="store_true", help="use the words only")
+    parser.add_argument("--spacy-model", default=PARSER, help="the pipeline that parses raw text")
     arguments = parser.parse_args()
     import_plugins()
     archive = load_archive(arguments.archive)
@@ -51,32 +105,30 @@ def main() -> None:
     if isinstance(model, GraphMask):
         model = model.target
     gold = [block.get_sentence() for block in read_conll2009(arguments.data, reader.syntax)]
-    reader.predicates = "all"
-    instances = list(reader.read(arguments.data))
-    tags = iter(predict_tags(model, instances, arguments.batch_size))
-    predicted = []
-    for sentence in gold:
-        predicates = []
-        for predicate in sentence.predicates:
-            roles = {token: role for token, role in enumerate(next(tags)) if role != "_"}
-            sense = predicate.sense if arguments.senses == "file" else None
-            predicates.append(dataclasses.replace(predicate, roles=roles, sense=sense))
-        predicted.append(dataclasses.replace(sentence, predicates=tuple(predicates)))
+    result: Dict[str, Any] = {}
+    if arguments.raw_text:
+        predictor = GraphSrlPredictor(model, reader, spacy_model=arguments.spacy_model)
+        predicted = [label_raw_text(predictor, sentence) for sentence in gold]
+    else:
+        reader.predicates = "all"
+        tags = iter(predict_tags(model, list(reader.read(arguments.data)), arguments.batch_size))
+        predicted = [label_predicates(sentence, tags, arguments.senses == "file") for sentence in gold]
+        result["model"] = model.get_metrics()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    paths = [arguments.output / f"{name}.conll09" for name in ("gold", "predicted")]
-    for path, sentences in zip(paths, (gold, predicted)):
+    files: List[List[DependencySentence]] = []
+    for name, sentences in (("gold", gold), ("predicted", predicted)):
+        path = arguments.output / f"{name}.conll09"
         write_atomically(path, "".join(map(format_conll2009, sentences)))
-
-    def score(senses: bool) -> Dict[str, float]:
-        files = [[block.get_sentence() for block in read_conll2009(str(path))] for path in paths]
-        return score_conll2009(files[0], files[1], senses=senses)
-
-    result: Dict[str, Any] = {
-        "predicates": len(instances),
-        "model": model.get_metrics(),
-        "arguments": score(senses=False),
-        "arguments_and_senses": score(senses=True),
+        files.append([block.get_sentence() for block in read_conll2009(str(path))])
+    pairs = [leave_out_predicates_without_arguments(*pair) for pair in zip(files[0], files[1])]
+    result["predicates"] = {
+        name: sum(len(one.predicates) for one in read) for name, read in zip(("gold", "predicted"), files)
     }
+    result["arguments"] = score_conll2009(files[0], files[1], senses=False)
+    result["arguments_and_senses"] = score_conll2009(files[0], files[1])
+    result["arguments_of_predicates_with_arguments"] = score_conll2009(
+        [first for first, _ in pairs], [second for _, second in pairs], senses=False
+    )
     sys.stdout.write(json.dumps(result) + "\n")
 
 
