@@ -1,7 +1,9 @@
+import unicodedata
+
 import pytest
 from allennlp.common import Params
 from allennlp.data.tokenizers import Tokenizer
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from allennlp_graphmask.data.tokenizers import PlainWordsTokenizer
@@ -24,7 +26,9 @@ def test_words(text, words):
 
 
 @given(st.text())
+@example("\u8c48 \uf900 e\u0301")
 def test_tokens_are_the_text_without_white_space(text):
     tokens = PlainWordsTokenizer().tokenize(text)
-    assert all(text[token.idx : token.idx_end] == token.text for token in tokens)
-    assert "".join(token.text for token in tokens) == "".join(text.split())
+    slices = [text[token.idx : token.idx_end] for token in tokens]
+    assert [token.text for token in tokens] == [unicodedata.normalize("NFC", each) for each in slices]
+    assert "".join(slices) == "".join(text.split())
