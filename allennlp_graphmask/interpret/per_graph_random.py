@@ -28,10 +28,10 @@ class PerGraphRandom:
     """
 
     def __init__(self, graph: Graph, batch: Dict[str, Any], seed: int) -> None:
-        sources, targets, types, owners = (
-            tensor.cpu().numpy() for tensor in (graph.sources, graph.targets, graph.edge_type, graph.edge_graph)
+        sources, targets, types, owners, order = (
+            tensor.cpu().numpy()
+            for tensor in (graph.sources, graph.targets, graph.edge_type, graph.edge_graph, graph.edge_order())
         )
-        order = numpy.lexsort((types, targets, sources, owners))
         self._counts: List[int] = graph.edges_per_graph().tolist()
         # The position of each edge among the draws of all graphs. Shape: (num_edges,)
         self._positions = torch.from_numpy(numpy.argsort(order, kind="stable"))
