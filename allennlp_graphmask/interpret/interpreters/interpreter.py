@@ -95,25 +95,24 @@ class Interpreter(CheckedParameters, Registrable):
         graph = unmasked.graph
         with masked_model.explaining():
             found = self.score(masked_model, unmasked, PerGraphRandom(graph, unmasked.batch, self.seed))
-            if found.rounding is None:
-                found = found._replace(rounding=score_rounding(found.scores, graph))
+            rounding = score_rounding(found.scores, graph) if found.rounding is None else found.rounding
         return EdgeAttribution(
             graph,
             found.scores,
-            self._decide(found, graph),
+            self._decide(found, rounding, graph),
             masked_model.relation_names,
             replacements=found.replacements,
             replacements_per_graph=found.replacements_per_graph,
-            rounding=found.rounding,
+            rounding=rounding,
         )
 
-    def _decide(self, found: LayerScores, graph: Graph) -> List[torch.Tensor]:
+    def _decide(self, found: LayerScores, rounding: List[torch.Tensor], graph: Graph) -> List[torch.Tensor]:
         if self.top_fraction is not None:
-            return top_fraction_mask(found.scores, self.top_fraction, graph, found.rounding)
+            return top_fraction_mask(found.scores, self.top_fraction, graph, rounding)
         if self.threshold is None and found.kept is not None:
             return found.kept
         threshold = self.default_threshold if self.threshold is None else self.threshold
-        return [layer > threshold + off for layer, off in zip(found.scores, found.rounding or ())]
+        return [layer > threshold + off for layer, off in zip(found.scores, rounding)]
 
     @property
     def reported_divergence(self) -> Divergence:
