@@ -15,6 +15,7 @@ from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.predictors.explaining_predictor import ExplainingPredictor
 from allennlp_graphmask.predictors.records import Failure, RecordSource
 from allennlp_graphmask.predictors.resumable_lines import ResumableLines
+from allennlp_graphmask.views.sentence.roles import parse_roles
 
 #: The largest number of failures in an outcome; all are reported when they occur.
 _MAX_NAMED = 20
@@ -107,8 +108,8 @@ def explain_source(
 
 
 def _has_no_roles(explanation: Explanation) -> bool:
-    prediction = explanation.prediction["original"]
-    return isinstance(prediction, dict) and "predicate" in prediction and prediction.get("arguments") == []
+    roles = parse_roles(explanation.prediction["original"])
+    return roles is not None and not roles.arguments
 
 
 def explain_records(
