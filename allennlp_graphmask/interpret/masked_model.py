@@ -13,7 +13,7 @@ from allennlp.training.metrics import Metric
 
 from allennlp_graphmask.graph import Graph, relation_names
 from allennlp_graphmask.interpret.divergences import Divergence, broadcast_mask, changed_predictions
-from allennlp_graphmask.models.shared import check_finite
+from allennlp_graphmask.modules.finite import check_finite
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.intervention import Gate, Messages, intervening
 from allennlp_graphmask.rounding import logit_rounding
@@ -189,7 +189,7 @@ class MaskedModel:
     def check_finite(self, owner: Model, output: Dict[str, Any], scores: Sequence[torch.Tensor] = ()) -> None:
         """
         Check the logits in an output of the model, and the scores of each layer's messages; see
-        `allennlp_graphmask.models.shared.check_finite`. Their owner is this model, or the one around it.
+        `allennlp_graphmask.modules.finite.check_finite`. Their owner is this model, or the one around it.
         """
         logits = self.logits(output)
         # A class may be ruled out by a logit of minus infinity.

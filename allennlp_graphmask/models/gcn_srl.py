@@ -13,7 +13,8 @@ from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import
 from allennlp_graphmask.data.fields.open_label_field import UNSEEN_LABEL
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.metrics.semantic_role_f1 import SemanticRoleF1
-from allennlp_graphmask.models.shared import check_dim, check_finite
+from allennlp_graphmask.models.shared import check_dim
+from allennlp_graphmask.modules.finite import check_finite
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.vocabulary_rows import add_label_rows
 from allennlp_graphmask.modules.word_dropout import WordDropout

@@ -15,12 +15,12 @@ from allennlp_graphmask.checks import check_choice
 from allennlp_graphmask.data.fields.open_label_field import NO_LABEL
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.models.shared import (
-    build_label_prediction,
+    build_label_predictions,
     check_dim,
-    check_finite,
     compute_known_label_loss,
     count_labels,
 )
+from allennlp_graphmask.modules.finite import check_finite
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.vocabulary_rows import add_outputs
 from allennlp_graphmask.rounding import RELATIVE_ROUNDING, shared_maximum
@@ -185,14 +185,13 @@ class GraphClassifier(ModelWithCheckedParameters):
         """
         check_finite(self, logits=output_dict["logits"])
         names = self.vocab.get_index_to_token_vocabulary(self._label_namespace)
-        probabilities = output_dict["logits"].softmax(-1).tolist()
         if self.classify == "graph":
-            output_dict["prediction"] = [build_label_prediction(row, names) for row in probabilities]
+            output_dict["prediction"] = build_label_predictions(output_dict["logits"], names)
             return output_dict
         num_nodes = output_dict["mask"].sum(-1).tolist()
         predictions = [
-            [build_label_prediction(row, names) for row in rows[:length]]
-            for rows, length in zip(probabilities, num_nodes)
+            build_label_predictions(logits[:length], names)
+            for logits, length in zip(output_dict["logits"].cpu(), num_nodes)
         ]
         for nodes, metadata in zip(predictions, output_dict.get("metadata", ())):
             nodes[:] = [{"text": node["text"], **prediction} for node, prediction in zip(metadata["nodes"], nodes)]

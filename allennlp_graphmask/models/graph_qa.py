@@ -12,7 +12,8 @@ from torch import nn
 from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.checks import check_at_least
 from allennlp_graphmask.graph import Graph
-from allennlp_graphmask.models.shared import check_dim, check_finite, compute_known_label_loss
+from allennlp_graphmask.models.shared import check_dim, compute_known_label_loss
+from allennlp_graphmask.modules.finite import check_finite
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.rounding import logit_rounding, most_probable, rank_with_ties, shared_maximum
 

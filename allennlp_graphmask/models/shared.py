@@ -1,15 +1,13 @@
 """What the task models have in common."""
 
-import itertools
 from typing import Any, Dict, List
 
 import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
-from allennlp.models import Model
 from torch.nn import functional
 
-from allennlp_graphmask.rounding import RELATIVE_ROUNDING
+from allennlp_graphmask.rounding import most_probable
 
 
 def count_labels(vocab: Vocabulary, namespace: str) -> int:
@@ -31,29 +29,6 @@ def check_dim(name: str, dim: int, expected: int, what: str) -> None:
         raise ConfigurationError(f"{name} reads vectors of size {dim}, expected {expected}, the size of {what}.")
 
 
-def check_finite(model: Model, **outputs: torch.Tensor) -> None:
-    """
-    Check what a model predicts from.
-
-    # Raises
-
-    `ConfigurationError` if a number in the outputs is not finite. It names the model's archive and the first tensor with such a
-    number: a parameter or buffer of the model, or else an output.
-    """
-    # One flag for all: Python waits for a GPU once.
-    if bool(torch.stack([output.isfinite().all() for output in outputs.values()]).all()):
-        return
-    tensors = itertools.chain(model.named_parameters(), model.named_buffers(), outputs.items())
-    name, wrong = next((name, tensor) for name, tensor in tensors if not tensor.isfinite().all())
-    place = wrong.isfinite().logical_not().nonzero()[0].tolist()
-    archive = getattr(model, "archive_file", None)
-    raise ConfigurationError(
-        f"{type(model).__name__}{f' of the archive {archive!r}' if archive else ''} cannot predict: {name}{place or ''} is "
-        f"{wrong[tuple(place)].item()}, expected a finite number. Train the model again, with a lower learning rate or "
-        '"grad_norm" in the trainer, or take another archive.'
-    )
-
-
 def compute_known_label_loss(logits: torch.Tensor, targets: torch.Tensor, is_known: torch.Tensor) -> torch.Tensor:
     """
     Compute the mean cross-entropy of the instances with a known label. Shapes: `(..., num_labels)`, `(...)` and
@@ -65,13 +40,16 @@ def compute_known_label_loss(logits: torch.Tensor, targets: torch.Tensor, is_kno
     return functional.cross_entropy(logits[is_known], targets[is_known])
 
 
-def build_label_prediction(probabilities: List[float], names: Dict[int, str]) -> Dict[str, Any]:
-    """Return the most probable `label`, its `probability`, and the `probabilities` of all labels."""
-    highest = max(probabilities)
-    # A difference of logits is a ratio of probabilities.
-    best = next(n for n, probability in enumerate(probabilities) if probability >= highest * (1 - RELATIVE_ROUNDING))
-    return {
-        "label": names[best],
-        "probability": probabilities[best],
-        "probabilities": {names[index]: probability for index, probability in enumerate(probabilities)},
-    }
+def build_label_predictions(logits: torch.Tensor, names: Dict[int, str]) -> List[Dict[str, Any]]:
+    """
+    Return the most probable `label` of each row of logits, its `probability`, and the `probabilities` of all labels. Shape of
+    the logits: `(num_rows, num_labels)`.
+    """
+    return [
+        {
+            "label": names[best],
+            "probability": probabilities[best],
+            "probabilities": {names[index]: probability for index, probability in enumerate(probabilities)},
+        }
+        for best, probabilities in zip(most_probable(logits).tolist(), logits.softmax(-1).tolist())
+    ]

@@ -10,11 +10,11 @@ from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.data.fields.open_label_field import NO_LABEL
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.models.shared import (
-    build_label_prediction,
-    check_finite,
+    build_label_predictions,
     compute_known_label_loss,
     count_labels,
 )
+from allennlp_graphmask.modules.finite import check_finite
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.vocabulary_rows import add_outputs
 
@@ -105,8 +105,7 @@ class StarGraphClassifier(ModelWithCheckedParameters):
         """Add `prediction` for each instance: `label`, its `probability` and the `probabilities` of all labels."""
         check_finite(self, logits=output_dict["logits"])
         names = self.vocab.get_index_to_token_vocabulary(self._label_namespace)
-        probabilities = output_dict["logits"].softmax(-1).tolist()
-        output_dict["prediction"] = [build_label_prediction(row, names) for row in probabilities]
+        output_dict["prediction"] = build_label_predictions(output_dict["logits"], names)
         return output_dict
 
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
