@@ -1,4 +1,4 @@
-"""What fields with labels have in common: the check of the labels and of their namespace's name, and labels that the vocabulary lacks."""
+"""What fields with labels have in common: checks of labels and namespaces, and labels that the vocabulary lacks."""
 
 import logging
 import weakref

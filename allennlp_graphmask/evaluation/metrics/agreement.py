@@ -137,8 +137,8 @@ def consensus_mask(attributions: Sequence[EdgeAttribution]) -> List[torch.Tensor
 def similarity(first: EdgeAttribution, second: EdgeAttribution) -> Tuple[Ratios, Ratios]:
     """
     Compare two attributions of the same batch, instance by instance: Spearman's rank correlation of the scores of all messages,
-    undefined where all scores of one of them are equal but for rounding, and the Jaccard index of what they keep, undefined without messages and
-    1 where both keep nothing.
+    undefined where all scores of one of them are equal but for rounding, and the Jaccard index of what they keep,
+    undefined without messages and 1 where both keep nothing.
     """
     graph = check_same_graph([first, second])
     one, other = stack_decisions([first, second])

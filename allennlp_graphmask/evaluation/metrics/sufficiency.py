@@ -24,8 +24,8 @@ class EdgeSufficiency(EdgeMetric):
         sufficiency at k       = p(ŷ | G) - p(ŷ | G keeping r_k)
 
     `comprehensiveness` and `sufficiency` without a fraction are their means over the fractions; all are means over instances.
-    Messages with scores that are equal but for rounding are ranked at random: the order of edges in a file may give away which of them matter, and scores
-    that saturate would gain by it.
+    Messages with scores that are equal but for rounding are ranked at random: the order of edges in a file may
+    give away which of them matter, and scores that saturate would gain by it.
 
     Registered as a `Metric` with name "edge_sufficiency".
 

@@ -218,7 +218,8 @@ def _compute_ratios(
 def _rate_ranking(labels: numpy.ndarray, scores: numpy.ndarray, rounding: numpy.ndarray) -> Tuple[float, float]:
     """
     Compute area and average precision; NaN unless there are labels of both kinds. Each pair with equal scores counts half for the
-    area, and equal scores, but for rounding, enter the ranking together. (scikit-learn takes a millisecond for each of many small instances.)
+    area, and equal scores, but for rounding, enter the ranking together. (scikit-learn takes a millisecond
+    for each of many small instances.)
     """
     if not 0 < labels.sum() < len(labels):
         return math.nan, math.nan

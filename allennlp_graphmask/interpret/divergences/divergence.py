@@ -79,8 +79,8 @@ def changed_predictions(
     original_logits: torch.Tensor, masked_logits: torch.Tensor, mask: Optional[torch.Tensor] = None
 ) -> torch.Tensor:
     """
-    Return whether any of an instance's predictions (the most probable class at each position, of equals the first) differs. Shapes as for `Divergence`;
-    the result is boolean.
+    Return whether any of an instance's predictions (the most probable class at each position, of equals the first) differs.
+    Shapes as for `Divergence`; the result is boolean.
     """
     class_mask = broadcast_mask(masked_logits, mask)
     lowest = torch.finfo(masked_logits.dtype).min

@@ -28,8 +28,8 @@ class ErasureSearch(Interpreter):
     """
     Tries all sets of messages, the smaller ones first, and keeps the first that suffices: the smallest set of messages, over all
     layers, with which the prediction of a graph stays the same when all others are replaced by zeros. Of several such sets it keeps
-    the one with the smallest divergence, then the first in the order of layer, source, target and type. A message's score is 1 in the set and 0
-    outside.
+    the one with the smallest divergence, then the first in the order of layer, source, target and type. A
+    message's score is 1 in the set and 0 outside.
 
     This is the search that amortised maskers approximate ([Schlichtkrull, De Cao and Titov,
     2021](https://arxiv.org/abs/2010.00577), section 3.1). It takes time exponential in the number of messages, up to

@@ -103,8 +103,8 @@ def find_mentions(
     they stand for one by their words, and for the subject if one of the cluster does. Other clusters are ignored. A span of
     several clusters is one mention; the first of them that has a candidate counts.
 
-    The words of supports, candidates and subjects are equal where they match (`normalize_case`); all candidates are different, and so are all subjects.
-    `clusters` has the coreferent spans of each support.
+    The words of supports, candidates and subjects are equal where they match (`normalize_case`); all candidates are
+    different, and so are all subjects. `clusters` has the coreferent spans of each support.
     """
     candidate_finder, subject_finder = PhraseFinder(candidates), PhraseFinder(subjects)
     mentions: List[Mention] = []

@@ -46,8 +46,8 @@ class MultihopQaReader(RecordReader):
     The base of readers for multi-hop question answering over mentions: one instance for each question, whose graph has as
     nodes the mentions in its supports of the candidates and of the query's subject.
 
-    A mention is an exact match of tokens without regard to case (`normalize_case`). `find_mentions` describes nested matches and coreferent spans,
-    `link_mentions` the relations. Each link is two edges with the same label, one in each direction.
+    A mention is an exact match of tokens without regard to case (`normalize_case`). `find_mentions` describes
+    nested matches and coreferent spans, `link_mentions` the relations. Each link is two edges with the same label, one in each direction.
 
     The fields of an instance (N mentions, C candidates):
 
