@@ -6,6 +6,7 @@
 #   make test        ruff, mypy and the tests
 #   make lint        ruff and mypy alone
 #   make test-long   the tests that take minutes
+#   make test-reliability   the long tests of docs/reliability.md
 #   make test-browser   the HTML views in Chromium, which must be installed (or named: CHROMIUM=/path/to/it)
 #   make clean       removes what these targets made
 #
@@ -25,7 +26,7 @@ ALLENNLP := allennlp==2.10.1 fairscale==0.4.13
 export OMP_NUM_THREADS ?= 1
 TEST_PROCESSES ?= 2
 
-.PHONY: help install demo test lint test-long test-browser clean
+.PHONY: help install demo test lint test-long test-reliability test-browser clean
 .DELETE_ON_ERROR:
 
 help:
@@ -105,10 +106,13 @@ lint: $(VENV)/installed-for-tests
 	$(BIN)/mypy allennlp_graphmask allennlp_graphmask_compat
 
 test: lint
-	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m 'not long and not browser'
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m 'not long and not browser and not reliability'
 
 test-long: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -q -m long
+
+test-reliability: $(VENV)/installed-for-tests
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m reliability
 
 $(VENV)/installed-for-browser-tests: $(VENV)/installed-for-tests
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[browser]'
