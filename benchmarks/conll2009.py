@@ -88,6 +88,49 @@ def leave_out_predicates_without_arguments(
     return first, second
 
 
+def label_and_score(
+    archive_file: str,
+    data: str,
+    output: Path,
+    senses: str = "file",
+    batch_size: int = 64,
+    raw_text: bool = False,
+    spacy_model: str = PARSER,
+) -> Dict[str, Any]:
+    """Write the gold and the labelled file into the folder `output`, and return counts and scores of the two."""
+    archive = load_archive(archive_file)
+    model, reader = archive.model, archive.validation_dataset_reader
+    assert isinstance(reader, Conll2009SrlReader)
+    if isinstance(model, GraphMask):
+        model = model.target
+    gold = [block.get_sentence() for block in read_conll2009(data, reader.syntax)]
+    result: Dict[str, Any] = {}
+    if raw_text:
+        predictor = GraphSrlPredictor(model, reader, spacy_model=spacy_model)
+        predicted = [label_raw_text(predictor, sentence) for sentence in gold]
+    else:
+        reader.predicates = "all"
+        tags = iter(predict_tags(model, list(reader.read(data)), batch_size))
+        predicted = [label_predicates(sentence, tags, senses == "file") for sentence in gold]
+        result["model"] = model.get_metrics()
+    output.mkdir(parents=True, exist_ok=True)
+    files: List[List[DependencySentence]] = []
+    for name, sentences in (("gold", gold), ("predicted", predicted)):
+        path = output / f"{name}.conll09"
+        write_atomically(path, "".join(map(format_conll2009, sentences)))
+        files.append([block.get_sentence() for block in read_conll2009(str(path))])
+    pairs = [leave_out_predicates_without_arguments(*pair) for pair in zip(files[0], files[1])]
+    result["predicates"] = {
+        name: sum(len(one.predicates) for one in read) for name, read in zip(("gold", "predicted"), files)
+    }
+    result["arguments"] = score_conll2009(files[0], files[1], senses=False)
+    result["arguments_and_senses"] = score_conll2009(files[0], files[1])
+    result["arguments_of_predicates_with_arguments"] = score_conll2009(
+        [first for first, _ in pairs], [second for _, second in pairs], senses=False
+    )
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive")
@@ -99,35 +142,14 @@ def main() -> None:
     parser.add_argument("--spacy-model", default=PARSER, help="the pipeline that parses raw text")
     arguments = parser.parse_args()
     import_plugins()
-    archive = load_archive(arguments.archive)
-    model, reader = archive.model, archive.validation_dataset_reader
-    assert isinstance(reader, Conll2009SrlReader)
-    if isinstance(model, GraphMask):
-        model = model.target
-    gold = [block.get_sentence() for block in read_conll2009(arguments.data, reader.syntax)]
-    result: Dict[str, Any] = {}
-    if arguments.raw_text:
-        predictor = GraphSrlPredictor(model, reader, spacy_model=arguments.spacy_model)
-        predicted = [label_raw_text(predictor, sentence) for sentence in gold]
-    else:
-        reader.predicates = "all"
-        tags = iter(predict_tags(model, list(reader.read(arguments.data)), arguments.batch_size))
-        predicted = [label_predicates(sentence, tags, arguments.senses == "file") for sentence in gold]
-        result["model"] = model.get_metrics()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    files: List[List[DependencySentence]] = []
-    for name, sentences in (("gold", gold), ("predicted", predicted)):
-        path = arguments.output / f"{name}.conll09"
-        write_atomically(path, "".join(map(format_conll2009, sentences)))
-        files.append([block.get_sentence() for block in read_conll2009(str(path))])
-    pairs = [leave_out_predicates_without_arguments(*pair) for pair in zip(files[0], files[1])]
-    result["predicates"] = {
-        name: sum(len(one.predicates) for one in read) for name, read in zip(("gold", "predicted"), files)
-    }
-    result["arguments"] = score_conll2009(files[0], files[1], senses=False)
-    result["arguments_and_senses"] = score_conll2009(files[0], files[1])
-    result["arguments_of_predicates_with_arguments"] = score_conll2009(
-        [first for first, _ in pairs], [second for _, second in pairs], senses=False
+    result = label_and_score(
+        arguments.archive,
+        arguments.data,
+        arguments.output,
+        arguments.senses,
+        arguments.batch_size,
+        arguments.raw_text,
+        arguments.spacy_model,
     )
     sys.stdout.write(json.dumps(result) + "\n")
 

@@ -4,11 +4,14 @@ Train a semantic role labelling model and GraphMask on it, for several seeds, wi
 
     python -m benchmarks.propbank --seeds 1 2 3 --output results/propbank --json results/propbank.jsonl
 
-A seed whose archives are in the output folder already is not trained again. One line of JSON is written for each seed.
+A seed whose archives are in the output folder already is not trained again. One line of JSON is written for each seed, and the
+tables of all seeds are printed.
 """
 
 import argparse
+import functools
 import json
+import operator
 import sys
 from pathlib import Path
 from typing import Any, Dict, List
@@ -18,8 +21,14 @@ from allennlp.data import DatasetReader
 from allennlp.data.data_loaders import SimpleDataLoader
 from allennlp.models import load_archive
 
+from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold, threshold_curve
+from benchmarks.tables import machine, markdown_table, mean_and_range
 from benchmarks.training import evaluate, train
+
+#: The prefix of the metrics of GraphMask that give the share of messages kept of a relation.
+KEPT_TYPE = "_kept_type/"
+TASK_METRICS = ("f1", "f1_with_arguments")
 
 
 def measure(archive_file: Path, batch_size: int) -> Dict[str, Any]:
@@ -36,7 +45,7 @@ def measure(archive_file: Path, batch_size: int) -> Dict[str, Any]:
 
     whole, first, second = loader_of(instances), loader_of(instances[::2]), loader_of(instances[1::2])
 
-    def at(threshold: float) -> Dict[str, float]:
+    def at(threshold: float) -> Dict[str, Any]:
         model.threshold.fill_(threshold)
         return {"threshold": threshold, **evaluate(model, whole, random_draws=5)}
 
@@ -56,6 +65,59 @@ def measure(archive_file: Path, batch_size: int) -> Dict[str, Any]:
     return results
 
 
+def format_tables(lines: List[Dict[str, Any]]) -> str:
+    """Format what was measured of several seeds."""
+
+    def over_seeds(*keys: str, **options: Any) -> str:
+        return mean_and_range([functools.reduce(operator.getitem, keys, line) for line in lines], **options)
+
+    decided = [
+        [
+            name,
+            over_seeds(key, "threshold", number="{:.2f}", factor=1),
+            *(over_seeds(key, metric) for metric in ("kept", "changed", "masked_f1", "random_changed", "random_f1")),
+        ]
+        for name, key in (
+            ("as trained, at most 5 % changed", "as_trained"),
+            ("default", "default_threshold"),
+            ("at most 10 % changed", "threshold_for_0.1"),
+        )
+    ]
+    halves = [
+        [
+            f"{bound} %",
+            *(
+                over_seeds(f"halves_for_{bound / 100}", half, quantity)
+                for half in ("chosen_on_first_half", "measured_on_second_half")
+                for quantity in ("kept", "changed")
+            ),
+        ]
+        for bound in (5, 10)
+    ]
+    kept_types = [key.removeprefix(KEPT_TYPE) for key in lines[0]["as_trained"] if key.startswith(KEPT_TYPE)]
+    by_label = [["all", over_seeds("as_trained", "_kept_direct"), over_seeds("as_trained", "_kept_inverse")]] + [
+        [name, *(over_seeds("as_trained", f"{KEPT_TYPE}{relation}") for relation in (name, inverse_relation(name)))]
+        for name in kept_types
+        if not is_inverse_relation(name)
+    ]
+    models = [
+        [line["seed"], *(f"{100 * line['as_trained'][f'original_{name}']:.2f}" for name in TASK_METRICS)]
+        + [round(line[f"{name}_train_cpu_seconds"]) for name in ("target", "graphmask")]
+        for line in lines
+    ]
+    models.append(["mean", *(over_seeds("as_trained", f"original_{name}", number="{:.2f}") for name in TASK_METRICS)])
+    models[-1] += ["", ""]
+    return "\n\n".join(
+        markdown_table(header, rows)
+        for header, rows in (
+            (["seed", "F1", "F1 with arguments", "model, CPU s", "GraphMask, CPU s"], models),
+            (["threshold", "value", "kept", "changed", "masked F1", "random: changed", "random: F1"], decided),
+            (["at most", "one half: kept", "changed", "other half: kept", "changed"], halves),
+            (["label", "along", "against"], by_label),
+        )
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="small", help="the name of a config in training_config/propbank")
@@ -66,6 +128,7 @@ def main() -> None:
     arguments = parser.parse_args()
     import_plugins()
     configs = Path(__file__).parent.parent / "training_config" / "propbank"
+    lines = []
     for seed in arguments.seeds:
         target_folder = arguments.output / f"{arguments.config}_{seed}"
         masker_folder = arguments.output / f"{arguments.config}_{seed}_graphmask"
@@ -78,6 +141,7 @@ def main() -> None:
         )
         line = {
             "config": arguments.config,
+            "machine": machine(),
             "seed": seed,
             "target_train_cpu_seconds": target_seconds,
             "graphmask_train_cpu_seconds": masker_seconds,
@@ -85,7 +149,8 @@ def main() -> None:
         }
         with open(arguments.json, "a") as file:
             file.write(json.dumps(line) + "\n")
-        sys.stdout.write(json.dumps(line) + "\n")
+        lines.append(line)
+    sys.stdout.write(f"{lines[0]['instances']} predicates; {machine()}\n\n{format_tables(lines)}\n")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,12 @@ import json
 import os
 import shutil
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
+import numpy
+import torch
 from allennlp.commands.train import TrainModel
 from allennlp.common import Params
 from allennlp.common.util import prepare_environment
@@ -77,6 +80,22 @@ def evaluate(model: GraphMask, batches: Iterable[Any], random_draws: int) -> Dic
     for batch in batches:
         model(**move_to_device(batch, -1))
     return model.get_metrics(reset=True)
+
+
+@torch.no_grad()
+def kept_by_layer_and_relation(model: GraphMask, batches: Iterable[Any]) -> Dict[str, List[float]]:
+    """Compute the fraction of messages kept in each layer, from the bottom, for each relation."""
+    kept: Dict[str, numpy.ndarray] = defaultdict(lambda: numpy.zeros(model.num_layers))
+    total: Dict[str, int] = defaultdict(int)
+    for batch in batches:
+        attribution = model(**move_to_device(batch, -1))["attribution"]
+        decisions = torch.stack(attribution.kept).numpy()  # Shape: (num_layers, num_edges)
+        edge_type = attribution.graph.edge_type.numpy()
+        for relation in numpy.unique(edge_type):
+            chosen = edge_type == relation
+            kept[attribution.relation_names[relation]] += decisions[:, chosen].sum(1)
+            total[attribution.relation_names[relation]] += int(chosen.sum())
+    return {name: (shares / total[name]).round(4).tolist() for name, shares in kept.items()}
 
 
 def collate_by_size(instances: List[Instance], model: Model, batch_size: int) -> List[Dict[str, Any]]:

@@ -6,12 +6,14 @@ Train the small question answering model, the same model without its graph encod
 
 Nothing is chosen on the development questions that the figures are for: epochs and thresholds are chosen on a tenth of the
 training questions, which are not trained on. A seed whose archives are in the output folder already is not trained again. One
-line of JSON is written for each seed, and one for all of them.
+line of JSON is written for each seed, and one for all of them; the tables of all seeds are printed.
 """
 
 import argparse
+import functools
 import json
 import lzma
+import operator
 import os
 import random
 import sys
@@ -25,7 +27,8 @@ from allennlp.common.plugins import import_plugins
 from allennlp.models import Model, load_archive
 
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold
-from benchmarks.training import collate_by_size, evaluate, train
+from benchmarks.tables import machine, markdown_table, mean_and_range
+from benchmarks.training import collate_by_size, evaluate, kept_by_layer_and_relation, train
 
 CONFIGS = Path(__file__).parent.parent / "training_config" / "wikihop"
 
@@ -66,22 +69,6 @@ def correct_answers(model: Model, batches: Iterable[Dict[str, Any]]) -> List[boo
         chosen = output["logits"].argmax(-1)
         right += ((chosen == batch["answer"]) & output["mask"].any(-1)).tolist()
     return right
-
-
-@torch.no_grad()
-def kept_by_layer_and_relation(model: GraphMask, batches: Iterable[Dict[str, Any]]) -> Dict[str, List[float]]:
-    """Compute the fraction of messages kept in each layer, from the bottom, for each relation."""
-    kept: Dict[str, numpy.ndarray] = defaultdict(lambda: numpy.zeros(model.num_layers))
-    total: Dict[str, int] = defaultdict(int)
-    for batch in batches:
-        attribution = model(**batch)["attribution"]
-        decisions = torch.stack(attribution.kept).numpy()  # Shape: (num_layers, num_edges)
-        edge_type = attribution.graph.edge_type.numpy()
-        for relation in numpy.unique(edge_type):
-            chosen = edge_type == relation
-            kept[attribution.relation_names[relation]] += decisions[:, chosen].sum(1)
-            total[attribution.relation_names[relation]] += int(chosen.sum())
-    return {name: (shares / total[name]).round(4).tolist() for name, shares in kept.items()}
 
 
 def measure(
@@ -135,6 +122,57 @@ def paired_bootstrap(first: numpy.ndarray, second: numpy.ndarray, draws: int = 1
     }
 
 
+def format_tables(lines: List[Dict[str, Any]], bounds: List[float]) -> str:
+    """Format what was measured of several seeds."""
+
+    def over_seeds(*keys: str, **options: Any) -> str:
+        return mean_and_range([functools.reduce(operator.getitem, keys, line) for line in lines], **options)
+
+    seeds = [
+        [line["seed"], *(f"{100 * line['accuracy'][name]:.1f}" for name in ("graph", "no_graph"))]
+        + [f"{line['training']['training_divergence']:.4f}", f"{100 * line['training']['training_changed']:.1f} %"]
+        + [round(line["train_cpu_seconds"][name]) for name in ("graph", "graphmask")]
+        for line in lines
+    ]
+    seeds.append(["mean", *(over_seeds("accuracy", name) for name in ("graph", "no_graph"))])
+    seeds[-1] += [over_seeds("training", "training_divergence", number="{:.4f}", factor=1)]
+    seeds[-1] += [over_seeds("training", "training_changed"), "", ""]
+    thresholds: Dict[str, Tuple[str, ...]] = {"as trained": ("as_trained",)}
+    thresholds.update({f"for {100 * bound:g} %": (f"threshold_for_{bound}", "dev") for bound in bounds})
+    value = {"as trained": ("as_trained", "threshold")}
+    value.update({f"for {100 * bound:g} %": (f"threshold_for_{bound}", "chosen", "threshold") for bound in bounds})
+    decided = [
+        [
+            name,
+            over_seeds(*value[name], number="{:.2f}", factor=1),
+            *(over_seeds(*keys, metric) for metric in ("kept", "changed")),
+            over_seeds(*keys, "divergence", number="{:.4f}", factor=1),
+            *(over_seeds(*keys, metric) for metric in ("masked_accuracy", "random_changed", "random_accuracy")),
+        ]
+        for name, keys in thresholds.items()
+    ]
+    middle = f"threshold_for_{bounds[len(bounds) // 2]}"
+    relations = [
+        [
+            name,
+            *(
+                mean_and_range([line[middle]["kept_by_layer_and_relation"][name][layer] for line in lines])
+                for layer in range(len(lines[0][middle]["kept_by_layer_and_relation"][name]))
+            ),
+        ]
+        for name in lines[0][middle]["kept_by_layer_and_relation"]
+    ]
+    quantities = ["threshold", "value", "kept", "changed", "divergence", "masked accuracy"]
+    return "\n\n".join(
+        markdown_table(header, rows)
+        for header, rows in (
+            (["seed", "accuracy", "without graph", "divergence", "changed", "model, CPU s", "GraphMask, CPU s"], seeds),
+            ([*quantities, "random: changed", "random: accuracy"], decided),
+            (["relation", *(f"layer {layer}" for layer in range(len(relations[0]) - 1))], relations),
+        )
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
@@ -150,6 +188,7 @@ def main() -> None:
     train_file, selection_file = split_questions(data / "redocred_train.json.xz", arguments.output)
     environment = {"WIKIHOP_TRAIN": str(train_file), "WIKIHOP_DEV": str(selection_file)}
     all_right: Dict[str, List[List[bool]]] = defaultdict(list)
+    lines = []
     for seed in arguments.seeds:
         folders = {name: arguments.output / f"small_{name}_{seed}" for name in ("graph", "no_graph", "graphmask")}
         config = str(CONFIGS / "small.jsonnet")
@@ -172,18 +211,20 @@ def main() -> None:
         )
         for name, answers in right.items():
             all_right[name].append(answers)
-        _write(arguments.json, {"seed": seed, "train_cpu_seconds": seconds, **results})
+        line = {"seed": seed, "machine": machine(), "train_cpu_seconds": seconds, **results}
+        _write(arguments.json, line)
+        lines.append(line)
     graph, no_graph = (numpy.array(all_right[name], dtype=float) for name in ("graph", "no_graph"))
     _write(
         arguments.json,
         {"seeds": arguments.seeds, "graph_against_no_graph": paired_bootstrap(graph, no_graph)},
     )
+    sys.stdout.write(f"{lines[0]['questions']} questions; {machine()}\n\n{format_tables(lines, arguments.bounds)}\n")
 
 
 def _write(path: Path, line: Dict[str, Any]) -> None:
     with open(path, "a") as file:
         file.write(json.dumps(line) + "\n")
-    sys.stdout.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":

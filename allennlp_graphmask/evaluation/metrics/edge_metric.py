@@ -72,8 +72,6 @@ class EdgeMetric(CheckedParameters, Metric):
 
     #: By name.
     quantities: ClassVar[Dict[str, Quantity]] = {}
-    #: Whether the metric calls the interpreter again, so that `AttributionEvaluation` must have it.
-    needs_interpreter: ClassVar[bool] = False
     #: Whether the metric needs to know which messages matter.
     needs_truth: ClassVar[bool] = False
 

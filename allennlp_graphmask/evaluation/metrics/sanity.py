@@ -125,7 +125,6 @@ def _invariance_quantities(name: str) -> Dict[str, Quantity]:
 class _Invariance(EdgeMetric):
     """Compares the attribution with that of the same graphs in another form."""
 
-    needs_interpreter = True
     #: The beginning of the names of its quantities.
     name: ClassVar[str]
 
@@ -239,7 +238,6 @@ class EdgeRandomization(EdgeMetric):
             "lower", 0.0, 1.0, 0.0, "Overlap of what is kept before and after the model is randomized."
         ),
     }
-    needs_interpreter = True
 
     def __init__(self, seed: int = 0, parameters: str = "") -> None:
         super().__init__()
