@@ -220,3 +220,29 @@ class Graph(NamedTuple):
     def edges_per_graph(self) -> torch.Tensor:
         """Shape: `(num_graphs,)`."""
         return torch.bincount(self.edge_graph, minlength=self.num_graphs)
+
+    def nodes_of(self, graphs: torch.Tensor) -> torch.Tensor:
+        """Return which nodes belong to some of the graphs. Shape: from `(num_chosen,)` to `(num_nodes,)`, `torch.bool`."""
+        chosen = torch.zeros_like(self.nodes_per_graph, dtype=torch.bool)
+        chosen[graphs] = True
+        return self.repeat_for_nodes(chosen)
+
+    def edges_of(self, graphs: torch.Tensor) -> torch.Tensor:
+        """Return which edges belong to some of the graphs. Shape: from `(num_chosen,)` to `(num_edges,)`, `torch.bool`."""
+        chosen = torch.zeros_like(self.nodes_per_graph, dtype=torch.bool)
+        chosen[graphs] = True
+        return chosen[self.edge_graph]
+
+    def select(self, graphs: torch.Tensor) -> "Graph":
+        """Return a batch of some of the graphs, numbers in ascending order; edges and nodes stay in order."""
+        nodes, edges = self.nodes_of(graphs), self.edges_of(graphs)
+        new_number = torch.empty_like(self.nodes_per_graph)
+        new_number[graphs] = torch.arange(len(graphs), device=graphs.device)
+        nodes_per_graph = self.nodes_per_graph[graphs]
+        return Graph(
+            edge_index=(nodes.cumsum(0) - 1)[self.edge_index[:, edges]],
+            edge_type=self.edge_type[edges],
+            edge_graph=new_number[self.edge_graph[edges]],
+            nodes_per_graph=nodes_per_graph,
+            num_nodes=int(nodes_per_graph.sum()),
+        )

@@ -18,6 +18,7 @@ PARTS = [
     "explanation",
     "rounding",
     "graph",
+    "focus",
     "checked_parameters",
     "pretrained",
     "data",

@@ -16,12 +16,14 @@ from allennlp_graphmask.explanation.schema import (
     SCHEMA_VERSION,
     Constraint,
     ExplainedEdge,
+    ExplainedFocus,
     ExplainedNode,
     InterpreterDescription,
     JsonObject,
     MeasuredDivergence,
     Prediction,
     Provenance,
+    VerificationResult,
     check_references,
     upgrade,
 )
@@ -57,6 +59,8 @@ class Explanation:
     nodes: Tuple[ExplainedNode, ...]
     num_layers: Annotated[int, Field(strict=True, ge=1)]
     edges: Tuple[ExplainedEdge, ...]
+    focus: Optional[ExplainedFocus]
+    verification: Optional[VerificationResult]
     prediction: Prediction
     divergence: Optional[MeasuredDivergence]
     constraint: Optional[Constraint]
@@ -65,7 +69,7 @@ class Explanation:
     metadata: JsonObject
 
     def __post_init__(self) -> None:
-        check_references(self.tokens, self.nodes, self.num_layers, self.edges)
+        check_references(self.tokens, self.nodes, self.num_layers, self.edges, self.focus, self.verification)
 
     @classmethod
     def from_dict(cls, data: Any) -> "Explanation":
@@ -148,8 +152,8 @@ class Explanation:
         Return a copy that keeps an edge in a layer if its score there is greater than the threshold, which the copy's `interpreter`
         holds as `score_threshold`.
 
-        What was measured with the edges kept before (prediction after masking, divergence, whether the constraint is met) does
-        not hold for the new ones: these fields are empty in the copy.
+        What was measured with the edges kept before (prediction after masking, divergence, verification, whether the constraint is
+        met) does not hold for the new ones: these fields are empty in the copy.
         """
         edges = tuple(
             dataclasses.replace(edge, kept=tuple(score > threshold for score in edge.score)) for edge in self.edges
@@ -158,6 +162,7 @@ class Explanation:
         return dataclasses.replace(
             self,
             edges=edges,
+            verification=None,
             prediction={"original": self.prediction["original"], "masked": None, "changed": None},
             divergence=None,
             constraint=constraint,

@@ -20,7 +20,7 @@ else:
 #: The value of `schema` in every explanation.
 SCHEMA_NAME = "allennlp_graphmask.explanation"
 #: Raised whenever a reader of the previous version would misread what a writer of the new one writes.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 JsonObject = Dict[str, JsonValue]
 
@@ -66,6 +66,34 @@ class Prediction(TypedDict):
 
 
 @with_config(CONFIG)
+class ExplainedFocus(TypedDict):
+    """
+    The part of the prediction that is explained: the name it was asked for by, its kind, and in words what it is (`None` if there
+    is nothing to explain); the ids of the nodes that it is computed from; and whether the interpreter was trained for this kind
+    (`None` if it was not trained).
+    """
+
+    name: String
+    kind: String
+    description: Optional[String]
+    nodes: Tuple[Integer, ...]
+    trained: Optional[Boolean]
+
+
+@with_config(CONFIG)
+class VerificationResult(TypedDict):
+    """
+    How the decision was verified: whether the prediction had changed before, the largest divergence that was accepted (`None` for
+    any), the number of further passes, and the messages that were added, each as the position of an edge and a layer.
+    """
+
+    changed_before: Boolean
+    max_divergence: Optional[NotNegative]
+    passes: Integer
+    added: Tuple[Tuple[Integer, Integer], ...]
+
+
+@with_config(CONFIG)
 class MeasuredDivergence(TypedDict):
     """How far the distribution with the kept messages only is from the original one."""
 
@@ -102,11 +130,16 @@ class Provenance(TypedDict, extra_items=JsonValue):  # type: ignore[call-arg]
 
 
 def check_references(
-    tokens: Sequence[str], nodes: Sequence[ExplainedNode], num_layers: int, edges: Sequence[ExplainedEdge]
+    tokens: Sequence[str],
+    nodes: Sequence[ExplainedNode],
+    num_layers: int,
+    edges: Sequence[ExplainedEdge],
+    focus: Optional[ExplainedFocus],
+    verification: Optional[VerificationResult],
 ) -> None:
     """
     Check what the types cannot express: nodes are numbered in order and lie within the tokens, edges join nodes and have one
-    score and one decision for each layer.
+    score and one decision for each layer, and the focus and what verification added are parts of the explanation.
 
     # Raises
 
@@ -137,6 +170,14 @@ def check_references(
             f"edges[{position}] goes from node {edge.source} to node {edge.target}, but the {num_nodes} nodes are numbered 0 to "
             f"{num_nodes - 1}."
         )
+    for node_id in focus["nodes"] if focus else ():
+        if not 0 <= node_id < num_nodes:
+            raise ExplanationFormatError(f"focus.nodes has {node_id}, but the {num_nodes} nodes are numbered from 0.")
+    for position, layer in verification["added"] if verification else ():
+        if not (0 <= position < len(edges) and 0 <= layer < num_layers and edges[position].kept[layer]):
+            raise ExplanationFormatError(
+                f"verification.added has edge {position} in layer {layer}, which is not a message that is kept."
+            )
 
 
 def upgrade(data: Any) -> Dict[str, Any]:
@@ -162,6 +203,9 @@ def upgrade(data: Any) -> Dict[str, Any]:
         )
     if version == 1:
         fields["kind"] = _kind_of_version_1(fields)
+    if version <= 2:
+        # Whole predictions were explained, and nothing was verified.
+        fields["focus"] = fields["verification"] = None
     return fields
 
 

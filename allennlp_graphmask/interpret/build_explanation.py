@@ -43,7 +43,8 @@ def build_explanation(
         properties of the nodes, as its metadata `nodes`.
     output : `Dict[str, Any]`
         The interpreter's output for this instance: `attribution` (an `EdgeAttribution` of this instance alone) and, where they
-        were measured, `original_prediction`, `masked_prediction`, `changed` and `divergence`.
+        were measured, `original_prediction`, `masked_prediction`, `changed` and `divergence`; `focus`, if a part of the prediction
+        is explained, with the fields of `ExplainedFocus`.
     interpreter : `Dict[str, Any]`
         The interpreter's description of itself: `name` and, where there are any, `divergence` (its name), `allowance`,
         `constraint` (`{kind, bound}`), `training_summary` (with `constraint_met`), and further entries.
@@ -77,6 +78,8 @@ def build_explanation(
                 {**edge, "score": tuple(map(round_number, edge["score"])), "kept": tuple(edge["kept"])}
                 for edge in attribution.to_json()["edges"]
             ],
+            "focus": to_plain_json(output.get("focus")),
+            "verification": _build_verification(attribution),
             "prediction": {
                 "original": to_plain_json(output.get("original_prediction")),
                 "masked": to_plain_json(output.get("masked_prediction")),
@@ -113,6 +116,20 @@ def _build_nodes(num_nodes: int, tokens: Sequence[str], metadata: Dict[str, Any]
     return [
         {"id": number, "text": text, "start": start, "end": end} for number, (text, start, end) in enumerate(described)
     ]
+
+
+def _build_verification(attribution: EdgeAttribution) -> Optional[Dict[str, Any]]:
+    verification = attribution.verification
+    if verification is None:
+        return None
+    layers = zip(attribution.kept, verification.kept_before)
+    added = torch.stack([kept & ~before for kept, before in layers], dim=1).nonzero()  # Shape: (num_added, 2)
+    return {
+        "changed_before": bool(verification.changed_before),
+        "max_divergence": verification.max_divergence,
+        "passes": int(verification.num_passes),
+        "added": added.tolist(),
+    }
 
 
 def _build_constraint(interpreter: Dict[str, Any], output: Dict[str, Any]) -> Optional[Dict[str, Any]]:

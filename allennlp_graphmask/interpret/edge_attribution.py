@@ -17,6 +17,19 @@ class AttributedEdge(NamedTuple):
     kept: List[bool]
 
 
+class Verification(NamedTuple):
+    """What `verify` did to a decision, for a batch of graphs."""
+
+    #: The decision before, for each layer. Shape of each: `(num_edges,)`, `torch.bool`.
+    kept_before: List[torch.Tensor]
+    #: The number of further passes that each instance took. Shape: `(num_graphs,)`.
+    num_passes: torch.Tensor
+    #: Whether a prediction had changed before. Shape: `(num_graphs,)`, `torch.bool`.
+    changed_before: torch.Tensor
+    #: The largest divergence that was accepted, if there is a bound.
+    max_divergence: Optional[float]
+
+
 def score_rounding(scores: Sequence[torch.Tensor], graph: Graph) -> List[torch.Tensor]:
     """
     Return by how much scores may be off by rounding: as much as the largest of their graph, as a small one may be the difference
@@ -50,6 +63,8 @@ class EdgeAttribution:
         Whether row g of each replacement is for the edges of graph g.
     rounding : `Sequence[torch.Tensor]`, optional (default = `None`)
         By how much scores may be off by rounding; as in `score_rounding` if not given. Shape of each: `(num_edges,)`.
+    verification : `Verification`, optional (default = `None`)
+        If the decision was verified.
 
     # Raises
 
@@ -66,6 +81,7 @@ class EdgeAttribution:
         replacements: Optional[Sequence[Optional[torch.Tensor]]] = None,
         replacements_per_graph: bool = False,
         rounding: Optional[Sequence[torch.Tensor]] = None,
+        verification: Optional[Verification] = None,
     ) -> None:
         if replacements is None:
             replacements = [None] * len(scores)
@@ -93,6 +109,7 @@ class EdgeAttribution:
         self.relation_names = list(relation_names)
         self.replacements = [None if layer is None else layer.detach() for layer in replacements]
         self.replacements_per_graph = replacements_per_graph
+        self.verification = verification
         self._rounding = rounding
 
     @property
@@ -103,6 +120,47 @@ class EdgeAttribution:
     @property
     def num_layers(self) -> int:
         return len(self.scores)
+
+    @property
+    def kept_before(self) -> List[torch.Tensor]:
+        """The decision before it was verified. Shape of each layer: `(num_edges,)`, `torch.bool`."""
+        return self.kept if self.verification is None else self.verification.kept_before
+
+    def verified(self, kept: Sequence[torch.Tensor], verification: Verification) -> "EdgeAttribution":
+        """Return the same with a verified decision. Shape of each layer: `(num_edges,)`, `torch.bool`."""
+        return EdgeAttribution(
+            self.graph,
+            self.scores,
+            kept,
+            self.relation_names,
+            replacements=self.replacements,
+            replacements_per_graph=self.replacements_per_graph,
+            rounding=self._rounding,
+            verification=verification,
+        )
+
+    def select(self, graphs: torch.Tensor) -> "EdgeAttribution":
+        """Return the attribution of some graphs of the batch, numbers in ascending order."""
+        edges = self.graph.edges_of(graphs)
+        rows = graphs if self.replacements_per_graph else edges
+        verification = self.verification and Verification(
+            [layer[edges] for layer in self.verification.kept_before],
+            self.verification.num_passes[graphs],
+            self.verification.changed_before[graphs],
+            self.verification.max_divergence,
+        )
+        return EdgeAttribution(
+            self.graph.select(graphs),
+            [layer[edges] for layer in self.scores],
+            [layer[edges] for layer in self.kept],
+            self.relation_names,
+            replacements=[
+                layer[rows] if layer is not None and layer.dim() > 1 else layer for layer in self.replacements
+            ],
+            replacements_per_graph=self.replacements_per_graph,
+            rounding=self._rounding and [layer[edges] for layer in self._rounding],
+            verification=verification,
+        )
 
     def kept_share(self) -> float:
         """Return the share of the messages (edges times layers) that are kept; 1.0 if there are none."""
@@ -152,6 +210,7 @@ class EdgeAttribution:
         scores = [split_edges(layer) for layer in self.scores]
         kept = [split_edges(layer) for layer in self.kept]
         rounding = [split_edges(layer) for layer in self._rounding or ()]
+        kept_before = [split_edges(layer) for layer in self.kept_before]
         replacements = [self._split_replacement(layer, order, counts) for layer in self.replacements]
         first_nodes = self.graph.first_node_of_graph().tolist()
         sizes = self.graph.nodes_per_graph.tolist()
@@ -172,6 +231,12 @@ class EdgeAttribution:
                     self.relation_names,
                     replacements=[layer[number] for layer in replacements],
                     rounding=[layer[number] for layer in rounding] or None,
+                    verification=self.verification
+                    and self.verification._replace(
+                        kept_before=[layer[number] for layer in kept_before],
+                        num_passes=self.verification.num_passes[number : number + 1].to(cpu),
+                        changed_before=self.verification.changed_before[number : number + 1].to(cpu),
+                    ),
                 )
             )
         return parts

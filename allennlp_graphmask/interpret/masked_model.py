@@ -11,6 +11,14 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.models import Model
 from allennlp.training.metrics import Metric
 
+from allennlp_graphmask.focus import (
+    WHOLE_PREDICTION,
+    Focus,
+    default_focus,
+    reachable_messages,
+    unknown_focus,
+    whole_prediction,
+)
 from allennlp_graphmask.graph import Graph, relation_names
 from allennlp_graphmask.interpret.divergences import Divergence, broadcast_mask, changed_predictions
 from allennlp_graphmask.modules.finite import check_finite
@@ -30,11 +38,17 @@ class UnmaskedPass(NamedTuple):
     layers: List[Messages]
     #: The inputs for further passes: those of the batch and, where the model takes it, what lies below the graph encoder.
     inputs: Dict[str, Any]
+    #: The part of the predictions that is explained.
+    focus: Focus
 
     @property
     def graph(self) -> Graph:
         """The graph whose messages are explained."""
         return self.layers[0].graph
+
+    def reachable(self) -> List[torch.Tensor]:
+        """Return the messages of each layer that can have an effect on the focus. Shape of each: `(num_edges,)`, `torch.bool`."""
+        return reachable_messages(self.graph, self.focus.nodes, len(self.layers))
 
 
 class MaskedModel:
@@ -55,6 +69,8 @@ class MaskedModel:
         The key of their mask in its output.
     edge_label_namespace : `str`, optional (default = `"edge_labels"`)
         The namespace of the relations in its vocabulary.
+    focus : `str`, optional (default = the model's `default_focus`)
+        The part of the predictions that is explained; see `Focus`.
 
     # Raises
 
@@ -73,6 +89,7 @@ class MaskedModel:
         distribution: str = "logits",
         mask: str = "mask",
         edge_label_namespace: str = "edge_labels",
+        focus: Optional[str] = None,
     ) -> None:
         self.target = target
         self.encoder: GraphEncoder = find_graph_encoder(target, encoder)[1]
@@ -80,6 +97,7 @@ class MaskedModel:
         self._distribution = distribution
         self._mask = mask
         self._edge_label_namespace = edge_label_namespace
+        self.focus = default_focus(target) if focus is None else focus
 
     @property
     def relation_names(self) -> List[str]:
@@ -89,7 +107,7 @@ class MaskedModel:
     def unmasked(self, batch: Dict[str, Any], metric_set: str = "unreported") -> UnmaskedPass:
         """
         Run the model with all messages and record them. Raise a `RuntimeError` if the encoder does not show the
-        messages of all its layers once.
+        messages of all its layers once, and a `ConfigurationError` if the model does not know the focus.
         """
         encode_nodes = getattr(self.target, "encode_nodes", None)
         recorder = MessageRecorder()
@@ -102,7 +120,28 @@ class MaskedModel:
                 "the messages of every layer (assert_is_graph_encoder in allennlp_graphmask.testing checks it), and the model must "
                 "use it in every forward pass."
             )
-        return UnmaskedPass(batch, output, recorder.layers, inputs)
+        whole = whole_prediction(output.get(self._mask), recorder.layers[0].graph)
+        found = self.focused(UnmaskedPass(batch, output, recorder.layers, inputs, whole), self.focus)
+        if len(found) != 1:
+            raise ConfigurationError(
+                f"The focus {self.focus!r} stands for several parts of a prediction, of which each is explained by itself: it is for "
+                "`allennlp explain --focus` and for predictors."
+            )
+        return found[0]
+
+    def focused(self, unmasked: UnmaskedPass, focus: str) -> List[UnmaskedPass]:
+        """
+        Return the pass with another focus; several if the name stands for several parts of a prediction. Raise a `ConfigurationError`
+        if the model does not know the name.
+        """
+        get_foci = getattr(self.target, "get_foci", None)
+        if get_foci is not None:
+            foci = get_foci(focus, unmasked.batch, unmasked.output, unmasked.graph)
+        elif focus == WHOLE_PREDICTION:
+            foci = [whole_prediction(unmasked.output.get(self._mask), unmasked.graph)]
+        else:
+            raise unknown_focus(self.target, focus, f"{WHOLE_PREDICTION!r}: it has no method get_foci")
+        return [unmasked._replace(focus=one) for one in foci]
 
     def masked(
         self,
@@ -151,31 +190,31 @@ class MaskedModel:
             lock.release()
 
     def divergence(
-        self, divergence: Divergence, original: Dict[str, Any], masked: Dict[str, Any], *, precise: bool = False
+        self, divergence: Divergence, unmasked: UnmaskedPass, masked: Dict[str, Any], *, precise: bool = False
     ) -> torch.Tensor:
         """
-        Measure a divergence from the output of an unmasked pass to that of a masked one. Shape: `(batch_size,)`. Raise
-        a `ConfigurationError` if the model's output lacks the logits.
+        Measure a divergence from an unmasked pass to the output of a masked one, in the focus. Shape: `(batch_size,)`. Raise a
+        `ConfigurationError` if the model's output lacks the logits.
 
         With `precise` in double precision, for small divergences and for models that are certain: the difference of a probability
         from one is lost in single precision.
         """
-        logits = self.logits(original), self.logits(masked)
+        logits = self.logits(unmasked.output), self.logits(masked)
         if precise:
             logits = logits[0].double(), logits[1].double()
-        return divergence(*logits, original.get(self._mask))
+        return divergence(*logits, unmasked.focus.mask)
 
-    def logit_rounding(self, output: Dict[str, Any]) -> torch.Tensor:
+    def logit_rounding(self, unmasked: UnmaskedPass) -> torch.Tensor:
         """Return by how much the logits of an instance may be off, for `Divergence.rounding`. Shape: `(batch_size,)`."""
-        logits = output[self._distribution]
-        mask = broadcast_mask(logits, output.get(self._mask)) & logits.isfinite()
+        logits = self.logits(unmasked.output)
+        mask = broadcast_mask(logits, unmasked.focus.mask) & logits.isfinite()
         # Of each position that counts. Shape: (batch_size, ...)
         off = logit_rounding(logits.masked_fill(~mask, 0).abs().amax(-1)) * mask.any(-1)
         return off.flatten(1).norm(dim=-1) if off.dim() > 1 else off
 
-    def changed(self, original: Dict[str, Any], masked: Dict[str, Any]) -> torch.Tensor:
-        """Return whether any prediction of each instance differs. Shape: `(batch_size,)`, `torch.bool`."""
-        return changed_predictions(self.logits(original), self.logits(masked), original.get(self._mask))
+    def changed(self, unmasked: UnmaskedPass, masked: Dict[str, Any]) -> torch.Tensor:
+        """Return whether any prediction in the focus of each instance differs. Shape: `(batch_size,)`, `torch.bool`."""
+        return changed_predictions(self.logits(unmasked.output), self.logits(masked), unmasked.focus.mask)
 
     def logits(self, output: Dict[str, Any]) -> torch.Tensor:
         """Return the logits in an output of the model. Without them, raise a `ConfigurationError`."""

@@ -11,6 +11,7 @@ from torch import nn
 from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import argument_span
 from allennlp_graphmask.data.fields.open_label_field import UNSEEN_LABEL
+from allennlp_graphmask.focus import WHOLE_PREDICTION, Focus, unknown_focus, whole_prediction
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.metrics.semantic_role_f1 import SemanticRoleF1
 from allennlp_graphmask.models.shared import check_dim
@@ -92,6 +93,8 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
     """
 
     default_predictor = "graph_srl"
+    default_focus = "assigned"
+    foci = {WHOLE_PREDICTION: WHOLE_PREDICTION, "assigned": "assigned", "role": "each"}
 
     def __init__(
         self,
@@ -232,6 +235,54 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
                     f"{instance.get('sentence_id')!r} is parsed in '{scheme}'. Parse it in the model's scheme, or train a model "
                     "on such trees."
                 )
+
+    def get_foci(self, focus: str, batch: Dict[str, Any], output: Dict[str, Any], graph: Graph) -> List[Focus]:
+        """
+        Return the part of the prediction that a name stands for; see `Focus`. `"all"`: the label of every word, also that it has no
+        role. `"assigned"`: the roles that the model assigns. The name of a role: the words to which it assigns this one. `"each"`: each
+        role that it assigns, one after the other, in the order of their words.
+        """
+        mask, predicates = output["mask"], batch["predicate_indicator"].bool()
+        roles = self.vocab.get_index_to_token_vocabulary(self._role_label_namespace)
+        if focus == WHOLE_PREDICTION:
+            return [whole_prediction(mask, graph)]
+        best = most_probable(output["logits"])  # Shape: (batch_size, num_tokens)
+        best = best.masked_fill(~mask, self.vocab.get_token_index(self._null_role, self._role_label_namespace))
+        assigned = [
+            list(dict.fromkeys(roles[one] for one in row if roles[one] != self._null_role)) for row in best.tolist()
+        ]
+        if focus == "assigned":
+            chosen = [assigned]
+        elif focus == "each":
+            most = max(map(len, assigned), default=0)
+            chosen = [[own[number : number + 1] for own in assigned] for number in range(most)] or [assigned]
+        elif focus in roles.values() and focus != self._null_role:
+            chosen = [[[focus] if focus in own else [] for own in assigned]]
+        else:
+            known = ", ".join(sorted(set(roles.values()) - {self._null_role}))
+            raise unknown_focus(self, focus, f"'all', 'assigned', 'each' or a role of its vocabulary: {known}")
+        kind = "assigned" if focus == "assigned" else "role"
+        return [self._focus_on_roles(kind, chosen_roles, best, predicates, graph) for chosen_roles in chosen]
+
+    def _focus_on_roles(
+        self, kind: str, chosen: List[List[str]], best: torch.Tensor, predicates: torch.Tensor, graph: Graph
+    ) -> Focus:
+        """Return the focus on the words whose most probable role, shape `(batch_size, num_tokens)`, is one of those chosen."""
+        most = max(map(len, chosen), default=0)
+        index = [
+            [self.vocab.get_token_index(name, self._role_label_namespace) for name in names]
+            + [-1] * (most - len(names))
+            for names in chosen
+        ]
+        indices = torch.tensor(index, dtype=torch.long, device=best.device).view(len(chosen), 1, most)
+        words = (best.unsqueeze(-1) == indices).any(-1)
+        descriptions = [
+            f"the role{'s' if len(names) > 1 else ''} {', '.join(names)} that the model assigns" if names else None
+            for names in chosen
+        ]
+        # A role is scored from the states of its word and of the predicate.
+        nodes = words | (predicates & words.any(-1, keepdim=True))
+        return Focus(kind, descriptions, words, graph.flatten_nodes(nodes))
 
     def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
         """

@@ -11,6 +11,7 @@ from torch import nn
 
 from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.checks import check_at_least
+from allennlp_graphmask.focus import WHOLE_PREDICTION, Focus, unknown_focus, whole_prediction
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.models.shared import check_dim, compute_known_label_loss
 from allennlp_graphmask.modules.finite import check_finite
@@ -19,6 +20,8 @@ from allennlp_graphmask.rounding import logit_rounding, most_probable, rank_with
 
 #: The index of an answer that is not known, or is not a candidate.
 NO_ANSWER = -1
+#: What the name of a focus on the answer against a candidate begins with.
+AGAINST = "against:"
 
 
 @Model.register("graph_qa")
@@ -63,6 +66,7 @@ class GraphQuestionAnswering(ModelWithCheckedParameters):
     """
 
     default_predictor = "graph_qa"
+    foci = {WHOLE_PREDICTION: WHOLE_PREDICTION, "rival": "rival"}
     renamed_parameters = {"subject_flag": "use_subject_feature"}
 
     def __init__(
@@ -253,6 +257,46 @@ class GraphQuestionAnswering(ModelWithCheckedParameters):
             for value in values.tolist():
                 metric(float(value))
         return compute_known_label_loss(logits, answer, is_mentioned)
+
+    def get_foci(self, focus: str, batch: Dict[str, Any], output: Dict[str, Any], graph: Graph) -> List[Focus]:
+        """
+        Return the part of the prediction that a name stands for; see `Focus`. `"all"`: the answer among all candidates. `"rival"`: the
+        answer against the second most probable candidate. `"against:TEXT"`: the answer against the candidate of this text.
+        """
+        mask, candidate_of = output["mask"], batch["mention_candidates"]
+        of_node = graph.flatten_nodes(candidate_of)  # Shape: (num_nodes,)
+        if focus == WHOLE_PREDICTION:
+            scored = (of_node >= 0) & graph.repeat_for_nodes(mask).gather(
+                1, of_node.clamp(min=0).unsqueeze(-1)
+            ).squeeze(-1)
+            whole = whole_prediction(mask, graph, scored)
+            found = [
+                description if any_ else None for description, any_ in zip(whole.descriptions, mask.any(-1).tolist())
+            ]
+            return [whole._replace(descriptions=found)]
+        if focus != "rival" and not focus.startswith(AGAINST):
+            raise unknown_focus(self, focus, f"'all', 'rival' or '{AGAINST}' and the text of a candidate")
+        lowest = torch.finfo(output["logits"].dtype).min
+        logits = output["logits"].masked_fill(~mask, lowest)
+        pairs = torch.zeros_like(mask)
+        descriptions: List[Optional[str]] = [None] * len(mask)
+        for row, metadata in enumerate(batch.get("metadata") or [{}] * len(mask)):
+            names = metadata.get("candidates") or [str(number) for number in range(mask.size(1))]
+            answer = int(most_probable(logits[row]))
+            others = mask[row].clone()
+            others[answer] = False
+            if focus != "rival":
+                named = [
+                    number for number, name in enumerate(names) if name.casefold() == focus[len(AGAINST) :].casefold()
+                ]
+                others &= torch.zeros_like(others).index_fill(0, torch.tensor(named, dtype=torch.long), True)
+            if not (others.any() and mask[row, answer]):
+                continue
+            rival = int(most_probable(logits[row].masked_fill(~others, lowest)))
+            pairs[row, [answer, rival]] = True
+            descriptions[row] = f"the answer {names[answer]} rather than {names[rival]}"
+        in_pair = graph.repeat_for_nodes(pairs).gather(1, of_node.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+        return [Focus("rival", descriptions, pairs, in_pair & (of_node >= 0))]
 
     def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
         """

@@ -8,6 +8,7 @@ from torch import nn
 
 from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.data.fields.open_label_field import NO_LABEL
+from allennlp_graphmask.focus import WHOLE_PREDICTION, Focus, unknown_focus, whole_prediction
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.models.shared import (
     build_label_predictions,
@@ -100,6 +101,14 @@ class StarGraphClassifier(ModelWithCheckedParameters):
             self._accuracy(logits, label, label != NO_LABEL)  # type: ignore[arg-type]
             output["loss"] = compute_known_label_loss(logits, label, label >= 0)
         return output
+
+    def get_foci(self, focus: str, batch: Dict[str, Any], output: Dict[str, Any], graph: Graph) -> List[Focus]:
+        """Return the whole prediction, the only focus; it is computed from the centre of each graph. See `Focus`."""
+        if focus != WHOLE_PREDICTION:
+            raise unknown_focus(self, focus, repr(WHOLE_PREDICTION))
+        nodes = torch.zeros(graph.num_nodes, dtype=torch.bool, device=graph.edge_type.device)
+        nodes[graph.first_node_of_graph()] = True
+        return [whole_prediction(None, graph, nodes)]
 
     def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
         """Add `prediction` for each instance: `label`, its `probability` and the `probabilities` of all labels."""

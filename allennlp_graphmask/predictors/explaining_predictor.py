@@ -10,9 +10,10 @@ from allennlp.nn.util import move_to_device
 from allennlp.predictors import Predictor
 
 from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.focus import default_focus, foci_by_kind
 from allennlp_graphmask.interpret.build_explanation import build_explanation, build_provenance
 from allennlp_graphmask.interpret.interpreters import Interpreter
-from allennlp_graphmask.interpret.masked_model import MaskedModel
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 
 
 class ExplainingPredictor(Predictor):
@@ -42,6 +43,8 @@ class ExplainingPredictor(Predictor):
         given.
     batch_size : `int`, optional (default = `64`)
         The largest number of instances in one batch, however many one input has.
+    focus : `str`, optional (default = the explained model's `default_focus`)
+        The part of each prediction that is explained; see `Focus`.
     target_predictor_arguments : `Dict[str, Any]`, optional (default = `None`)
         Arguments of the target's predictor: `spacy_model`, for example.
     """
@@ -58,6 +61,7 @@ class ExplainingPredictor(Predictor):
         frozen: bool = True,
         target_predictor: Optional[str] = None,
         batch_size: int = 64,
+        focus: Optional[str] = None,
         target_predictor_arguments: Optional[Dict[str, Any]] = None,
     ) -> None:
         super().__init__(explaining_model or masked_model.target, dataset_reader, frozen)
@@ -68,6 +72,7 @@ class ExplainingPredictor(Predictor):
             masked_model.target, dataset_reader, target_predictor, frozen, target_predictor_arguments or {}
         )
         self._batch_size = batch_size
+        self.focus = default_focus(masked_model.target) if focus is None else focus
         self._config = config
         self._provenance: Optional[Dict[str, Any]] = None
 
@@ -97,46 +102,81 @@ class ExplainingPredictor(Predictor):
         # Returns
 
         `List[Explanation]`
-            One for each instance, in their order.
+            In the order of the instances, one for each; with a focus that stands for several parts of a prediction, one for each part,
+            and for an instance without any a single one whose focus has no `description`.
         """
-        explanations: Dict[int, Explanation] = {}
+        return [explanation for group in self.explain_groups(instances) for explanation in group]
+
+    def explain_groups(self, instances: List[Instance]) -> List[List[Explanation]]:
+        """Explain as `explain_instances`; return the explanations of each instance."""
+        explanations: Dict[int, List[Explanation]] = {}
         by_length = sorted(range(len(instances)), key=lambda number: _length(instances[number]))
         for numbers in lazy_groups_of(by_length, self._batch_size):
             batch = [instances[number] for number in numbers]
             explanations.update(zip(numbers, self._explain_batch(batch)))
         return [explanations[number] for number in range(len(instances))]
 
-    def _explain_batch(self, instances: List[Instance]) -> List[Explanation]:
+    def _explain_batch(self, instances: List[Instance]) -> List[List[Explanation]]:
         for instance in instances:
             self._dataset_reader.apply_token_indexers(instance)
         model, target = self.masked_model, self.masked_model.target
         batch = Batch(instances)
         batch.index_instances(target.vocab)
         inputs = move_to_device(batch.as_tensor_dict(), target._get_prediction_device())
+        groups: List[List[Explanation]] = [[] for _ in instances]
         with model.explaining(), torch.no_grad():
-            unmasked = model.unmasked(inputs)
-            original = unmasked.output
-            model.check_finite(self._model, original)
-            attribution = self.interpreter.attribute(model, unmasked)
-            masked = model.masked(unmasked, attribution.gates())
-            model.check_finite(self._model, masked, attribution.scores)
-            outputs: Dict[str, Any] = {
-                "attribution": attribution.split(),
-                "changed": model.changed(original, masked).tolist(),
-                "divergence": model.divergence(self.interpreter.reported_divergence, original, masked).tolist(),
-            }
-            # Last, because it changes the outputs.
-            for name, output in (("original_prediction", original), ("masked_prediction", masked)):
-                readable = target.make_output_human_readable(output)
-                outputs[name] = readable.get("prediction", [None] * len(instances))
+            whole = model.unmasked(inputs)
+            model.check_finite(self._model, whole.output)
+            parts = model.focused(whole, self.focus)
+            outputs = [self._explain_focus(unmasked) for unmasked in parts]
+            # Last, because it changes the output.
+            original = target.make_output_human_readable(whole.output).get("prediction", [None] * len(instances))
+        for part, (unmasked, output) in enumerate(zip(parts, outputs)):
+            for number, instance in enumerate(instances):
+                if part and unmasked.focus.descriptions[number] is None:
+                    continue
+                explained = {name: values[number] for name, values in output.items()}
+                groups[number].append(
+                    build_explanation(
+                        instance,
+                        {"original_prediction": original[number], **explained},
+                        interpreter=self.description,
+                        provenance=self.provenance,
+                    )
+                )
+        return groups
+
+    def _explain_focus(self, unmasked: UnmaskedPass) -> Dict[str, Any]:
+        """Explain one part of the predictions of a batch. Return what `build_explanation` takes, for each instance."""
+        model = self.masked_model
+        attribution = self.interpreter.attribute(model, unmasked)
+        masked = model.masked(unmasked, attribution.gates())
+        model.check_finite(self._model, masked, attribution.scores)
+        changed = model.changed(unmasked, masked).tolist()
+        divergence = model.divergence(self.interpreter.reported_divergence, unmasked, masked).tolist()
+        readable = model.target.make_output_human_readable(masked)
+        return {
+            "attribution": attribution.split(),
+            "changed": changed,
+            "divergence": divergence,
+            "masked_prediction": readable.get("prediction", [None] * len(changed)),
+            "focus": self._describe_focus(unmasked),
+        }
+
+    def _describe_focus(self, unmasked: UnmaskedPass) -> List[Dict[str, Any]]:
+        focus = unmasked.focus
+        trained_focus = self.description.get("trained_focus")
+        covering = foci_by_kind(self.masked_model.target).get(focus.kind, focus.kind)
+        nodes = focus.nodes.split(unmasked.graph.nodes_per_graph.tolist())
         return [
-            build_explanation(
-                instance,
-                {name: values[number] for name, values in outputs.items()},
-                interpreter=self.description,
-                provenance=self.provenance,
-            )
-            for number, instance in enumerate(instances)
+            {
+                "name": self.focus,
+                "kind": focus.kind,
+                "description": description,
+                "nodes": own.nonzero().squeeze(-1).tolist(),
+                "trained": None if trained_focus is None else trained_focus == covering,
+            }
+            for description, own in zip(focus.descriptions, nodes)
         ]
 
     def explain_json(self, inputs: JsonDict) -> List[Explanation]:
@@ -148,14 +188,18 @@ class ExplainingPredictor(Predictor):
 
     def predict_batch_json(self, inputs: List[JsonDict]) -> List[JsonDict]:
         instances = [self.json_to_instances(one_input) for one_input in inputs]
-        explanations = iter(self.explain_instances([instance for group in instances for instance in group]))
-        return [{"explanations": [next(explanations).to_dict() for _ in group]} for group in instances]
+        groups = iter(self.explain_groups([instance for group in instances for instance in group]))
+        return [
+            {"explanations": [explanation.to_dict() for _ in group for explanation in next(groups)]}
+            for group in instances
+        ]
 
     def predict_instance(self, instance: Instance) -> JsonDict:
         return self.predict_batch_instance([instance])[0]
 
     def predict_batch_instance(self, instances: List[Instance]) -> List[JsonDict]:
-        return [explanation.to_dict() for explanation in self.explain_instances(instances)]
+        groups = [[explanation.to_dict() for explanation in group] for group in self.explain_groups(instances)]
+        return [group[0] if len(group) == 1 else {"explanations": group} for group in groups]
 
     def _json_to_instance(self, json_dict: JsonDict) -> Instance:
         instances = self.json_to_instances(json_dict)

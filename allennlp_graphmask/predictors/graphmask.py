@@ -24,6 +24,8 @@ class GraphMaskPredictor(ExplainingPredictor):
         A `graphmask` model.
     config : `Dict[str, Any]`, optional (default = `None`)
         The configuration that the model was trained with. A model from an archive brings its own.
+    verify, max_divergence : optional (default = `True`, `None`)
+        Those of `Interpreter`.
     target_predictor_arguments : `Any`
         All other arguments go to the target's predictor: `spacy_model`, for example.
 
@@ -39,6 +41,9 @@ class GraphMaskPredictor(ExplainingPredictor):
         target_predictor: Optional[str] = None,
         config: Optional[Dict[str, Any]] = None,
         batch_size: int = 64,
+        focus: Optional[str] = None,
+        verify: bool = True,
+        max_divergence: Optional[float] = None,
         **target_predictor_arguments: Any,
     ) -> None:
         if not isinstance(model, GraphMask):
@@ -49,12 +54,13 @@ class GraphMaskPredictor(ExplainingPredictor):
         super().__init__(
             model.masked_model,
             dataset_reader,
-            interpreter=AmortisedGraphMask(graphmask=model),
+            interpreter=AmortisedGraphMask(graphmask=model, verify=verify, max_divergence=max_divergence),
             description={"name": "graphmask"},
             explaining_model=model,
             config=model.archive_config if config is None else config,
             frozen=frozen,
             target_predictor=target_predictor,
             batch_size=batch_size,
+            focus=focus,
             target_predictor_arguments=target_predictor_arguments,
         )

@@ -20,6 +20,9 @@ def load_explaining_predictor(
     *,
     options: Optional[Dict[str, Any]] = None,
     batch_size: int = 64,
+    focus: Optional[str] = None,
+    verify: bool = True,
+    max_divergence: Optional[float] = None,
     target_predictor: Optional[str] = None,
     target_predictor_arguments: Optional[Dict[str, Any]] = None,
 ) -> ExplainingPredictor:
@@ -34,6 +37,8 @@ def load_explaining_predictor(
         The config of an interpreter: `type` and its settings.
     options : `Dict[str, Any]`, optional (default = `None`)
         Arguments of `MaskedModel`.
+    verify, max_divergence : optional (default = `True`, `None`)
+        Those of `Interpreter`; what the interpreter's own config says goes first.
 
     The others are those of `ExplainingPredictor`.
 
@@ -44,15 +49,17 @@ def load_explaining_predictor(
     """
     model, reader = archive.model, archive.validation_dataset_reader
     masked_model = model_to_explain(model, options or {})
-    shared: Dict[str, Any] = {"target_predictor": target_predictor, "batch_size": batch_size}
+    shared: Dict[str, Any] = {"target_predictor": target_predictor, "batch_size": batch_size, "focus": focus}
+    verification: Dict[str, Any] = {"verify": verify, "max_divergence": max_divergence}
     arguments = target_predictor_arguments or {}
     if isinstance(model, GraphMask) and interpreter in (None, {"type": "graphmask"}):
-        return GraphMaskPredictor(model, reader, **shared, **arguments)
+        return GraphMaskPredictor(model, reader, **shared, **verification, **arguments)
     if interpreter is None:
         raise ConfigurationError(
             f"The archive holds a {type(model).__name__} and no masker that could explain it. Choose an interpreter, one of "
             f"{', '.join(sorted(Interpreter.list_available()))}; or train GraphMask on the model and give that archive."
         )
+    interpreter = {**verification, **interpreter}
     extras = {"graphmask": model} if isinstance(model, GraphMask) else {}
     built = Interpreter.from_params(Params(copy.deepcopy(interpreter)), **extras)
     explaining_model, config = model, archive.config.as_dict(quiet=True)

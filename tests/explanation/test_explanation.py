@@ -328,14 +328,18 @@ class TestValidation:
             Explanation.from_json_line(line)
 
 
-class TestVersion1:
-    """It had no `kind`: the views looked at the metadata."""
+class TestEarlierVersions:
+    """Version 1 had no `kind`: the views looked at the metadata. Version 2 had neither focus nor verification."""
 
     @pytest.mark.parametrize(
         "explanation",
         [role_explanation(), entity_explanation(), question_explanation(["In Mumbai."], [(0, 3, 9)])],
     )
-    def test_is_read(self, explanation):
+    def test_are_read(self, explanation):
         data = explanation.to_dict()
+        for field in ("focus", "verification"):
+            del data[field]
+        expected = dataclasses.replace(explanation, focus=None, verification=None)
+        assert Explanation.from_dict({**data, "schema_version": 2}) == expected
         del data["kind"]
-        assert Explanation.from_dict({**data, "schema_version": 1}) == explanation
+        assert Explanation.from_dict({**data, "schema_version": 1}) == expected

@@ -113,13 +113,14 @@ class AttributionEvaluation:
 
     def random_control(self, seed: int) -> "AttributionEvaluation":
         """
-        Return the same with scores and decisions exchanged at random within each layer of each graph: the same number of messages
-        is kept, and scores have the same distribution. The exchange depends on the seed and the instance only.
+        Return the same with scores and decisions exchanged at random within each layer of each graph, among the messages that can
+        have an effect on the focus: the same number of messages is kept, and scores have the same distribution. The exchange depends
+        on the seed and the instance only.
         """
         control = AttributionEvaluation(
             self.masked_model,
             self.unmasked,
-            shuffled_attribution(self.attribution, self.random(seed)),
+            shuffled_attribution(self.attribution, self.random(seed), self.unmasked.reachable()),
             truth=self.truth,
             interpreter=self._interpreter,
         )
@@ -127,12 +128,20 @@ class AttributionEvaluation:
         return control
 
 
-def shuffled_attribution(attribution: EdgeAttribution, random: PerGraphRandom) -> EdgeAttribution:
+def shuffled_attribution(
+    attribution: EdgeAttribution, random: PerGraphRandom, reachable: Sequence[torch.Tensor]
+) -> EdgeAttribution:
     """
-    Exchange scores and decisions at random (together) within each layer of each graph. What replaces a message stays with its
-    edge.
+    Exchange scores and decisions at random (together) within each layer of each graph, among the messages that can have an effect
+    on the focus. What replaces a message stays with its edge.
     """
-    orders = [random.order(attribution.graph.edge_graph) for _ in attribution.scores]
+    edge_graph = attribution.graph.edge_graph
+    orders = []
+    for reaches in reachable:
+        places = reaches.nonzero().squeeze(-1)
+        order = torch.arange(len(edge_graph), device=edge_graph.device)
+        order[places] = places[random.order(edge_graph[places])]
+        orders.append(order)
     return reorder_decisions(attribution, attribution, orders)
 
 

@@ -93,7 +93,11 @@ class EdgeMetric(CheckedParameters, Metric):
         return {}
 
     def __call__(self, explained: AttributionEvaluation) -> None:  # type: ignore[override]
-        self.add(self.evaluate(explained), explained.num_instances)
+        counts = explained.unmasked.focus.is_explained
+        self.add(
+            {key: Ratios(pair[0] * counts, pair[1] * counts) for key, pair in self.evaluate(explained).items()},
+            explained.num_instances,
+        )
 
     def add(self, ratios: Mapping[MetricKey, Ratios], num_instances: int) -> None:
         """

@@ -8,7 +8,7 @@ from allennlp_graphmask.checks import check_choice
 from allennlp_graphmask.evaluation.metrics.attribution_evaluation import AttributionEvaluation
 from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.interpret.divergences import Divergence, PredictionNll
-from allennlp_graphmask.interpret.masked_model import MaskedModel
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.rounding import most_probable
 
 #: How an instance with several predictions (a role for each word) is counted as one instance.
@@ -28,11 +28,11 @@ class _SumOverPositions(Divergence):
 
 
 def _mean_over_positions(
-    masked_model: MaskedModel, function: LogitsFunction, original: Dict[str, Any], masked: Dict[str, Any]
+    masked_model: MaskedModel, function: LogitsFunction, unmasked: UnmaskedPass, masked: Dict[str, Any]
 ) -> torch.Tensor:
     count = _SumOverPositions(lambda _, logits: torch.ones_like(logits[..., 0]))
-    total = masked_model.divergence(_SumOverPositions(function), original, masked)
-    return total / masked_model.divergence(count, original, masked).clamp(min=1)
+    total = masked_model.divergence(_SumOverPositions(function), unmasked, masked)
+    return total / masked_model.divergence(count, unmasked, masked).clamp(min=1)
 
 
 def _probability(original_logits: torch.Tensor, masked_logits: torch.Tensor) -> torch.Tensor:
@@ -45,7 +45,7 @@ def _change(original_logits: torch.Tensor, masked_logits: torch.Tensor) -> torch
 
 
 def probability_of_prediction(
-    masked_model: MaskedModel, original: Dict[str, Any], masked: Dict[str, Any], positions: str = "joint"
+    masked_model: MaskedModel, unmasked: UnmaskedPass, masked: Dict[str, Any], positions: str = "joint"
 ) -> torch.Tensor:
     """
     Compute the probability in a masked pass of the model's prediction on the whole graph. For an instance with several predictions
@@ -53,20 +53,20 @@ def probability_of_prediction(
     other), or the mean of their probabilities (`"mean"`). Shape: `(batch_size,)`.
     """
     if positions == "joint":
-        return (-masked_model.divergence(PredictionNll(), original, masked)).exp()
-    return _mean_over_positions(masked_model, _probability, original, masked)
+        return (-masked_model.divergence(PredictionNll(), unmasked, masked)).exp()
+    return _mean_over_positions(masked_model, _probability, unmasked, masked)
 
 
 def label_change(
-    masked_model: MaskedModel, original: Dict[str, Any], masked: Dict[str, Any], positions: str = "joint"
+    masked_model: MaskedModel, unmasked: UnmaskedPass, masked: Dict[str, Any], positions: str = "joint"
 ) -> torch.Tensor:
     """
     Compute whether any prediction of an instance differs (`"joint"`), or the share of them that do (`"mean"`). Shape:
     `(batch_size,)`.
     """
     if positions == "joint":
-        return masked_model.changed(original, masked).double()
-    return _mean_over_positions(masked_model, _change, original, masked)
+        return masked_model.changed(unmasked, masked).double()
+    return _mean_over_positions(masked_model, _change, unmasked, masked)
 
 
 @Metric.register("edge_fidelity")
@@ -121,13 +121,13 @@ class EdgeFidelity(EdgeMetric):
         self.positions = positions
 
     def evaluate(self, explained: AttributionEvaluation) -> Dict[MetricKey, Ratios]:
-        masked_model, original = explained.masked_model, explained.unmasked.output
+        masked_model, unmasked = explained.masked_model, explained.unmasked
         dropped = explained.output_with([~layer for layer in explained.attribution.kept])
-        whole = probability_of_prediction(masked_model, original, original, self.positions)
+        whole = probability_of_prediction(masked_model, unmasked, unmasked.output, self.positions)
         ratios = {}
         for name, output in (("plus", dropped), ("minus", explained.kept_output)):
-            lost = whole - probability_of_prediction(masked_model, original, output, self.positions)
-            changed = label_change(masked_model, original, output, self.positions)
+            lost = whole - probability_of_prediction(masked_model, unmasked, output, self.positions)
+            changed = label_change(masked_model, unmasked, output, self.positions)
             ratios[MetricKey(f"fidelity_{name}_probability")] = Ratios.for_mean(lost)
             ratios[MetricKey(f"fidelity_{name}_label")] = Ratios.for_mean(changed)
         return ratios

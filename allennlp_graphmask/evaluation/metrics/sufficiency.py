@@ -9,8 +9,8 @@ from allennlp_graphmask.evaluation.metrics.attribution_evaluation import Attribu
 from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.evaluation.metrics.fidelity import POSITIONS, probability_of_prediction
 from allennlp_graphmask.graph import Graph
-from allennlp_graphmask.interpret.interpreters import message_order, top_fraction_mask
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
+from allennlp_graphmask.interpret.ranking import message_order, top_fraction_mask
 
 
 @Metric.register("edge_sufficiency")
@@ -68,15 +68,15 @@ class EdgeSufficiency(EdgeMetric):
         self.seed = seed
 
     def evaluate(self, explained: AttributionEvaluation) -> Dict[MetricKey, Ratios]:
-        masked_model, original = explained.masked_model, explained.unmasked.output
-        whole = probability_of_prediction(masked_model, original, original, self.positions)
+        masked_model, unmasked = explained.masked_model, explained.unmasked
+        whole = probability_of_prediction(masked_model, unmasked, unmasked.output, self.positions)
         attribution, graph = explained.attribution, explained.graph
         order = random_message_order(graph, explained.num_layers, explained.random(self.seed))
 
         def loss(kept: Sequence[torch.Tensor]) -> torch.Tensor:
             """Shape: `(batch_size,)`."""
             output = explained.output_with(kept)
-            return whole - probability_of_prediction(masked_model, original, output, self.positions)
+            return whole - probability_of_prediction(masked_model, unmasked, output, self.positions)
 
         losses: Dict[str, List[torch.Tensor]] = {"comprehensiveness": [], "sufficiency": []}
         for fraction in self.fractions:

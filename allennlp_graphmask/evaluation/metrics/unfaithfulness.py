@@ -36,7 +36,7 @@ class EdgeUnfaithfulness(EdgeMetric):
 
     def evaluate(self, explained: AttributionEvaluation) -> Dict[MetricKey, Ratios]:
         values = explained.masked_model.divergence(
-            SaturatingKl() if self.saturating else Kl(), explained.unmasked.output, explained.kept_output
+            SaturatingKl() if self.saturating else Kl(), explained.unmasked, explained.kept_output
         )
         key = MetricKey("saturating_unfaithfulness" if self.saturating else "unfaithfulness")
         # Rounding may leave a divergence slightly below zero.
@@ -56,5 +56,5 @@ class EdgeChanged(EdgeMetric):
     }
 
     def evaluate(self, explained: AttributionEvaluation) -> Dict[MetricKey, Ratios]:
-        changed = explained.masked_model.changed(explained.unmasked.output, explained.kept_output)
+        changed = explained.masked_model.changed(explained.unmasked, explained.kept_output)
         return {MetricKey("changed"): Ratios.for_mean(changed.double())}

@@ -1,3 +1,4 @@
+import json
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
@@ -8,9 +9,10 @@ from allennlp.data import Vocabulary
 from allennlp.models import Model
 
 from allennlp_graphmask.checks import check_at_least, check_choice
-from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.focus import WHOLE_PREDICTION
 from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
+from allennlp_graphmask.interpret.graphmask.controls import Controls
 from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
 from allennlp_graphmask.interpret.graphmask.metrics import GraphMaskMetrics
 from allennlp_graphmask.interpret.graphmask.model_around_target import ModelAroundTarget
@@ -18,11 +20,8 @@ from allennlp_graphmask.interpret.graphmask.selection import SelectionCriterion
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.maskers import EdgewiseMasker, Masker, construct_masker
-from allennlp_graphmask.modules.intervention import Gate, Messages
+from allennlp_graphmask.modules.intervention import Gate
 from allennlp_graphmask.modules.relation_transform import extend_relations
-
-#: The number of batches at the start of an epoch on which the divergence with all gates open is measured.
-_FLOOR_BATCHES = 5
 
 
 @Model.register("graphmask")
@@ -78,6 +77,8 @@ class GraphMask(ModelAroundTarget):
         The largest value for which an epoch counts as feasible; 1.1 times the allowance if not given.
     score_metric : `str`, optional (default = `None`)
         The target's metric for the constraint `"score"`.
+    focus : `str`, optional (default = the target's `default_focus`)
+        The part of the predictions that is to be preserved; see `Focus`.
     distribution, mask, encoder, edge_label_namespace : `str`, optional
         See `MaskedModel`.
     num_random_controls : `int`, optional (default = `1`)
@@ -114,6 +115,7 @@ class GraphMask(ModelAroundTarget):
         constraint: str = "changed",
         constraint_bound: Optional[float] = None,
         score_metric: Optional[str] = None,
+        focus: Optional[str] = None,
         distribution: str = "logits",
         mask: str = "mask",
         encoder: Optional[str] = None,
@@ -133,7 +135,10 @@ class GraphMask(ModelAroundTarget):
             distribution=distribution,
             mask=mask,
             edge_label_namespace=edge_label_namespace,
+            focus=focus,
         )
+        #: The focus that the masker was trained for.
+        self.focus = self.masked_model.focus
         graph_encoder = self.masked_model.encoder
         self.num_layers = graph_encoder.num_layers
         relation_names = self.masked_model.relation_names
@@ -162,13 +167,15 @@ class GraphMask(ModelAroundTarget):
         self.register_buffer("enabled_layers_next", torch.tensor(first))
         # Locations above it are open. It can be moved after training; see `allennlp_graphmask.interpret.graphmask.threshold`.
         self.register_buffer("threshold", torch.tensor(self.gate_distribution.threshold, dtype=torch.float64))
+        #: Those of other kinds of focus than that of training, chosen after it.
+        self.thresholds_by_kind: Dict[str, float] = {}
         #: Whether the trainer callback, or a training loop of one's own, takes care of training.
         self.in_training_run = False
         #: Whether evaluation also measures the floor and the random control, which explaining does not need.
         self.measures_controls = True
 
         self.num_random_controls = num_random_controls
-        self._random_control_seed = random_control_seed
+        self._controls = Controls(random_control_seed)
         self._metrics = GraphMaskMetrics(self.num_layers, relation_names, reported_edge_labels)
         self._start_counting()
 
@@ -178,6 +185,17 @@ class GraphMask(ModelAroundTarget):
         extend_relations(self.masker, names)
         self._metrics.extend_relations(names)
 
+    def get_extra_state(self) -> str:
+        own = {"focus": self.focus, "thresholds_by_kind": self.thresholds_by_kind}
+        return json.dumps({**json.loads(super().get_extra_state()), **own})
+
+    def set_extra_state(self, state: str) -> None:
+        super().set_extra_state(state)
+        own = json.loads(state)
+        # Earlier versions had no other focus.
+        self.focus = self.masked_model.focus = own.get("focus", WHOLE_PREDICTION)
+        self.thresholds_by_kind = own.get("thresholds_by_kind", {})
+
     # --- The schedule and the modes
 
     def train(self, mode: bool = True) -> "GraphMask":
@@ -185,9 +203,6 @@ class GraphMask(ModelAroundTarget):
         if mode:
             self.enabled_layers.copy_(self.enabled_layers_next)
         return self
-
-    def all_layers_enabled(self) -> bool:
-        return int(self.enabled_layers) == self.num_layers
 
     def schedule_layers(self, epochs_completed: int) -> None:
         """Set how many layers are enabled when training continues after this number of epochs."""
@@ -202,6 +217,7 @@ class GraphMask(ModelAroundTarget):
             "divergence": self.divergence.name,
             "allowance": self.lagrangian.allowance,
             "threshold": round(float(self.threshold), 6),
+            "trained_focus": self.focus,
             "constraint": {"kind": self.selection.kind, "bound": self.selection.bound},
             "enabled_layers": int(self.enabled_layers),
             # Measured on the validation data.
@@ -228,8 +244,8 @@ class GraphMask(ModelAroundTarget):
                 "and call schedule_layers. To explain with a trained model, call its eval() first.)"
             )
         unmasked = self.masked_model.unmasked(batch, "original")
-        original, graph = unmasked.output, unmasked.graph
-        locations = self.locations(unmasked.layers)
+        graph, is_explained = unmasked.graph, unmasked.focus.is_explained
+        locations = self.locations(unmasked)
         gates = self._gates(locations)
         masked = self.masked_model.masked(
             unmasked,
@@ -237,21 +253,23 @@ class GraphMask(ModelAroundTarget):
             "masked",
             with_dropout=self.training and self.dropout_in_masked_pass,
         )
-        divergence = self.masked_model.divergence(self.divergence, original, masked)
-        changed = self.masked_model.changed(original, masked)
+        divergence = self.masked_model.divergence(self.divergence, unmasked, masked)
+        changed = self.masked_model.changed(unmasked, masked)
 
-        self._metrics.count_instances(divergence=divergence, changed=changed)
-        self._metrics.count_gates(graph.edge_type, gates)
-        self._count_controls(unmasked, gates)
+        self._metrics.count_instances(is_explained, divergence=divergence, changed=changed)
+        self._metrics.count_gates(graph.edge_type, gates, is_explained[graph.edge_graph])
+        if self.measures_controls:
+            self._controls.count(self, unmasked, gates, self._metrics)
         output = {
-            "loss": self._loss(locations, divergence, changed),
+            # Where nothing is explained nothing can diverge, which must not make room for divergence elsewhere.
+            "loss": self._loss(locations, divergence[is_explained], changed[is_explained]),
             "divergence": divergence,
             "changed": changed,
-            "original": original,
+            "original": unmasked.output,
             "masked": masked,
         }
         if not self.training:
-            scores, kept = self._scores_and_decisions(locations, graph)
+            scores, kept = self._scores_and_decisions(locations, unmasked)
             output["attribution"] = EdgeAttribution(
                 graph, scores, kept, self.masked_model.relation_names, replacements=list(self.masker.baselines)
             )
@@ -260,10 +278,16 @@ class GraphMask(ModelAroundTarget):
     def _first_enabled_layer(self) -> int:
         return self.num_layers - int(self.enabled_layers)
 
-    def locations(self, layers: List[Messages]) -> List[Optional[torch.Tensor]]:
-        """Return each layer's locations of the gates, shape `(num_edges,)`; `None` for layers that are not enabled."""
+    def locations(self, unmasked: UnmaskedPass) -> List[Optional[torch.Tensor]]:
+        """
+        Return each layer's locations of the gates, shape `(num_edges,)`; `None` for layers that are not enabled. Those of messages
+        that cannot have an effect on the focus are minus infinity, which shuts their gates.
+        """
         first = self._first_enabled_layer()
-        return [None if messages.layer < first else self.masker(messages) for messages in layers]
+        return [
+            None if messages.layer < first else self.masker(messages).masked_fill(~reaches, float("-inf"))
+            for messages, reaches in zip(unmasked.layers, unmasked.reachable())
+        ]
 
     def _gates(self, locations: List[Optional[torch.Tensor]]) -> List[Optional[torch.Tensor]]:
         """Sample gates in training, decide in evaluation. Shape of each: `(num_edges,)`."""
@@ -282,6 +306,8 @@ class GraphMask(ModelAroundTarget):
     def _loss(
         self, locations: List[Optional[torch.Tensor]], divergence: torch.Tensor, changed: torch.Tensor
     ) -> torch.Tensor:
+        if not len(divergence):
+            divergence, changed = divergence.new_zeros(1), changed.new_zeros(1)
         penalty = divergence.new_zeros(())
         for location in locations:
             # A batch without edges has nothing to drop.
@@ -298,45 +324,27 @@ class GraphMask(ModelAroundTarget):
                 loss = loss + 0 * sum(parameter.sum() for parameter in self.masker.layer_parameters(layer))
         return loss
 
-    def _count_controls(self, unmasked: UnmaskedPass, gates: List[Optional[torch.Tensor]]) -> None:
-        """
-        Count the divergence with all gates open, on a few batches, and in evaluation the random control: as many open gates in each
-        layer, at random places.
-        """
-        if not self.measures_controls:
-            return
-        model, original, num_edges = self.masked_model, unmasked.output, unmasked.graph.num_edges
-        with torch.no_grad():
-            # Where the masked pass of training has dropout, the floor is that of training.
-            if self._floor_batches_left and self.training == self.dropout_in_masked_pass:
-                self._floor_batches_left -= 1
-                ones = torch.ones(num_edges, device=unmasked.graph.edge_type.device)
-                everything = self.with_baselines([ones] * self.num_layers)
-                floor = model.masked(unmasked, everything, with_dropout=self.training)
-                self._metrics.count_instances(floor=model.divergence(self.divergence, original, floor))
-            for _ in range(0 if self.training else self.num_random_controls):
-                # A generator of its own leaves the global random state alone.
-                order = [torch.randperm(num_edges, generator=self._control_generator) for _ in gates]
-                shuffled = [gate if gate is None else gate[o.to(gate.device)] for gate, o in zip(gates, order)]
-                control = model.masked(unmasked, self.with_baselines(shuffled), "random")
-                self._metrics.count_instances(random_changed=model.changed(original, control))
-
     def score_messages(self, unmasked: UnmaskedPass) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
         """
         Score the messages of a batch, from 0 to 1, above one half for kept messages, and decide which to keep. Layers
         that are not enabled keep all of theirs. Shape of each score and decision of a layer: `(num_edges,)`.
         """
-        return self._scores_and_decisions(self.locations(unmasked.layers), unmasked.graph)
+        return self._scores_and_decisions(self.locations(unmasked), unmasked)
 
     def _scores_and_decisions(
-        self, locations: List[Optional[torch.Tensor]], graph: Graph
+        self, locations: List[Optional[torch.Tensor]], unmasked: UnmaskedPass
     ) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
-        ones = torch.ones(graph.num_edges, device=graph.edge_type.device)
+        ones = torch.ones(unmasked.graph.num_edges, device=unmasked.graph.edge_type.device)
+        threshold = self.threshold_for(unmasked.focus.kind)
         scores = [
-            ones if location is None else self.gate_distribution.score(location, self.threshold)
-            for location in locations
+            ones if location is None else self.gate_distribution.score(location, threshold) for location in locations
         ]
         return scores, [layer > 0.5 for layer in scores]
+
+    def threshold_for(self, kind: str) -> torch.Tensor:
+        """Return the threshold of the gates for a kind of focus: its own, if one was chosen, or that of training."""
+        chosen = self.thresholds_by_kind.get(kind)
+        return self.threshold if chosen is None else torch.as_tensor(chosen).to(self.threshold)
 
     # --- Output and metrics
 
@@ -361,8 +369,7 @@ class GraphMask(ModelAroundTarget):
 
     def _start_counting(self) -> None:
         self._metrics.reset()
-        self._floor_batches_left = _FLOOR_BATCHES
-        self._control_generator = torch.Generator().manual_seed(self._random_control_seed)
+        self._controls.restart()
 
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
         """
@@ -382,7 +389,7 @@ class GraphMask(ModelAroundTarget):
             own = self.masked_model.metric_sets.get_metrics(name, reset=True)
             metrics.update({f"{name}_{key}": value for key, value in own.items() if not key.startswith("_")})
         self.masked_model.metric_sets.get_metrics("unreported", reset=True)
-        metrics.update(self.selection.evaluate(metrics, comparable=self.all_layers_enabled()))
+        metrics.update(self.selection.evaluate(metrics, comparable=int(self.enabled_layers) == self.num_layers))
         if self.in_training_run and not self.training:
             self.training_summary = {
                 key: value for key, value in metrics.items() if not key.startswith("_") and key != "selection"

@@ -42,22 +42,31 @@ class GraphMaskMetrics:
     def _add(self, name: str, value: torch.Tensor) -> None:
         self._sums[name] = self._sums[name].to(value.device) + value
 
-    def count_instances(self, **values: torch.Tensor) -> None:
+    def count_instances(self, is_explained: Optional[torch.Tensor] = None, **values: torch.Tensor) -> None:
         """
-        Count a value for each instance of a batch: `divergence` and `changed` of the masked pass, `floor` (the divergence of a
-        pass with all gates open), `random_changed` (of a pass with random gates). Shape of each: `(batch_size,)`.
+        Count a value for each instance of a batch, or for those that are explained: `divergence` and `changed` of the masked pass,
+        `floor` (the divergence of a pass with all gates open), `random_changed` (of a pass with random gates). Shape of each:
+        `(batch_size,)`.
         """
         for name, value in values.items():
-            value = value.detach().double()
+            value = (value if is_explained is None else value[is_explained]).detach().double()
             self._add(name, torch.stack([value.sum(), torch.ones_like(value).sum()]))
 
-    def count_gates(self, edge_type: torch.Tensor, gates: Sequence[Optional[torch.Tensor]]) -> None:
+    def count_gates(
+        self,
+        edge_type: torch.Tensor,
+        gates: Sequence[Optional[torch.Tensor]],
+        is_explained: Optional[torch.Tensor] = None,
+    ) -> None:
         """
-        Count the gates of a batch: for each layer a tensor of shape `(num_edges,)`, or `None` for a layer that is open.
+        Count the gates of a batch: for each layer a tensor of shape `(num_edges,)`, or `None` for a layer that is open. Optionally
+        only those of edges of instances that are explained, shape `(num_edges,)`, `torch.bool`.
         """
-        edges = torch.bincount(edge_type, minlength=len(self._relation_names)).double()  # Shape: (num_types,)
+        counted = torch.ones_like(edge_type, dtype=torch.float64) if is_explained is None else is_explained.double()
+        zeros = counted.new_zeros(len(self._relation_names))
+        edges = zeros.index_add(0, edge_type, counted)  # Shape: (num_types,)
         kept = [
-            edges if layer is None else torch.zeros_like(edges).index_add(0, edge_type, (layer.detach() != 0).double())
+            edges if layer is None else zeros.index_add(0, edge_type, (layer.detach() != 0) * counted)
             for layer in gates
         ]
         self._add("edges", edges)

@@ -1,6 +1,6 @@
 """Choosing the gate threshold on development data, for a largest share of changed predictions."""
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -8,6 +8,7 @@ from allennlp.nn.util import move_to_device
 
 from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
+from allennlp_graphmask.interpret.masked_model import UnmaskedPass
 
 
 class ThresholdPoint(NamedTuple):
@@ -18,53 +19,67 @@ class ThresholdPoint(NamedTuple):
     changed: float
 
 
+def focused_passes(model: GraphMask, batch: Any, focus: str) -> List[UnmaskedPass]:
+    """Return the unmasked pass of a batch for each part of the predictions that the name of a focus stands for."""
+    batch = move_to_device(batch, model._get_prediction_device())
+    return model.masked_model.focused(model.masked_model.unmasked(batch), focus)
+
+
 @torch.no_grad()
-def gate_locations(model: GraphMask, batch: Dict[str, Any]) -> torch.Tensor:
-    """Return the locations of all gates of a batch, one enabled layer after another. Shape: `(num_gates,)`."""
-    unmasked = model.masked_model.unmasked(batch)
-    return torch.cat([location for location in model.locations(unmasked.layers) if location is not None])
+def gate_locations(model: GraphMask, unmasked: UnmaskedPass) -> torch.Tensor:
+    """
+    Return the locations of all gates of messages that can have an effect on the focus, one enabled layer after another. Shape:
+    `(num_gates,)`.
+    """
+    locations = torch.cat([location for location in model.locations(unmasked) if location is not None])
+    return locations[locations > float("-inf")]
 
 
 @torch.no_grad()
 def mask_at_thresholds(
-    model: GraphMask, batch: Dict[str, Any], thresholds: Sequence[float]
-) -> Tuple[torch.Tensor, torch.Tensor, int]:
+    model: GraphMask, unmasked: UnmaskedPass, thresholds: Sequence[float]
+) -> Tuple[torch.Tensor, torch.Tensor]:
     """
     Mask a batch by hard gates at other thresholds than the model's. This counts into none of its metrics.
 
-    Return for each threshold the number of kept messages, shape `(num_thresholds,)`, and whether each instance's
-    predictions changed, shape `(num_thresholds, batch_size)`; and the number of messages.
+    Return for each threshold the number of messages that each instance keeps, and whether its predictions changed, both of shape
+    `(num_thresholds, batch_size)`.
     """
-    unmasked = model.masked_model.unmasked(batch)
-    locations = model.locations(unmasked.layers)
-    num_edges = unmasked.graph.num_edges
+    locations, graph = model.locations(unmasked), unmasked.graph
     kept, changed = [], []
     for threshold in thresholds:
         is_open = model.gate_distribution.is_open
         gates = [None if location is None else is_open(location, threshold) for location in locations]
         masked = model.masked_model.masked(unmasked, model.with_baselines(gates))
-        kept.append(sum(num_edges if gate is None else gate.sum() for gate in gates))
-        changed.append(model.masked_model.changed(unmasked.output, masked))
-    return torch.as_tensor(kept), torch.stack(changed), num_edges * model.num_layers
+        num_open = sum(
+            (torch.ones_like(graph.edge_type) if gate is None else gate.long() for gate in gates),
+            torch.zeros_like(graph.edge_type),
+        )
+        kept.append(torch.zeros_like(graph.nodes_per_graph).index_add(0, graph.edge_graph, num_open))
+        changed.append(model.masked_model.changed(unmasked, masked))
+    return torch.stack(kept), torch.stack(changed)
 
 
-def threshold_curve(model: GraphMask, batches: Iterable[Any], thresholds: Sequence[float]) -> List[ThresholdPoint]:
+def threshold_curve(
+    model: GraphMask, batches: Iterable[Any], thresholds: Sequence[float], *, focus: Optional[str] = None
+) -> List[ThresholdPoint]:
     """
-    Measure thresholds, in their order, on a data set. The model is in evaluation mode; `batches`, a data loader for
-    example, are read once.
+    Measure thresholds, in their order, on a data set, for a focus (that of training if not given). Instances in which there is
+    nothing to explain do not count. The model is in evaluation mode; `batches`, a data loader for example, are read once.
     """
-    device = model._get_prediction_device()
     kept = torch.zeros(len(thresholds), dtype=torch.float64)
     changed = torch.zeros(len(thresholds), dtype=torch.float64)
     num_messages = num_instances = 0
     for batch in batches:
-        batch_kept, batch_changed, batch_messages = mask_at_thresholds(model, move_to_device(batch, device), thresholds)
-        kept += batch_kept.double().cpu()
-        changed += batch_changed.sum(-1).double().cpu()
-        num_messages += batch_messages
-        num_instances += batch_changed.size(-1)
+        for unmasked in focused_passes(model, batch, focus or model.focus):
+            is_explained = unmasked.focus.is_explained
+            batch_kept, batch_changed = mask_at_thresholds(model, unmasked, thresholds)
+            kept += batch_kept[:, is_explained].sum(-1).double().cpu()
+            changed += batch_changed[:, is_explained].sum(-1).double().cpu()
+            num_messages += int(unmasked.graph.edges_per_graph()[is_explained].sum()) * model.num_layers
+            num_instances += int(is_explained.sum())
     if not num_instances:
-        raise ConfigurationError("Thresholds cannot be compared without data: the data loader gave no batch.")
+        raise ConfigurationError("Thresholds cannot be compared without data: there is no instance to explain.")
     return [
         ThresholdPoint(threshold, float(k) / num_messages if num_messages else 1.0, float(c) / num_instances)
         for threshold, k, c in zip(thresholds, kept, changed)
@@ -72,7 +87,7 @@ def threshold_curve(model: GraphMask, batches: Iterable[Any], thresholds: Sequen
 
 
 def choose_threshold(
-    model: GraphMask, data_loader: Iterable[Any], max_changed: float, *, steps: int = 12
+    model: GraphMask, data_loader: Iterable[Any], max_changed: float, *, steps: int = 12, focus: Optional[str] = None
 ) -> List[ThresholdPoint]:
     """
     Find the threshold that keeps the fewest messages with at most the share `max_changed`, in [0, 1], of instances with
@@ -87,13 +102,18 @@ def choose_threshold(
     max_changed : `float`
     steps : `int`, optional (default = `12`)
         The number of thresholds that each of the two searches compares.
+    focus : `str`, optional (default = that of training)
 
     Return all points that were measured, by threshold, the chosen one first. If no threshold satisfies the bound, all
     gates are open.
     """
     check_fraction("choose_threshold", max_changed=max_changed)
-    device = model._get_prediction_device()
-    per_batch = [gate_locations(model, move_to_device(batch, device)).cpu() for batch in data_loader]
+    focus = focus or model.focus
+    per_batch = [
+        gate_locations(model, unmasked).cpu()
+        for batch in data_loader
+        for unmasked in focused_passes(model, batch, focus)
+    ]
     locations = torch.cat([torch.zeros(0), *per_batch]).double()
     if not locations.numel():
         raise ConfigurationError("A threshold cannot be chosen: the data have no edges.")
@@ -105,13 +125,13 @@ def choose_threshold(
     # The last drops everything: some models need none of their messages.
     coarse_shares = torch.linspace(0.02, 1.0, steps, dtype=torch.float64)
     everything_open = float(ordered[0]) - 1.0
-    points = threshold_curve(model, data_loader, [everything_open, *dropping_shares(coarse_shares)])
+    points = threshold_curve(model, data_loader, [everything_open, *dropping_shares(coarse_shares)], focus=focus)
     best = _best(points, max_changed)
     # Between the best and the next point that keeps less.
     fewer = [point.kept for point in points if point.kept < best.kept]
     lower = max(fewer) if fewer else 0.0
     fine_shares = torch.linspace(1 - best.kept, 1 - lower, steps + 2, dtype=torch.float64)[1:-1].clamp(0, 1)
-    points += threshold_curve(model, data_loader, dropping_shares(fine_shares))
+    points += threshold_curve(model, data_loader, dropping_shares(fine_shares), focus=focus)
     best = _best(points, max_changed)
     return [best] + sorted(point for point in points if point != best)
 

@@ -11,6 +11,7 @@ from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 from allennlp_graphmask.checked_parameters import CheckedParameters
 from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.explanation.files import atomic_write, write_atomically
+from allennlp_graphmask.focus import foci_by_kind
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
 from allennlp_graphmask.interpret.graphmask.threshold import choose_threshold
 
@@ -35,8 +36,8 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
         Given by AllenNLP.
     max_changed : `float`, optional (default = `None`)
         After training, the gate threshold is moved to where the fewest messages are kept with at most this share of instances
-        with a changed prediction on the validation data, and stored in the archive. All thresholds that were compared are written
-        to `threshold_curve.json`.
+        with a changed prediction on the validation data, and stored in the archive; for each kind of focus of the target one of its
+        own. All thresholds that were compared are written to `threshold_curve.json`.
     """
 
     renamed_parameters = {"threshold_for_changed": "max_changed"}
@@ -165,21 +166,30 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
         model.eval()
         loader = trainer._validation_data_loader
         assert loader is not None
-        points = choose_threshold(model, loader, max_changed)
-        chosen = points[0]
-        logger.info(
-            "Gate threshold moved from %.3f to %.3f: %.1f %% of the messages kept, %.1f %% of the instances changed.",
-            float(model.threshold),
-            chosen.threshold,
-            100 * chosen.kept,
-            100 * chosen.changed,
-        )
-        model.threshold.fill_(chosen.threshold)
-        model.training_summary["threshold_choice"] = {"max_changed": max_changed, **chosen._asdict()}
-        curve = {"chosen": chosen._asdict(), "points": [point._asdict() for point in points]}
+        curves: Dict[str, Dict[str, Any]] = {}
+        for focus in dict.fromkeys([model.focus, *foci_by_kind(model.target).values()]):
+            points = choose_threshold(model, loader, max_changed, focus=focus)
+            chosen = points[0]
+            logger.info(
+                "Gate threshold for the focus '%s' moved from %.3f to %.3f: %.1f %% of the messages kept, %.1f %% of the instances "
+                "changed.",
+                focus,
+                float(model.threshold),
+                chosen.threshold,
+                100 * chosen.kept,
+                100 * chosen.changed,
+            )
+            curves[focus] = {"chosen": chosen._asdict(), "points": [point._asdict() for point in points]}
+        choices = {focus: curve["chosen"] for focus, curve in curves.items()}
+        model.threshold.fill_(choices[model.focus]["threshold"])
+        model.thresholds_by_kind = {
+            kind: choices[focus]["threshold"] for kind, focus in foci_by_kind(model.target).items()
+        }
+        model.training_summary["threshold_choice"] = {"max_changed": max_changed, **choices[model.focus]}
+        model.training_summary["threshold_choices"] = choices
         assert self.serialization_dir is not None
         write_atomically(
-            os.path.join(self.serialization_dir, "threshold_curve.json"), json.dumps(curve, indent=2).encode()
+            os.path.join(self.serialization_dir, "threshold_curve.json"), json.dumps(curves, indent=2).encode()
         )
         best = trainer.get_best_weights_path()
         if best is not None:

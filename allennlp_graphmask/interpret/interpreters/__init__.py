@@ -9,8 +9,6 @@ from allennlp_graphmask.interpret.interpreters.integrated_gradients import Integ
 from allennlp_graphmask.interpret.interpreters.interpreter import (
     Interpreter,
     LayerScores,
-    message_order,
-    top_fraction_mask,
 )
 from allennlp_graphmask.interpret.interpreters.leave_one_edge_out import LeaveOneEdgeOut
 from allennlp_graphmask.interpret.interpreters.per_instance_graphmask import PerInstanceGraphMask
@@ -30,6 +28,4 @@ __all__ = [
     "MinimumSet",
     "PerInstanceGraphMask",
     "RandomInterpreter",
-    "message_order",
-    "top_fraction_mask",
 ]

@@ -76,7 +76,7 @@ class ErasureSearch(Interpreter):
     def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
         graph = unmasked.graph
         kept = torch.zeros(len(unmasked.layers), graph.num_edges, dtype=torch.bool)
-        logit_rounding = masked_model.logit_rounding(unmasked.output).cpu()
+        logit_rounding = masked_model.logit_rounding(unmasked).cpu()
         searched = zip(_edges_of_graphs(unmasked), self._search(masked_model, unmasked), logit_rounding)
         for places, found, off in searched:
             least = torch.tensor(min(one.divergence for one in found))
@@ -141,12 +141,12 @@ class ErasureSearch(Interpreter):
         kept = kept.to(unmasked.graph.edge_index.device)
         with torch.no_grad():
             masked = masked_model.masked(unmasked, [Gate(layer) for layer in kept])
-            divergence = masked_model.divergence(self.divergence, unmasked.output, masked, precise=True)
+            divergence = masked_model.divergence(self.divergence, unmasked, masked, precise=True)
             if self.criterion == "divergence":
-                off = self.divergence.rounding(divergence, masked_model.logit_rounding(unmasked.output))
+                off = self.divergence.rounding(divergence, masked_model.logit_rounding(unmasked))
                 suffices = divergence <= self.allowance + off
             else:
-                suffices = ~masked_model.changed(unmasked.output, masked)
+                suffices = ~masked_model.changed(unmasked, masked)
         return divergence.tolist(), suffices.tolist()
 
     def _refuse_large_graphs(self, num_layers: int, edges_of_graphs: List[List[int]]) -> None:

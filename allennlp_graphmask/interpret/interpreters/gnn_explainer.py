@@ -103,7 +103,7 @@ class GnnExplainer(Interpreter):
                 optimizer.zero_grad()
                 gates = [Gate(torch.sigmoid(layer)) for layer in logits]
                 masked = masked_model.masked(unmasked, gates)
-                divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
+                divergence = masked_model.divergence(self.divergence, unmasked, masked)
                 # A sum, not a mean: an instance must not depend on the number of others.
                 loss = (divergence + self._regularisation(logits, unmasked)).sum()
                 loss.backward(inputs=logits)

@@ -189,7 +189,7 @@ class InformationBottleneck(Interpreter):
                         for logit, mean, deviation in zip(logits, means, deviations)
                     ]
                     masked = masked_model.masked(unmasked, gates)
-                    divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
+                    divergence = masked_model.divergence(self.divergence, unmasked, masked)
                     # Backward sample by sample, so that the noise of one is in memory. A sum over instances, not a mean: an instance
                     # must not depend on the number of others.
                     (divergence.sum() / self.samples_per_step).backward(inputs=logits)

@@ -1,16 +1,18 @@
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional
 
 import torch
 from allennlp.common import Registrable
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.checked_parameters import CheckedParameters
-from allennlp_graphmask.checks import check_fraction
+from allennlp_graphmask.checks import check_at_least, check_fraction
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution, score_rounding
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
+from allennlp_graphmask.interpret.ranking import top_fraction_mask
+from allennlp_graphmask.interpret.verification import verify
 
 
 class LayerScores(NamedTuple):
@@ -51,10 +53,15 @@ class Interpreter(CheckedParameters, Registrable):
         The fraction of each graph's messages, all layers together, that are kept: those with the highest scores, rounded up to
         whole messages. Of equal scores the lower layer goes first, then the edge with the lower source, target and type.
     seed : `int`, optional (default = `0`)
+    verify : `bool`, optional (default = `False`)
+        Where nothing but the kept messages gives another prediction, keep more; see `verify` in `interpret/verification.py`.
+    max_divergence : `float`, optional (default = `None`)
+        With `verify`, also keep more where the `reported_divergence` is above this.
 
     # Raises
 
-    `ConfigurationError` if both `threshold` and `top_fraction` are given, or the fraction is not in [0, 1].
+    `ConfigurationError` if both `threshold` and `top_fraction` are given, the fraction is not in [0, 1], or `max_divergence` is given
+    without `verify`.
     """
 
     renamed_parameters = {"share": "top_fraction"}
@@ -63,7 +70,13 @@ class Interpreter(CheckedParameters, Registrable):
     default_threshold: float = 0.0
 
     def __init__(
-        self, *, threshold: Optional[float] = None, top_fraction: Optional[float] = None, seed: int = 0
+        self,
+        *,
+        threshold: Optional[float] = None,
+        top_fraction: Optional[float] = None,
+        seed: int = 0,
+        verify: bool = False,
+        max_divergence: Optional[float] = None,
     ) -> None:
         if threshold is not None and top_fraction is not None:
             raise ConfigurationError(
@@ -71,9 +84,17 @@ class Interpreter(CheckedParameters, Registrable):
             )
         if top_fraction is not None:
             check_fraction(type(self).__name__, top_fraction=top_fraction)
+        if max_divergence is not None:
+            check_at_least(type(self).__name__, 0, max_divergence=max_divergence)
+            if not verify:
+                raise ConfigurationError(
+                    f"max_divergence is {max_divergence}, but without verify nothing is done about it: set verify to true."
+                )
         self.threshold = threshold
         self.top_fraction = top_fraction
         self.seed = seed
+        self.verify = verify
+        self.max_divergence = max_divergence
 
     def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
         """
@@ -91,20 +112,30 @@ class Interpreter(CheckedParameters, Registrable):
             return self.attribute(masked_model, masked_model.unmasked(batch))
 
     def attribute(self, masked_model: MaskedModel, unmasked: UnmaskedPass) -> EdgeAttribution:
-        """Explain a batch by an unmasked pass that has been made already."""
+        """
+        Explain the focus of an unmasked pass that has been made already. Messages that cannot have an effect on it have the score
+        zero and are dropped.
+        """
         graph = unmasked.graph
         with masked_model.explaining():
             found = self.score(masked_model, unmasked, PerGraphRandom(graph, unmasked.batch, self.seed))
+            reachable = unmasked.reachable()
+            found = found._replace(
+                scores=[layer.masked_fill(~reaches, 0) for layer, reaches in zip(found.scores, reachable)]
+            )
             rounding = score_rounding(found.scores, graph) if found.rounding is None else found.rounding
-        return EdgeAttribution(
-            graph,
-            found.scores,
-            self._decide(found, rounding, graph),
-            masked_model.relation_names,
-            replacements=found.replacements,
-            replacements_per_graph=found.replacements_per_graph,
-            rounding=rounding,
-        )
+            attribution = EdgeAttribution(
+                graph,
+                found.scores,
+                [kept & reaches for kept, reaches in zip(self._decide(found, rounding, graph), reachable)],
+                masked_model.relation_names,
+                replacements=found.replacements,
+                replacements_per_graph=found.replacements_per_graph,
+                rounding=rounding,
+            )
+            if self.verify:
+                attribution = verify(masked_model, unmasked, attribution, self.max_divergence, self.reported_divergence)
+        return attribution
 
     def _decide(self, found: LayerScores, rounding: List[torch.Tensor], graph: Graph) -> List[torch.Tensor]:
         if self.top_fraction is not None:
@@ -122,53 +153,3 @@ class Interpreter(CheckedParameters, Registrable):
     def describe(self) -> Dict[str, Any]:
         """Describe the interpreter for the `interpreter` section of an explanation, beyond its name and settings."""
         return {"divergence": self.reported_divergence.name}
-
-
-def top_fraction_mask(
-    scores: Sequence[torch.Tensor],
-    top_fraction: float,
-    graph: Graph,
-    rounding: Optional[Sequence[torch.Tensor]] = None,
-    order: Optional[torch.Tensor] = None,
-) -> List[torch.Tensor]:
-    """
-    Choose, for each graph of a batch, the fraction of its messages, all layers together, that has the highest scores. Shape of each
-    score, of its rounding and of the choice of a layer: `(num_edges,)`; choices are `torch.bool`.
-
-    Rounding is by default `score_rounding`, and the `order` in which messages with equal scores are chosen `message_order`.
-    """
-    if not scores:
-        return []
-    flat = torch.cat(list(scores))
-    off = torch.cat(list(score_rounding(scores, graph) if rounding is None else rounding))
-    owner = graph.edge_graph.repeat(len(scores))
-    messages_of_graph = len(scores) * graph.edges_per_graph()
-    first = messages_of_graph.cumsum(0) - messages_of_graph
-    # Rounding noise must not make 0.3 * 10 four messages.
-    wanted = torch.ceil(top_fraction * messages_of_graph.double() - 1e-9).long()
-
-    def rank(order: torch.Tensor) -> torch.Tensor:
-        """Return the place of each message in its graph when all are listed in this order."""
-        order = order[torch.argsort(owner[order], stable=True)]
-        ranks = torch.empty_like(order)
-        ranks[order] = torch.arange(len(order), device=order.device) - first[owner[order]]
-        return ranks
-
-    # The lowest score that is chosen changes by no more than the scores do. Messages clearly above it are chosen in any case.
-    is_last = rank(torch.argsort(flat, descending=True)) == wanted[owner] - 1
-    lowest = flat.new_zeros(graph.num_graphs)
-    lowest[owner[is_last]] = flat[is_last]
-    above_lowest = flat - lowest[owner]
-    level = (above_lowest <= off).long() + (above_lowest < -off).long()
-    order = message_order(graph, len(scores)) if order is None else order
-    chosen = rank(order[torch.argsort(level[order], stable=True)]) < wanted[owner]
-    return list(chosen.view(len(scores), graph.num_edges))
-
-
-def message_order(graph: Graph, num_layers: int) -> torch.Tensor:
-    """
-    Return the messages, numbered layer by layer, in the order of layer, source, target and type. Shape: `(num_layers *
-    num_edges,)`.
-    """
-    first_messages = graph.num_edges * torch.arange(num_layers, device=graph.edge_graph.device)
-    return (first_messages.unsqueeze(-1) + graph.edge_order()).flatten()

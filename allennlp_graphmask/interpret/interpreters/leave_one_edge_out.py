@@ -47,8 +47,8 @@ class LeaveOneEdgeOut(Interpreter):
                     gates: List[Optional[Gate]] = [None] * len(unmasked.layers)
                     gates[layer] = Gate(~left_out)
                     masked = masked_model.masked(unmasked, gates)
-                    divergence = masked_model.divergence(self.divergence, unmasked.output, masked, precise=True)
+                    divergence = masked_model.divergence(self.divergence, unmasked, masked, precise=True)
                     layer_scores[left_out] = divergence[edge_graph[left_out]].to(layer_scores.dtype)
                 scores.append(layer_scores)
-        logit_rounding = masked_model.logit_rounding(unmasked.output)[edge_graph]
+        logit_rounding = masked_model.logit_rounding(unmasked)[edge_graph]
         return LayerScores(scores, rounding=[self.divergence.rounding(layer, logit_rounding) for layer in scores])

@@ -16,7 +16,7 @@ def log_likelihood(masked_model: MaskedModel, unmasked: UnmaskedPass, gates: Seq
     `(batch_size,)`.
     """
     masked = masked_model.masked(unmasked, gates)
-    return -masked_model.divergence(PredictionNll(), unmasked.output, masked, precise=True)
+    return -masked_model.divergence(PredictionNll(), unmasked, masked, precise=True)
 
 
 def gate_gradients(masked_model: MaskedModel, unmasked: UnmaskedPass, scale: float) -> List[torch.Tensor]:

@@ -157,7 +157,7 @@ class PerInstanceGraphMask(Interpreter):
                 optimizer.zero_grad()
                 scales = [self._sample(location, random) for location in locations]
                 masked = masked_model.masked(unmasked, _gates(scales, baselines))
-                divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
+                divergence = masked_model.divergence(self.divergence, unmasked, masked)
                 penalties = [
                     mean_per_graph(self.gate_distribution.probability_nonzero(location), graph)
                     for location in locations
@@ -197,7 +197,7 @@ class PerInstanceGraphMask(Interpreter):
         with torch.no_grad():
             kept = self._hard(locations)
             masked = masked_model.masked(unmasked, _gates(kept, baselines))
-            divergence = masked_model.divergence(self.divergence, unmasked.output, masked)
+            divergence = masked_model.divergence(self.divergence, unmasked, masked)
             now = _Found(
                 [location.detach().clone() for location in locations],
                 [baseline.detach().clone() for baseline in baselines],

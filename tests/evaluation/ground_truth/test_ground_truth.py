@@ -55,7 +55,7 @@ def test_a_set_suffices_if_and_only_if_it_contains_an_accepted_one(name, seed):
     kept = [torch.rand(graph.num_edges, generator=generator) < 0.8 for _ in unmasked.layers]
     with torch.no_grad():
         masked = masked_model.masked(unmasked, [Gate(layer) for layer in kept], "unreported")
-    changed = masked_model.changed(unmasked.output, masked).tolist()
+    changed = masked_model.changed(unmasked, masked).tolist()
     attribution = EdgeAttribution(graph, [layer.float() for layer in kept], kept, masked_model.relation_names)
     for part, metadata, is_changed in zip(attribution.split(), batch["metadata"], changed):
         suffices = any(one <= kept_messages(part) for one in metadata["accepted"])

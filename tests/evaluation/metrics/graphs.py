@@ -6,6 +6,7 @@ import torch
 from hypothesis import strategies as st
 
 from allennlp_graphmask.evaluation.metrics import AttributionEvaluation
+from allennlp_graphmask.focus import whole_prediction
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.masked_model import UnmaskedPass
@@ -46,7 +47,7 @@ def without_model(
         for number in range(attribution.num_layers)
     ]
     tensors = None if truth is None else [torch.tensor(layer, dtype=torch.long) for layer in truth]
-    unmasked = UnmaskedPass(batch or {}, {}, layers, {})
+    unmasked = UnmaskedPass(batch or {}, {}, layers, {}, whole_prediction(None, graph))
     return AttributionEvaluation(None, unmasked, attribution, truth=tensors)  # type: ignore[arg-type]
 
 

@@ -15,9 +15,10 @@ from allennlp_graphmask.evaluation.metrics import (
     MetricKey,
 )
 from allennlp_graphmask.evaluation.metrics.sufficiency import random_message_order
-from allennlp_graphmask.interpret.interpreters import AllEdgesInterpreter, top_fraction_mask
+from allennlp_graphmask.interpret.interpreters import AllEdgesInterpreter
 from allennlp_graphmask.interpret.masked_model import LayerGates, MaskedModel
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
+from allennlp_graphmask.interpret.ranking import top_fraction_mask
 from allennlp_graphmask.modules.intervention import Gate, intervening
 from tests.evaluation.metrics.conftest import explain
 from tests.evaluation.metrics.graphs import build_graph

@@ -36,7 +36,7 @@ def build_any(name: str, tied: Tied, **more: Any) -> Interpreter:
     model = GraphMask(tied.vocabulary, tied.masked_model.target).eval()
     batch = make_batch(tied.instances, tied.vocabulary)
     # As `choose_threshold` does: the location of a gate.
-    locations = gate_locations(model, batch).sort().values
+    locations = gate_locations(model, model.masked_model.unmasked(batch)).sort().values
     model.threshold.fill_(float(locations[len(locations) // 2]))
     return AmortisedGraphMask(graphmask=model, **more)
 

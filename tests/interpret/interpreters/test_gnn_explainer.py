@@ -42,7 +42,7 @@ def by_hand(interpreter: GnnExplainer, masked_model: MaskedModel, batch: Any) ->
         logits.requires_grad_()
         gates = 1 / (1 + torch.exp(-logits))
         masked = masked_model.masked(unmasked, [Gate(layer) for layer in gates], "unreported")
-        loss = masked_model.divergence(PredictionNll(), unmasked.output, masked)[0]
+        loss = masked_model.divergence(PredictionNll(), unmasked, masked)[0]
         size = gates.sum() if interpreter.size_reduction == "sum" else gates.mean()
         entropy = -(gates * gates.log() + (1 - gates) * (1 - gates).log()).mean()
         loss = loss + interpreter.size_coefficient * size + interpreter.entropy_coefficient * entropy

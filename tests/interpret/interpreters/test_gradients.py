@@ -27,7 +27,7 @@ def likelihood(masked_model: MaskedModel, batch: Any, scales: List[Any]) -> torc
     with torch.no_grad():
         unmasked = masked_model.unmasked(batch, "unreported")
         masked = masked_model.masked(unmasked, [Gate(scale) for scale in scales], "unreported")
-        return -masked_model.divergence(PredictionNll(), unmasked.output, masked)
+        return -masked_model.divergence(PredictionNll(), unmasked, masked)
 
 
 def test_gradient_x_message_in_closed_form(vocab):

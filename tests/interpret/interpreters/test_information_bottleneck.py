@@ -124,7 +124,7 @@ def test_the_optimisation_by_hand(target, vocab, monkeypatch):
         passing = torch.sigmoid(logits)
         gates = [Gate(scale, mean.expand_as(layer)) for scale, mean, layer in zip(passing, means, values)]
         masked = masked_model.masked(unmasked, gates, "unreported")
-        loss = masked_model.divergence(PredictionNll(), unmasked.output, masked)[0]
+        loss = masked_model.divergence(PredictionNll(), unmasked, masked)[0]
         for scale, layer, mean, deviation in zip(passing.unsqueeze(-1), values, means, deviations):
             left = torch.distributions.Normal(
                 scale * layer + (1 - scale) * mean, ((1 - scale) * deviation).expand_as(layer)

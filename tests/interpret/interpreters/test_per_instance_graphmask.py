@@ -19,7 +19,7 @@ from tests.interpret.toy import toy_batch, toy_instances, toy_target
 
 @torch.no_grad()
 def divergence_of(masked_model: MaskedModel, unmasked: Any, divergence: Divergence, gates: List[Any]) -> torch.Tensor:
-    return masked_model.divergence(divergence, unmasked.output, masked_model.masked(unmasked, gates, "unreported"))
+    return masked_model.divergence(divergence, unmasked, masked_model.masked(unmasked, gates, "unreported"))
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
@@ -95,7 +95,7 @@ def test_the_optimisation_by_hand(two_sided, target, vocab, monkeypatch):
         scales = (concrete * 1.2 - 0.1).clamp(0, 1)
         gates = [Gate(scale, baseline) for scale, baseline in zip(scales, parameters[1:-1])]
         masked = masked_model.masked(unmasked, gates, "unreported")
-        divergence = masked_model.divergence(SaturatingKl(), unmasked.output, masked)[0]
+        divergence = masked_model.divergence(SaturatingKl(), unmasked, masked)[0]
         penalty = torch.sigmoid(locations - 0.5 * math.log(0.1 / 1.1)).mean(-1).sum()
         excess = divergence - 0.02
         if not two_sided:

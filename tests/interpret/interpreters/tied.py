@@ -124,7 +124,7 @@ def tied_task(name: str, folder: Path) -> Tied:
     if data is not None:
         path = folder / "data"
         path.write_text(data, encoding="utf-8")
-    instances = list(DatasetReader.from_params(Params(dict(reader))).read(str(path)))
+    instances = list(DatasetReader.from_params(Params(json.loads(json.dumps(reader)))).read(str(path)))
     vocabulary = Vocabulary.from_instances(instances)
     model = build_model(json.loads(json.dumps(config)), vocabulary)
     with torch.no_grad():

@@ -1,0 +1,61 @@
+"""Passes that GraphMask's masked pass is compared with."""
+
+from typing import Any, Optional, Sequence
+
+import torch
+
+from allennlp_graphmask.interpret.graphmask.metrics import GraphMaskMetrics
+from allennlp_graphmask.interpret.masked_model import UnmaskedPass
+
+#: The number of batches at the start of an epoch on which the divergence with all gates open is measured.
+_FLOOR_BATCHES = 5
+
+
+class Controls:
+    """
+    The divergence with all gates open, on the first batches of an epoch, and in evaluation the random control: as many open gates in
+    each layer, at random places. Its random numbers are its own and leave the global random state alone.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self.restart()
+
+    def restart(self) -> None:
+        """Start an epoch."""
+        self._floor_batches_left = _FLOOR_BATCHES
+        self._generator = torch.Generator().manual_seed(self._seed)
+
+    @torch.no_grad()
+    def count(
+        self,
+        graphmask: Any,
+        unmasked: UnmaskedPass,
+        gates: Sequence[Optional[torch.Tensor]],
+        metrics: GraphMaskMetrics,
+    ) -> None:
+        """Make the passes that a batch of a `GraphMask` model needs. Shape of the gates of each layer: `(num_edges,)`."""
+        model, is_explained = graphmask.masked_model, unmasked.focus.is_explained
+        # Where the masked pass of training has dropout, the floor is that of training.
+        if self._floor_batches_left and graphmask.training == graphmask.dropout_in_masked_pass:
+            self._floor_batches_left -= 1
+            ones = torch.ones(unmasked.graph.num_edges, device=unmasked.graph.edge_type.device)
+            everything = graphmask.with_baselines([ones] * graphmask.num_layers)
+            floor = model.masked(unmasked, everything, with_dropout=graphmask.training)
+            metrics.count_instances(is_explained, floor=model.divergence(graphmask.divergence, unmasked, floor))
+        for _ in range(0 if graphmask.training else graphmask.num_random_controls):
+            shuffled = [
+                gate if gate is None else _shuffle(gate, reaches, self._generator)
+                for gate, reaches in zip(gates, unmasked.reachable())
+            ]
+            control = model.masked(unmasked, graphmask.with_baselines(shuffled), "random")
+            metrics.count_instances(is_explained, random_changed=model.changed(unmasked, control))
+
+
+def _shuffle(gate: torch.Tensor, reachable: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Exchange the gates of messages that can have an effect on the focus at random. Shape of all: `(num_edges,)`."""
+    places = reachable.nonzero().squeeze(-1)
+    order = torch.randperm(len(places), generator=generator).to(places.device)
+    shuffled = gate.clone()
+    shuffled[places] = gate[places[order]]
+    return shuffled

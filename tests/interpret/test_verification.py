@@ -1,0 +1,182 @@
+"""Decisions that are verified, for every task, against brute force."""
+
+import math
+from typing import Any, Dict, List, NamedTuple
+
+import pytest
+import torch
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import Instance, Vocabulary
+
+from allennlp_graphmask.focus import foci_by_kind
+from allennlp_graphmask.interpret import verification
+from allennlp_graphmask.interpret.divergences import Kl, SaturatingKl
+from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
+from allennlp_graphmask.interpret.interpreters import IntegratedGradients, Interpreter, RandomInterpreter
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.ranking import message_order
+from allennlp_graphmask.interpret.verification import FIRST_STEP, GROWTH
+from tests.interpret.interpreters.cases import target_of
+from tests.interpret.interpreters.tied import TASKS, Tied, tied_task
+from tests.interpret.toy import toy_instances, toy_vocabulary
+from tests.models.building import make_batch
+
+
+class Explained(NamedTuple):
+    masked_model: MaskedModel
+    instances: List[Instance]
+    vocabulary: Vocabulary
+
+
+@pytest.fixture(scope="module", params=["classifier", "tagger", "rgcn, dense", "entity_gcn, edge by edge"])
+def toy(request) -> Explained:
+    """A model whose predictions depend on its messages, and graphs, some without edges."""
+    vocabulary = toy_vocabulary()
+    return Explained(MaskedModel(target_of(request.param, vocabulary)), toy_instances(1, 12), vocabulary)
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def task(request, tmp_path_factory) -> Tied:
+    return tied_task(request.param, tmp_path_factory.mktemp("task"))
+
+
+def interpreters() -> List[Interpreter]:
+    return [
+        RandomInterpreter(top_fraction=0.1),
+        RandomInterpreter(top_fraction=0.0),
+        IntegratedGradients(top_fraction=0.1),
+    ]
+
+
+def verified_twin(interpreter: Interpreter, **settings: Any) -> Interpreter:
+    return type(interpreter)(top_fraction=interpreter.top_fraction, seed=interpreter.seed, verify=True, **settings)
+
+
+def order_by_hand(attribution: EdgeAttribution, reachable: List[torch.Tensor]) -> List[Any]:
+    """The messages that may be added to one graph's decision: by score; of equal ones by layer, source, target and type."""
+    place = {
+        message: rank for rank, message in enumerate(message_order(attribution.graph, attribution.num_layers).tolist())
+    }
+    num_edges = attribution.graph.num_edges
+    free = [
+        (layer, edge)
+        for layer in range(attribution.num_layers)
+        for edge in range(num_edges)
+        if reachable[layer][edge] and not attribution.kept[layer][edge]
+    ]
+    return sorted(
+        free, key=lambda one: (-float(attribution.scores[one[0]][one[1]]), place[one[0] * num_edges + one[1]])
+    )
+
+
+def verify_by_hand(
+    model: MaskedModel, unmasked: UnmaskedPass, attribution: EdgeAttribution, max_divergence: float
+) -> Dict[str, Any]:
+    """Of a batch of one graph: try the sets of the growing steps one after another."""
+    free = order_by_hand(attribution, unmasked.reachable())
+
+    def confirmed(kept: List[torch.Tensor]) -> bool:
+        masked = model.masked(unmasked, attribution.gates(kept))
+        divergence = model.divergence(SaturatingKl(), unmasked, masked, precise=True)
+        return not bool(model.changed(unmasked, masked)) and float(divergence) <= max_divergence + 1e-6
+
+    kept, added, passes = [layer.clone() for layer in attribution.kept], 0, 0
+    step = max(1, math.ceil(FIRST_STEP * sum(int(layer.sum()) for layer in kept)))
+    while not confirmed(kept):
+        for layer, edge in free[added : added + step]:
+            kept[layer][edge] = True
+        added, step = min(added + step, len(free)), math.ceil(GROWTH * step)
+        if added == len(free):
+            break
+        passes += 1
+    return {"kept": [layer.tolist() for layer in kept], "passes": passes}
+
+
+@pytest.mark.parametrize("max_divergence", [None, 0.05])
+def test_it_tries_the_sets_of_growing_steps(toy, max_divergence) -> None:
+    model = toy.masked_model
+    num_added = 0
+    for interpreter in interpreters():
+        for instance in toy.instances:
+            unmasked = model.unmasked(make_batch([instance], toy.vocabulary))
+            before = interpreter.attribute(model, unmasked)
+            found = verified_twin(interpreter, max_divergence=max_divergence).attribute(model, unmasked)
+            with torch.no_grad():
+                expected = verify_by_hand(
+                    model, unmasked, before, math.inf if max_divergence is None else max_divergence
+                )
+            assert [layer.tolist() for layer in found.kept] == expected["kept"]
+            assert found.verification.num_passes.tolist() == [expected["passes"]]
+            assert all(torch.equal(*pair) for pair in zip(found.kept_before, before.kept))
+            num_added += sum(int((kept & ~was).sum()) for kept, was in zip(found.kept, before.kept))
+    assert num_added
+
+
+@pytest.mark.parametrize("kind", ["toy", "task"])
+def test_no_prediction_changes_and_no_message_is_dropped(kind, request) -> None:
+    """Of a whole batch, whose instances are verified together; confirmed decisions stay as they are."""
+    task = request.getfixturevalue(kind)
+    model = task.masked_model
+    batch = make_batch(task.instances, task.vocabulary)
+    for name in foci_by_kind(model.target).values():
+        for unmasked in model.focused(model.unmasked(batch), name):
+            for interpreter in interpreters():
+                before = interpreter.attribute(model, unmasked)
+                found = verified_twin(interpreter, max_divergence=0.01).attribute(model, unmasked)
+                with torch.no_grad():
+                    masked = model.masked(unmasked, found.gates())
+                    assert not model.changed(unmasked, masked).any()
+                    assert (model.divergence(SaturatingKl(), unmasked, masked) <= 0.01 + 1e-5).all()
+                    untouched = ~model.changed(unmasked, model.masked(unmasked, before.gates()))
+                assert torch.equal(~untouched, found.verification.changed_before)
+                for kept, was in zip(found.kept, before.kept):
+                    assert not (was & ~kept).any()
+                singly = (
+                    [
+                        verified_twin(interpreter, max_divergence=0.01).interpret(
+                            MaskedModel(model.target, focus=name), make_batch([instance], task.vocabulary)
+                        )
+                        for instance in task.instances
+                    ]
+                    if name != "each"
+                    else []
+                )
+                for part, one in zip(found.split(), singly):
+                    assert all(torch.equal(*pair) for pair in zip(part.kept, one.kept))
+                    assert torch.equal(part.verification.num_passes, one.verification.num_passes)
+
+
+def test_where_instances_cannot_be_told_apart_the_whole_batch_is_passed_again(toy, monkeypatch) -> None:
+    model = toy.masked_model
+    unmasked = model.unmasked(make_batch(toy.instances, toy.vocabulary))
+    interpreter = RandomInterpreter(top_fraction=0.0, verify=True)
+    expected = interpreter.attribute(model, unmasked)
+
+    def refuse(*_: Any) -> None:
+        raise TypeError
+
+    monkeypatch.setattr(verification, "select_instances", refuse)
+    found = interpreter.attribute(model, unmasked)
+    assert all(torch.equal(*pair) for pair in zip(found.kept, expected.kept))
+    assert torch.equal(found.verification.num_passes, expected.verification.num_passes)
+
+
+def test_a_bound_without_verification_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match=r"0\.1.*verify"):
+        RandomInterpreter(max_divergence=0.1)
+    with pytest.raises(ConfigurationError, match="-1"):
+        RandomInterpreter(verify=True, max_divergence=-1)
+
+
+def test_the_divergence_is_the_interpreters(toy) -> None:
+    class WithKl(RandomInterpreter):
+        reported_divergence = Kl()
+
+    model = toy.masked_model
+    found = WithKl(top_fraction=0.0, verify=True, max_divergence=0.2).interpret(
+        model, make_batch(toy.instances, toy.vocabulary)
+    )
+    unmasked = model.unmasked(make_batch(toy.instances, toy.vocabulary))
+    with torch.no_grad():
+        divergence = model.divergence(Kl(), unmasked, model.masked(unmasked, found.gates()))
+    assert (divergence <= 0.2 + 1e-5).all()
