@@ -10,6 +10,7 @@ from allennlp.nn.util import read_state_dict
 
 from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.interpret.graphmask.target import WEIGHTS_FOLLOW, load_target, resolve_target_config
+from allennlp_graphmask_compat.loading import check_config, untrusted_loading
 
 
 class ModelAroundTarget(ModelWithCheckedParameters):
@@ -76,6 +77,9 @@ class ModelAroundTarget(ModelWithCheckedParameters):
         # Loading takes things out of the config.
         archive_config = config.as_dict(quiet=True)
         if state["target_config"] is not None:
+            loading = untrusted_loading()
+            if loading is not None:
+                check_config(state["target_config"], loading.archive_file, "target_config (in its weights)")
             config = config.duplicate()
             config["model"]["target"] = {**state["target_config"], WEIGHTS_FOLLOW: True}
         model = super()._load(config, serialization_dir, weights_file, cuda_device)
