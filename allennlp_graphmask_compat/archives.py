@@ -28,7 +28,7 @@ VOCABULARY = "vocabulary"
 #: What `allennlp train` always puts into an archive, and `best.th`, the name of the weights in the folder of a training run.
 KNOWN_FILES = (CONFIG, "weights.th", "best.th", "meta.json")
 
-MAX_MEMBERS = 10_000
+MAX_MEMBERS = 1_000
 MAX_BYTES = 64 * 2**30
 #: How many bytes may come out of a byte of the archive, beyond what every archive may hold. Weights in gzip have 1 to 10.
 MAX_RATIO = 100
@@ -66,7 +66,10 @@ class _Metered:
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= self.remaining:
-            refuse(self._archive, f"the headers of one of its members take more than {MAX_HEADER_BYTES:,} bytes")
+            refuse(
+                self._archive,
+                f"it has more than {MAX_HEADER_BYTES:,} bytes in the header of a member, or after the last one",
+            )
         self.remaining -= size
         return self._file.read(size)
 
@@ -189,6 +192,9 @@ def _checked_members(path: str) -> Generator[tuple[tarfile.TarFile, tarfile.TarI
                 metered.remaining = member.size
                 yield archive, member, name
             metered.remaining = MAX_HEADER_BYTES
+        # To the end, where the checksum is.
+        while metered.read(min(tarfile.RECORDSIZE, metered.remaining + 1)):
+            pass
 
 
 @contextlib.contextmanager
