@@ -112,7 +112,7 @@ def extract(path: str, folder: str, wanted: str | None = None) -> None:
                 known = ", ".join((*KNOWN_FILES, f"{VOCABULARY}/*"))
                 refuse_untrusted(path, f"its member '{name}' is none of {known} and the config's include_in_archive")
             if wanted in (None, name):
-                archive.extract(member, folder, filter="data")
+                archive.extract(member, folder, set_attrs=False, filter="data")
             if name == CONFIG:
                 if wanted == CONFIG:
                     return

@@ -103,9 +103,7 @@ def by_target(named: str, key: Optional[str], value: Any) -> Attack:
         else:
             set_key(extra["target_config"], key, new)
         state["_extra_state"] = json.dumps(extra)
-        written = io.BytesIO()
-        torch.save(state, written)
-        return replace(members, "weights.th", written.getvalue())
+        return replace(members, "weights.th", _saved(state))
 
     return Attack(named, change)
 
@@ -117,9 +115,9 @@ def set_key(config: Any, key: str, value: Any) -> None:
     config[last] = value
 
 
-def _weights_with_code() -> bytes:
+def _saved(state: Any) -> bytes:
     written = io.BytesIO()
-    torch.save({"weight": Payload()}, written)
+    torch.save(state, written)
     return written.getvalue()
 
 
@@ -204,13 +202,16 @@ ATTACKS: Dict[str, Attack] = {
     "a model that is a pipe": by_config("/dev/zero", "model", {"type": "from_archive", "archive_file": "/dev/zero"}),
     # Weights and vocabularies.
     "code in the weights": Attack(
-        "weights", lambda members, canary: replace(members, "weights.th", _weights_with_code())
+        "weights", lambda members, canary: replace(members, "weights.th", _saved({"weight": Payload()}))
     ),
     "weights that are a plain pickle": Attack(
         "weights", lambda members, canary: replace(members, "weights.th", pickle.dumps(Payload()))
     ),
     "a pickle as vocabulary": Attack(
         "vocabulary", lambda members, canary: replace(members, "vocabulary/tokens.txt", pickle.dumps(Payload()))
+    ),
+    "weights without a target": Attack(
+        "weights", lambda members, canary: replace(members, "weights.th", _saved({"_extra_state": "[]"}))
     ),
     # The target's config in the weights.
     "a target by its path": by_target("target_config (in its weights).type", "type", RECORD),

@@ -1,7 +1,10 @@
 """Archives of strangers: hostile ones are refused wherever they are opened, and ordinary ones are loaded as before."""
 
+import gzip
 import json
+import random
 import shutil
+import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator
@@ -16,6 +19,7 @@ from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.models import Model, load_archive
 from allennlp.predictors import Predictor
 
+from allennlp_graphmask_compat.archives import extract
 from allennlp_graphmask_compat.loading import TRUST, current_loading, trusting_archives
 from tests.commands.explaining import explain
 from tests.compat import hostile
@@ -87,6 +91,45 @@ def test_attacks_by_the_folder_of_a_training_run_are_refused(name, tmp_path, unh
     with pytest.raises(ConfigurationError) as raised:
         load_archive(folder)
     assert str(folder) in str(raised.value) and ATTACKS[name].named in str(raised.value)
+
+
+NUM_MUTATIONS = 10_000
+#: The places of name, size, type with link, and prefix in a header.
+FIELDS = ((0, 100), (124, 136), (156, 160), (345, 350))
+
+
+@pytest.mark.parametrize("num_mutations", [200, pytest.param(NUM_MUTATIONS, marks=pytest.mark.reliability)])
+def test_damaged_archives_are_refused_or_stay_in_their_folder(num_mutations, tmp_path, unharmed) -> None:
+    """Bytes of the headers are changed, and the checksums of the headers corrected."""
+    generator = random.Random(1)
+    members = [member("config.json", b"{}"), member("vocabulary", type=tarfile.DIRTYPE)]
+    members += [
+        member("vocabulary/a.txt", b"x" * 600),
+        member(f"vocabulary/{'b' * 200}.txt", b"y", pax_headers={"a": "b"}),
+    ]
+    with gzip.open(write_archive(tmp_path / "whole.tar.gz", members)) as file:
+        whole = file.read()
+    headers = [start for start in range(0, len(whole), 512) if whole[start + 257 : start + 262] == b"ustar"]
+    path, folder = tmp_path / "damaged.tar", tmp_path / "temporary" / "extracted"
+    num_refused = 0
+    for _ in range(num_mutations):
+        damaged = bytearray(whole)
+        for _ in range(generator.randint(1, 3)):
+            start = generator.choice(headers)
+            place = start + generator.randrange(*generator.choice(FIELDS))
+            damaged[place] = generator.choice(b"\0 ./0125SLxg\x80\xff")
+            block = damaged[start : start + 512]
+            damaged[start + 148 : start + 156] = b"%06o\0 " % (sum(block[:148]) + sum(block[156:]) + 8 * 32)
+        path.write_bytes(damaged)
+        folder.mkdir()
+        try:
+            extract(str(path), str(folder))
+        except ConfigurationError as error:
+            num_refused += 1
+            assert str(path) in str(error)
+        finally:
+            shutil.rmtree(folder)
+    assert 0.2 * num_mutations < num_refused < num_mutations
 
 
 def from_archive(tmp_path: Path, template: str, inner: str, name: str) -> str:
