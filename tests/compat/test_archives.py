@@ -19,6 +19,7 @@ from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.models import Model, load_archive
 from allennlp.predictors import Predictor
 
+from allennlp_graphmask_compat import patches_in_effect
 from allennlp_graphmask_compat.archives import extract
 from allennlp_graphmask_compat.loading import TRUST, current_loading, trusting_archives
 from tests.commands.explaining import explain
@@ -133,7 +134,7 @@ def test_damaged_archives_are_refused_or_stay_in_their_folder(num_mutations, tmp
 
 
 def from_archive(tmp_path: Path, template: str, inner: str, name: str) -> str:
-    """An archive whose config says that its model comes from another archive."""
+    """An archive whose config takes the model from another archive."""
     members = read_members(template)
     config = {**hostile.read_config(members), "model": {"type": "from_archive", "archive_file": inner}}
     return write_archive(tmp_path / name, replace(members, "config.json", json.dumps(config).encode()))
@@ -243,3 +244,10 @@ def test_what_archives_may_hold(tmp_path, temporary, srl_archive_file) -> None:
 def test_configs_of_ones_own_may_name_classes_by_their_path() -> None:
     config = {"type": "conll2009_srl", "dependency_scheme": "clearnlp", **OWN["dataset_reader"]}
     assert isinstance(DatasetReader.from_params(Params(config))._token_indexers["tokens"], OwnIndexer)
+
+
+def test_our_commands_load_nothing_where_nothing_is_checked(graphmask_archive_file, conll_file, monkeypatch) -> None:
+    [patch] = [patch for patch in patches_in_effect() if patch.name == "checked_archives"]
+    monkeypatch.setattr(patch, "_states", {"allennlp.models.archival": "failed: an example"})
+    with pytest.raises(ConfigurationError, match="checked_archives"):
+        explain(graphmask_archive_file, conll_file)
