@@ -40,8 +40,8 @@ class _Finder:
             return None
         from allennlp_graphmask_compat import mechanism, patches
 
-        patch = patches.PATCH_BY_MODULE.get(name)
-        if patch is None:
+        found = patches.PATCHES_BY_MODULE.get(name)
+        if found is None:
             return None
         for finder in sys.meta_path:
             if finder is self or not hasattr(finder, "find_spec"):
@@ -49,8 +49,9 @@ class _Finder:
             spec = finder.find_spec(name, path, target)
             if spec is not None:
                 if spec.loader is not None:
-                    # Not of the type `Loader`, but it has all that the import system uses.
-                    spec.loader = mechanism.PatchingLoader(spec.loader, patch)  # type: ignore[assignment]
+                    for patch in found:
+                        # Not of the type `Loader`, but it has all that the import system uses.
+                        spec.loader = mechanism.PatchingLoader(spec.loader, patch)  # type: ignore[assignment]
                 return spec
         return None
 

@@ -13,17 +13,18 @@ import inspect
 import io
 import pickle
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
+from allennlp_graphmask_compat.guards import GUARDS
 from allennlp_graphmask_compat.mechanism import Absent, Patch, View
 
 PLUGIN = "allennlp_graphmask"
 
 PATCHES: list[Patch] = []
 
-_Prepare = Callable[[ModuleType], dict[str, Any]]
+_Prepare = Callable[[ModuleType], Mapping[str, Any]]
 
 
 def _patch(name: str, *modules: str, reason: str, before: bool = False) -> Callable[[_Prepare], _Prepare]:
@@ -274,4 +275,17 @@ def _default_plugins(module: ModuleType) -> dict[str, Any]:
     return {"DEFAULT_PLUGINS": (*module.DEFAULT_PLUGINS, PLUGIN)}
 
 
-PATCH_BY_MODULE = {module: patch for patch in PATCHES for module in patch.modules}
+@_patch(
+    "checked_archives",
+    *GUARDS,
+    reason="AllenNLP extracts archives without a look at their members, evaluates their config as jsonnet, which can read "
+    "files, and calls whatever in whichever module a config names: an archive could run any program. Always needed.",
+)
+def _checked_archives(module: ModuleType) -> Mapping[str, Any]:
+    return GUARDS[module.__name__](module)
+
+
+PATCHES_BY_MODULE: dict[str, list[Patch]] = {}
+for _each in PATCHES:
+    for _module in _each.modules:
+        PATCHES_BY_MODULE.setdefault(_module, []).append(_each)

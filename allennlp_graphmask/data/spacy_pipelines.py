@@ -8,6 +8,7 @@ from spacy.pipeline import EntityRuler, SpanRuler
 from spacy.tokens import Doc
 
 from allennlp_graphmask.pretrained import PREFIX, pretrained_parser
+from allennlp_graphmask_compat.loading import check_pipeline
 
 
 class SpacyPipeline:
@@ -24,11 +25,17 @@ class SpacyPipeline:
         What to do instead: "give tokens with their arcs instead".
     not_needed : `Sequence[str]`
         Components that a pipeline given by name runs without. It may lack them.
+
+    # Raises
+
+    `ConfigurationError` if the config of an untrusted archive names a pipeline that is not installed.
     """
 
     def __init__(
         self, source: Union[str, Language], purpose: str, alternative: str, not_needed: Sequence[str] = ()
     ) -> None:
+        if isinstance(source, str) and not source.startswith(PREFIX):
+            check_pipeline(source)
         self._source = source
         self._purpose = purpose
         self._alternative = alternative

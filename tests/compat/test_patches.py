@@ -276,7 +276,11 @@ NOT_IN_NEED = {
 }
 
 
-@pytest.mark.parametrize("patch_name", [patch.name for patch in patches.PATCHES])
+def test_only_the_check_of_archives_is_needed_with_every_release() -> None:
+    assert {patch.name for patch in patches.PATCHES} - set(NOT_IN_NEED) == {"checked_archives"}
+
+
+@pytest.mark.parametrize("patch_name", NOT_IN_NEED)
 def test_a_module_that_needs_no_patch_is_left_alone(patch_name: str, monkeypatch) -> None:
     changes, code = NOT_IN_NEED[patch_name]
     for name, module in working_torchvision().items() if patch_name == "torchvision_absent" else ():
