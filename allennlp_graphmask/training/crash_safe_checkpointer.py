@@ -21,7 +21,7 @@ from allennlp_graphmask.checked_parameters import CheckedParameters
 from allennlp_graphmask.explanation.files import atomic_write, sync_folder, write_atomically
 from allennlp_graphmask.explanation.provenance import file_fingerprint
 from allennlp_graphmask.modules.finite import describe_non_finite
-from allennlp_graphmask.training.folder_lock import lock_folder
+from allennlp_graphmask.training.folder_lock import clear_for_training, lock_folder
 
 logger = logging.getLogger(__name__)
 
@@ -94,9 +94,7 @@ class CrashSafeCheckpointer(CheckedParameters, Checkpointer):
         if self._is_primary:
             os.makedirs(self._serialization_dir, exist_ok=True)
             self._lock = lock_folder(self._serialization_dir)
-            for name in os.listdir(self._serialization_dir):
-                if re.search(r"\.\d+\.partial$", name):
-                    os.remove(self._path(name))
+            clear_for_training(self._serialization_dir)
 
     def _path(self, name: str) -> str:
         return os.path.join(self._serialization_dir, name)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import weakref
 from typing import Tuple, Union
 
@@ -55,6 +56,32 @@ def lock_folder(folder: Union[str, "os.PathLike[str]"]) -> FolderLock:
     os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
     lock = _held[key] = FolderLock(descriptor)
     return lock
+
+
+def clear_for_training(folder: Union[str, "os.PathLike[str]"]) -> None:
+    """
+    Remove the temporary files that a process left when it was killed.
+
+    # Raises
+
+    The error of `lock_folder` if another process has the folder.
+    """
+    if os.path.exists(os.path.join(folder, LOCK_NAME)):
+        lock_folder(folder)  # Let go at once.
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        match = re.search(r"\.(\d+)\.partial$", name)
+        if match and not _is_another_running(int(match[1])):
+            os.remove(os.path.join(folder, name))
+
+
+def _is_another_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return process != os.getpid()
 
 
 def _close_in_child() -> None:

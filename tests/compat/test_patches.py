@@ -272,6 +272,10 @@ NOT_IN_NEED = {
         [],
         "import torch.distributed as dist\ndef _train_worker():\n    dist.destroy_process_group()",
     ),
+    "json_files_whole": ([], "def dump_metrics():\n    write()"),
+    "vocabulary_whole": ([], "class Vocabulary:\n    def save_to_files(self):\n        write()"),
+    "archive_whole": ([], "def archive_model():\n    write()"),
+    "folder_in_use": ([], "class training_util:\n    def create_serialization_dir():\n        check()"),
     "default_plugin": ([], "DEFAULT_PLUGINS = ('allennlp_graphmask',)"),
 }
 
