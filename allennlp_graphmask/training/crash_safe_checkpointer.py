@@ -204,6 +204,7 @@ class CrashSafeCheckpointer(CheckedParameters, Checkpointer):
         # The folder may have been moved; and the trainer notes the best epoch only after the checkpoint.
         state.trainer_state["best_model_filename"] = None if manifest.best is None else self._path(BEST_NAME)
         self._best = None if manifest.best is None else (manifest.best, manifest.files[manifest.best])
+        self._last_save_num_epochs_completed, self._last_save_num_batches_in_epoch_completed = position
         return state
 
     def _read_manifest(self, position: Position) -> Manifest:
