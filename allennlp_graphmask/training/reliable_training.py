@@ -1,4 +1,5 @@
 import json
+import math
 import random
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -7,6 +8,7 @@ import torch.distributed
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import is_distributed
 from allennlp.training.callbacks import TrainerCallback
+from allennlp.training.callbacks.confidence_checks import ConfidenceChecksCallback
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 
 from allennlp_graphmask.checked_parameters import CheckedParameters
@@ -33,7 +35,6 @@ class ReliableTraining(CheckedParameters, TrainerCallback):
     def __init__(self, serialization_dir: str) -> None:
         super().__init__(serialization_dir)
         self._metrics: Dict[str, Any] = {}
-        self._random_state: Optional[Tuple[Any, ...]] = None
         self._parameters: List[Tuple[str, torch.nn.Parameter]] = []
         self._undo: List[Callable[[], None]] = []
 
@@ -50,19 +51,29 @@ class ReliableTraining(CheckedParameters, TrainerCallback):
             trainer._num_epochs = trainer._start_after_epochs_completed
         self._parameters = [(name, parameter) for name, parameter in parameters.items() if parameter.requires_grad]
         self._undo = [trainer._pytorch_model.register_forward_hook(self._check_loss).remove]
-        rescale_gradients = trainer.rescale_gradients
+        rescale_gradients, validation_loss = trainer.rescale_gradients, trainer._validation_loss
 
         def check_and_rescale_gradients() -> Optional[float]:
             self._check_gradients()  # Before clipping, which makes all gradients NaN if one is.
             return rescale_gradients()
 
+        def validation_loss_with_random_numbers_of_its_own(epoch: int) -> Tuple[float, Optional[float], int]:
+            # AllenNLP draws the order of the training data again for the epochs that it skips, but does not validate then.
+            state = random.getstate()
+            try:
+                return validation_loss(epoch)
+            finally:
+                random.setstate(state)
+
         trainer.rescale_gradients = check_and_rescale_gradients  # type: ignore[method-assign]
-        self._undo.append(lambda: setattr(trainer, "rescale_gradients", rescale_gradients))
+        trainer._validation_loss = validation_loss_with_random_numbers_of_its_own  # type: ignore[method-assign]
+        self._undo.append(lambda: vars(trainer).pop("rescale_gradients"))
+        self._undo.append(lambda: vars(trainer).pop("_validation_loss"))
 
     def _check_loss(self, module: torch.nn.Module, inputs: Any, output: Dict[str, Any]) -> None:
         if module.training and not output["loss"].isfinite():
             outputs = [(name, value) for name, value in output.items() if isinstance(value, torch.Tensor)]
-            self._stop([*module.named_parameters(), *module.named_buffers(), *outputs])
+            self._stop([*module.named_parameters(), *outputs])
 
     def _check_gradients(self) -> None:
         assert self.trainer is not None
@@ -70,7 +81,7 @@ class ReliableTraining(CheckedParameters, TrainerCallback):
             return  # It skips such steps itself.
         gradients = [parameter.grad for _, parameter in self._parameters if parameter.grad is not None]
         values = [gradient.coalesce().values() if gradient.is_sparse else gradient for gradient in gradients]
-        if values and not torch.stack(torch._foreach_norm(values)).isfinite().all():
+        if values and not math.isfinite(torch.stack(torch._foreach_norm(values)).sum().item()):
             self._stop(
                 (f"the gradient of {name}", parameter.grad.to_dense())
                 for name, parameter in self._parameters
@@ -88,22 +99,6 @@ class ReliableTraining(CheckedParameters, TrainerCallback):
                 'a lower learning rate, or with "grad_norm" in the trainer.'
             )
 
-    def on_batch(
-        self,
-        trainer: GradientDescentTrainer,
-        batch_inputs: Any,
-        batch_outputs: Any,
-        batch_metrics: Dict[str, Any],
-        epoch: int,
-        batch_number: int,
-        is_training: bool,
-        is_primary: bool = True,
-        batch_grad_norm: Optional[float] = None,
-        **kwargs: Any,
-    ) -> None:
-        if is_training:
-            self._random_state = random.getstate()
-
     def on_epoch(
         self,
         trainer: GradientDescentTrainer,
@@ -113,9 +108,11 @@ class ReliableTraining(CheckedParameters, TrainerCallback):
         **kwargs: Any,
     ) -> None:
         self._metrics = dict(metrics)
-        if self._random_state is not None:
-            # The order of the data is drawn from it, and AllenNLP draws again for the epochs that it skips, without validating.
-            random.setstate(self._random_state)
+        for callback in trainer._callbacks:
+            if isinstance(callback, ConfidenceChecksCallback) and is_primary:
+                # It removes its hooks after the first batch of all. Continued after that, it would remember every call of every module.
+                callback._verification.destroy_hooks()
+                callback._verification._module_sequence.clear()
 
     def on_end(
         self,

@@ -80,9 +80,14 @@ def test_a_model_that_is_not_finite_is_not_saved(target, tmp_path, monkeypatch) 
         train(config_of("graphmask", target, checkpointer=saving), tmp_path / "run")
 
 
-def test_the_trainer_and_the_model_are_left_as_they_were(tmp_path) -> None:
-    model = train(target_config(num_epochs=1, callbacks=[{"type": "reliable_training"}]), tmp_path / "run")
-    assert not model._forward_hooks
+def test_no_hook_is_left_after_training_or_after_one_that_was_continued(tmp_path, monkeypatch) -> None:
+    callbacks = [{"type": "reliable_training"}, {"type": "toy_interruption"}]
+    config = target_config(num_epochs=3, callbacks=callbacks, checkpointer=CHECKPOINTER)
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(Interruption, "at", (1, 1))
+        train(config, tmp_path / "run")
+    model = train(config, tmp_path / "run", recover=True)
+    assert not any(module._forward_hooks for module in model.modules())
 
 
 @pytest.mark.parametrize("loader", [None, {"batch_size": 8, "shuffle": True}])

@@ -21,6 +21,7 @@ def trainer_of(model, num_epochs: int = 10, patience=None, validation=True, dist
             _patience=patience, tracked_metrics=[(-1.0, "selection")], should_stop_early=lambda: False
         ),
         rescale_gradients=lambda: None,
+        _validation_loss=lambda epoch: None,
         _validation_data_loader=[] if validation else None,
         _distributed=distributed,
     )
