@@ -80,7 +80,7 @@ def kill_and_continue(training: Training, folder: Path, **killed: Any) -> None:
         ("task", "empty config.json", 0),
         ("task", "half of save", 4),  # the trainer's own, of best.th with averages
         ("task", "empty metrics.json", 0),  # all epochs are completed
-        ("graphmask", "before link", 0),  # best.th was removed
+        ("graphmask", "before link", 1),  # best.th was removed, and no later epoch is better
         ("graphmask", "before _train_epoch", 1),  # between layers of the schedule
         ("graphmask", "empty model.tar.gz", 0),  # the threshold of best.th was moved
         ("task, batches", "after step", 20),  # in the middle of an epoch
