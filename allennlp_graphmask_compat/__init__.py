@@ -40,8 +40,7 @@ class _Finder:
             return None
         from allennlp_graphmask_compat import mechanism, patches
 
-        found = patches.PATCHES_BY_MODULE.get(name)
-        if found is None:
+        if name not in patches.PATCHES_BY_MODULE:
             return None
         for finder in sys.meta_path:
             if finder is self or not hasattr(finder, "find_spec"):
@@ -49,9 +48,10 @@ class _Finder:
             spec = finder.find_spec(name, path, target)
             if spec is not None:
                 if spec.loader is not None:
-                    for patch in found:
-                        # Not of the type `Loader`, but it has all that the import system uses.
-                        spec.loader = mechanism.PatchingLoader(spec.loader, patch)  # type: ignore[assignment]
+                    # Not of the type `Loader`, but it has all that the import system uses.
+                    spec.loader = mechanism.PatchingLoader(  # type: ignore[assignment]
+                        spec.loader, patches.PATCHES_BY_MODULE[name]
+                    )
                 return spec
         return None
 

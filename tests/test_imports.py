@@ -23,6 +23,7 @@ PARTS = [
     "data",
     "metrics",
     "modules",
+    "training",
     "models",
     "interpret",
     "evaluation",

@@ -23,9 +23,19 @@ def atomic_write(path: PathLike) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
+        sync_folder(os.path.dirname(path))
     finally:
         if os.path.exists(partial):
             os.remove(partial)
+
+
+def sync_folder(folder: PathLike) -> None:
+    """Wait until the names in a folder are on the disk, so that a power failure takes none of them back."""
+    descriptor = os.open(folder or os.curdir, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(path: PathLike, content: Union[str, bytes]) -> None:

@@ -231,6 +231,33 @@ def _train_worker(store):
     assert finished.stdout.split("\n")[-3:] == ["during: True", "left: False", ""]
 
 
+def test_a_vocabulary_that_was_written_in_part_is_not_read(tmp_path, monkeypatch) -> None:
+    from allennlp.data import Vocabulary
+
+    vocabulary = Vocabulary(tokens_to_add={"words": ["a", "b"], "labels": ["x"]})
+    vocabulary.save_to_files(str(tmp_path / "whole"))
+    assert {path.name for path in (tmp_path / "whole").iterdir()} == {
+        "labels.txt", "words.txt", "non_padded_namespaces.txt", ".lock",
+    }  # fmt: skip
+    replace, moved = os.replace, []
+
+    def replace_one(*args: object) -> None:
+        if moved:
+            raise KeyboardInterrupt
+        moved.append(args)
+        replace(*args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "replace", replace_one)
+        vocabulary.save_to_files(str(tmp_path / "part"))
+    with pytest.raises(FileNotFoundError):
+        Vocabulary.from_files(str(tmp_path / "part"))
+    vocabulary.save_to_files(str(tmp_path / "part"))
+    read = Vocabulary.from_files(str(tmp_path / "part"))
+    assert read.get_vocab_size("words") == vocabulary.get_vocab_size("words")
+    assert not (tmp_path / "part" / ".partial").exists()
+
+
 def test_plugin_is_added_to_the_default_plugins() -> None:
     module = run_patched("default_plugin", "DEFAULT_PLUGINS = ('allennlp_models',)")
     assert module.DEFAULT_PLUGINS == ("allennlp_models", "allennlp_graphmask")
@@ -272,6 +299,10 @@ NOT_IN_NEED = {
         [],
         "import torch.distributed as dist\ndef _train_worker():\n    dist.destroy_process_group()",
     ),
+    "json_files_whole": ([], "def dump_metrics():\n    write()"),
+    "vocabulary_whole": ([], "class Vocabulary:\n    def save_to_files(self):\n        write()"),
+    "archive_whole": ([], "def archive_model():\n    write()"),
+    "folder_in_use": ([], "class training_util:\n    def create_serialization_dir():\n        check()"),
     "default_plugin": ([], "DEFAULT_PLUGINS = ('allennlp_graphmask',)"),
 }
 

@@ -8,11 +8,11 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.training.callbacks import TrainerCallback
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 
-from allennlp_graphmask.checked_parameters import CheckedParameters
 from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.explanation.files import atomic_write, write_atomically
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
 from allennlp_graphmask.interpret.graphmask.threshold import choose_threshold
+from allennlp_graphmask.training import ReliableTraining
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +21,10 @@ _EXTREME_SHARE = 1e-3
 
 
 @TrainerCallback.register("graphmask")
-class GraphMaskCallback(CheckedParameters, TrainerCallback):
+class GraphMaskCallback(ReliableTraining):
     """
-    Trains a `graphmask` model together with the trainer: enables the layers one after another, saves the random state (so that
-    `--recover` continues as if nothing had happened), warns of the ways in which training fails (all messages dropped, a layer
+    Trains a `graphmask` model together with the trainer: does what the callback `reliable_training` does (`--recover` continues as
+    if nothing had happened), enables the layers one after another, warns of the ways in which training fails (all messages dropped, a layer
     that never drops any, or data without edges), logs at the end if no epoch met the constraint, and chooses the gate threshold.
 
     Registered as a `TrainerCallback` with name "graphmask".
@@ -91,6 +91,7 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
         is_primary: bool = True,
         **kwargs: Any,
     ) -> None:
+        super().on_epoch(trainer, metrics, epoch, is_primary, **kwargs)
         model = _graphmask_model(trainer)
         if is_primary:
             for message in self._diagnose(model, metrics):
@@ -142,6 +143,7 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
         is_primary: bool = True,
         **kwargs: Any,
     ) -> None:
+        super().on_end(trainer, metrics, epoch, is_primary, **kwargs)
         model = _graphmask_model(trainer)
         model.in_training_run = False
         # Without metrics, training ended by an exception.
@@ -188,19 +190,11 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
                 torch.save(model.state_dict(), file)
 
     def state_dict(self) -> Dict[str, Any]:
-        state: Dict[str, Any] = {
-            "random_state": torch.get_rng_state(),
-            "epochs_open": list(self._epochs_open),
-        }
-        if torch.cuda.is_available():
-            state["cuda_random_state"] = torch.cuda.get_rng_state_all()
-        return state
+        return {**super().state_dict(), "epochs_open": list(self._epochs_open)}
 
     def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
         self._epochs_open = list(state_dict["epochs_open"])
-        torch.set_rng_state(state_dict["random_state"].cpu())
-        if "cuda_random_state" in state_dict and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all([state.cpu() for state in state_dict["cuda_random_state"]])
 
 
 def _graphmask_model(trainer: GradientDescentTrainer) -> GraphMask:

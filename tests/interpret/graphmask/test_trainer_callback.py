@@ -14,8 +14,14 @@ def trainer_of(model, num_epochs: int = 10, patience=None, validation=True, dist
     """What the callback looks at."""
     return SimpleNamespace(
         model=model,
+        _pytorch_model=model,
+        _moving_average=None,
         _num_epochs=num_epochs,
-        _metric_tracker=SimpleNamespace(_patience=patience, tracked_metrics=[(-1.0, "selection")]),
+        _metric_tracker=SimpleNamespace(
+            _patience=patience, tracked_metrics=[(-1.0, "selection")], should_stop_early=lambda: False
+        ),
+        rescale_gradients=lambda: None,
+        _validation_loss=lambda epoch: None,
         _validation_data_loader=[] if validation else None,
         _distributed=distributed,
     )
