@@ -16,6 +16,7 @@ PARTS = [
     "vocabulary_entries",
     "validation",
     "explanation",
+    "restoring",
     "rounding",
     "graph",
     "checked_parameters",
