@@ -1,5 +1,5 @@
 from functools import cached_property
-from typing import Callable, Iterable, List, Mapping, Sequence, Union
+from typing import Any, Callable, Iterable, List, Mapping, Sequence, Tuple, Union
 
 import spacy
 from allennlp.common.checks import ConfigurationError
@@ -124,8 +124,9 @@ class SpacyPipeline:
     def find_component(self, texts: Iterable[str], is_wrong: Callable[[Doc], bool] = lambda document: False) -> str:
         """Return the name of the first component that fails on a text, or after which its document is wrong."""
         for text in texts:
-            document = self.language.make_doc(text)
-            for name, component in self.language.pipeline:
+            document: Any = text
+            steps: List[Tuple[str, Callable[[Any], Any]]] = [("tokenizer", self.language.make_doc)]
+            for name, component in [*steps, *self.language.pipeline]:
                 try:
                     document = component(document)
                 except Exception:  # noqa: BLE001 (the component's name is all that is asked for)

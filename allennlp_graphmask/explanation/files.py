@@ -6,6 +6,7 @@ from typing import IO, Any, Iterable, Iterator, List, Union
 
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError, load_json
+from allennlp_graphmask.validation import decode_utf8
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -56,10 +57,12 @@ def read_explanations(path: PathLike) -> Iterator[Explanation]:
     with open(path, "rb") as file:
         for number, raw_line in enumerate(file, start=1):
             try:
-                line = raw_line.decode("utf-8")
+                line = decode_utf8(raw_line)
+                if number == 1:
+                    line = line.removeprefix("\ufeff")
                 if line.strip():
                     yield from _parse_line(load_json(line))
-            except (ExplanationFormatError, UnicodeDecodeError) as error:
+            except ValueError as error:
                 raise ExplanationFormatError(f"{os.fspath(path)}, line {number}: {error}") from error
 
 
