@@ -242,10 +242,14 @@ def _can_read_back(value: Any, *, pickle_protocol: int) -> bool:
     "process_group_left",
     "allennlp.commands.train",
     reason="AllenNLP never destroys the process group of distributed training. A worker that ends while the threads of "
-    "the group still run is now and then aborted, and with it a training run that had been completed.",
+    "the group still run is now and then aborted, and with it a training run that had been completed; and what only "
+    "the first worker does at the end, evaluate_on_test, crashes because it waits for the others.",
 )
 def _process_group(module: ModuleType) -> dict[str, Any]:
-    """Build a `torch.distributed` whose process group is destroyed when the process ends."""
+    """
+    Build a `torch.distributed` whose process group is destroyed when the process ends, and an `evaluate` that destroys it before, and
+    evaluates on all data.
+    """
     import torch.distributed
 
     if "destroy_process_group" in module._train_worker.__code__.co_names:
@@ -259,7 +263,48 @@ def _process_group(module: ModuleType) -> dict[str, Any]:
         torch.distributed.init_process_group(*args, **kwargs)
         atexit.register(destroy)
 
-    return {"dist": View(torch.distributed, init_process_group=init_process_group)}
+    evaluate_share = module.training_util.evaluate
+
+    def evaluate(model: Any, data_loader: Any, **kwargs: Any) -> dict[str, Any]:
+        if torch.distributed.is_initialized():
+            destroy()
+            if not hasattr(data_loader, "reader") or not hasattr(data_loader, "_instances"):
+                module.logger.warning(
+                    "evaluate_on_test was left out: a %s cannot read the data of all workers. Use `allennlp evaluate`.",
+                    type(data_loader).__name__,
+                )
+                return {}
+            # What it has read is the share of this worker.
+            data_loader.reader._set_distributed_info(None)
+            data_loader._instances = None
+        evaluated: dict[str, Any] = evaluate_share(model, data_loader, **kwargs)
+        return evaluated
+
+    return {
+        "dist": View(torch.distributed, init_process_group=init_process_group),
+        "training_util": View(module.training_util, evaluate=evaluate),
+    }
+
+
+@_patch(
+    "data_in_turn",
+    "allennlp.data.data_loaders.multiprocess_data_loader",
+    reason="With num_workers AllenNLP takes instances and batches from whichever worker is faster: the same training ends "
+    "with other weights each time.",
+)
+def _data_in_turn(module: ModuleType) -> dict[str, Any]:
+    """Build a `multiprocessing` whose contexts read from workers in turn."""
+    import torch.multiprocessing
+
+    from allennlp_graphmask_compat.data_loading import InTurnContext
+
+    if "JoinableQueue" not in module.MultiProcessDataLoader._iter_batches.__code__.co_names:
+        return {}
+
+    def get_context(method: str | None = None) -> InTurnContext:
+        return InTurnContext(torch.multiprocessing.get_context(method))
+
+    return {"mp": View(torch.multiprocessing, get_context=get_context)}
 
 
 @_patch(

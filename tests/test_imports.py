@@ -24,6 +24,7 @@ PARTS = [
     "metrics",
     "modules",
     "models",
+    "training",
     "interpret",
     "evaluation",
     "views",

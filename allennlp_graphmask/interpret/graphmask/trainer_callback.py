@@ -8,11 +8,11 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.training.callbacks import TrainerCallback
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 
-from allennlp_graphmask.checked_parameters import CheckedParameters
 from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.explanation.files import atomic_write, write_atomically
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
 from allennlp_graphmask.interpret.graphmask.threshold import choose_threshold
+from allennlp_graphmask.training import DistributedTraining
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +21,10 @@ _EXTREME_SHARE = 1e-3
 
 
 @TrainerCallback.register("graphmask")
-class GraphMaskCallback(CheckedParameters, TrainerCallback):
+class GraphMaskCallback(DistributedTraining):
     """
-    Trains a `graphmask` model together with the trainer: enables the layers one after another, saves the random state (so that
-    `--recover` continues as if nothing had happened), warns of the ways in which training fails (all messages dropped, a layer
+    Trains a `graphmask` model together with the trainer: does what the callback `distributed` does, enables the layers one after
+    another, saves the random state (so that `--recover` continues as if nothing had happened), warns of the ways in which training fails (all messages dropped, a layer
     that never drops any, or data without edges), logs at the end if no epoch met the constraint, and chooses the gate threshold.
 
     Registered as a `TrainerCallback` with name "graphmask".
@@ -57,11 +57,6 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
         if self._max_changed is not None:
             if trainer._validation_data_loader is None:
                 raise ConfigurationError("max_changed needs validation data: set validation_data_path.")
-            if trainer._distributed:
-                raise ConfigurationError(
-                    "max_changed is not available in distributed training, where each worker sees a part of the "
-                    "validation data only: leave it out."
-                )
         tracked = {name for _, name in trainer._metric_tracker.tracked_metrics}
         if trainer._validation_data_loader is not None and tracked != {"selection"}:
             raise ConfigurationError(
@@ -91,6 +86,7 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
         is_primary: bool = True,
         **kwargs: Any,
     ) -> None:
+        super().on_epoch(trainer, metrics, epoch, is_primary, **kwargs)
         model = _graphmask_model(trainer)
         if is_primary:
             for message in self._diagnose(model, metrics):
@@ -145,10 +141,10 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
         model = _graphmask_model(trainer)
         model.in_training_run = False
         # Without metrics, training ended by an exception.
-        if metrics is None or not is_primary:
+        if metrics is None:
             return
         summary = model.training_summary
-        if not summary.get("constraint_met", 1.0):
+        if is_primary and not summary.get("constraint_met", 1.0):
             logger.warning(
                 "No epoch met the constraint (%s at most %.3g). The archive holds the one that violates it least: %s of the "
                 "messages kept, %s of the instances changed. Its explanations carry this in their training_summary.",
@@ -158,9 +154,11 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
                 f"{summary['changed']:.1%}",
             )
         if self._max_changed is not None:
-            self._choose_threshold(trainer, model, self._max_changed)
+            self._choose_threshold(trainer, model, self._max_changed, is_primary)
 
-    def _choose_threshold(self, trainer: GradientDescentTrainer, model: GraphMask, max_changed: float) -> None:
+    def _choose_threshold(
+        self, trainer: GradientDescentTrainer, model: GraphMask, max_changed: float, is_primary: bool
+    ) -> None:
         # The trainer has loaded the best epoch's weights by now.
         model.eval()
         loader = trainer._validation_data_loader
@@ -176,6 +174,8 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
         )
         model.threshold.fill_(chosen.threshold)
         model.training_summary["threshold_choice"] = {"max_changed": max_changed, **chosen._asdict()}
+        if not is_primary:
+            return
         curve = {"chosen": chosen._asdict(), "points": [point._asdict() for point in points]}
         assert self.serialization_dir is not None
         write_atomically(
