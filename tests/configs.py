@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "fixtures"
 
 STAR_CONFIG: Dict[str, Any] = {
-    "dataset_reader": {"type": "star_graphs", "variant": "two_layer", "num_train": 32, "num_dev": 16, "num_test": 1},
+    "dataset_reader": {"type": "star_graphs", "variant": "two_layer", "num_train": 32, "num_dev": 16, "num_test": 9},
     "model": {
         "type": "star_graph_classifier",
         "graph_encoder": {"type": "rgcn", "input_dim": 12, "hidden_dim": 8, "num_layers": 2, "normalise": False},

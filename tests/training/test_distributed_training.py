@@ -6,11 +6,14 @@ from typing import Any, Dict, List
 
 import pytest
 from allennlp.commands.evaluate import evaluate_from_archive
+from allennlp.commands.train import train_model
+from allennlp.common import Params
 from allennlp.data import Batch
 from allennlp.models.archival import Archive, load_archive
 
 from allennlp_graphmask.interpret.graphmask import choose_threshold, threshold_curve
 from tests.configs import DATA, graphmask_config, task_config
+from tests.interpret.graphmask.training import Interruption
 from tests.training.workers import read_notes, train_by_workers
 
 #: Metrics of a sample of the batches or of random gates, and the mean loss of batches, which are others with two workers.
@@ -75,6 +78,53 @@ def one_batch(archive: Archive, config: Dict[str, Any]) -> List[Any]:
     return [batch.as_tensor_dict()]
 
 
-@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "qa" else pytest.mark.reliability) for name in DATA]
+)
 def test_workers_agree_and_measure_what_one_process_does(name, tmp_path, monkeypatch) -> None:
     check_model(name, tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def stars(tmp_path_factory) -> str:
+    """An archive that was trained by one process."""
+    folder = tmp_path_factory.mktemp("stars") / "model"
+    train_model(Params(task_config("stars")), str(folder))
+    return str(folder / "model.tar.gz")
+
+
+def test_recovered_training_is_bitwise_that_without_interruption(stars, tmp_path, monkeypatch) -> None:
+    config = with_callbacks(graphmask_config("stars", stars), {"type": "worker_notes"}, {"type": "toy_interruption"})
+    config["trainer"]["checkpointer"] = {"save_every_num_batches": 1, "keep_most_recent_by_count": 10}
+    train_by_workers(config, tmp_path / "whole", monkeypatch)
+    with monkeypatch.context() as patch, pytest.raises(Exception, match="Stopped by the test"):
+        patch.setattr(Interruption, "at", (1, 2))
+        train_by_workers(config, tmp_path / "interrupted", monkeypatch)
+    train_by_workers(config, tmp_path / "interrupted", monkeypatch, recover=True)
+    for whole, recovered in zip(read_notes(tmp_path / "whole"), read_notes(tmp_path / "interrupted")):
+        assert whole["digest"] == recovered["digest"] and whole["threshold"] == recovered["threshold"]
+        # One batch was left.
+        assert whole["noise"][-2:] == recovered["noise"]
+
+
+def test_dropped_batches_are_counted(stars, tmp_path, monkeypatch) -> None:
+    config = graphmask_config("stars", stars)
+    # 17 graphs: 9 for the first worker, 8 for the other.
+    config["dataset_reader"]["num_dev"] = 17
+    config["validation_data_loader"]["batch_size"] = 4
+    train_by_workers(config, tmp_path / "run", monkeypatch)
+    log = (tmp_path / "run" / "out_worker0.log").read_text()
+    assert "1 of the 5 batches of validation data are dropped in each epoch" in log and "3 and 2" in log
+    assert "training data are dropped" not in log
+    # The threshold was chosen on the four that are left.
+    points = json.loads((tmp_path / "run" / "threshold_curve.json").read_text())["points"]
+    assert {point["changed"] * 16 % 1 for point in points} == {0.0}
+
+
+def test_the_test_data_are_evaluated_as_by_one_process(tmp_path, monkeypatch) -> None:
+    config = {**task_config("stars"), "test_data_path": "test", "evaluate_on_test": True}
+    train_by_workers(config, tmp_path / "run", monkeypatch)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    alone = evaluate_from_archive(tmp_path / "run" / "model.tar.gz", "test")
+    for name in ("accuracy", "loss"):
+        assert metrics[f"test_{name}"] == pytest.approx(alone[name], abs=1e-6)
