@@ -15,6 +15,8 @@ class InTurnContext:
 
     def __init__(self, context: Any) -> None:
         self._context = context
+        # AllenNLP passes a lock of the default context to its workers, which a spawned process refuses.
+        self._lock = context.RLock()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
@@ -23,9 +25,9 @@ class InTurnContext:
         return InTurnQueue(lambda: self._context.JoinableQueue(maxsize))
 
     def Process(self, target: Callable[..., None], args: tuple[Any, ...], **options: Any) -> Any:  # noqa: N802
-        """Return the process of a worker, whose arguments are its number, the common queue and others."""
-        number, queue, *others = args
-        seeded = (random.getrandbits(32), target, number, queue.add_worker(), *others)
+        """Return the process of a worker, whose arguments are its number, the common queue, a lock and a connection."""
+        number, queue, _, connection = args
+        seeded = (random.getrandbits(32), target, number, queue.add_worker(), self._lock, connection)
         return self._context.Process(target=_run_seeded, args=seeded, **options)
 
 

@@ -55,7 +55,7 @@ def test_two_processes_give_the_same_bytes(tmp_path, monkeypatch) -> None:
         ({"num_workers": 2}, DATA),
         ({"num_workers": 2, "max_instances_in_memory": 8}, DATA),
         # Worker processes that import everything again, for each epoch.
-        ({"num_workers": 2, "max_instances_in_memory": 8, "start_method": "spawn"}, ["srl"]),
+        ({"num_workers": 2, "max_instances_in_memory": 8, "start_method": "spawn"}, ["stars"]),
     ],
     ids=["one process", "workers", "workers that read again", "spawned workers that read again"],
 )
