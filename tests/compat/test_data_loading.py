@@ -1,5 +1,6 @@
 """Which of the processes that load data is faster changes nothing."""
 
+import random
 import time
 from typing import Any, Iterable
 
@@ -32,3 +33,23 @@ def test_the_order_does_not_depend_on_the_speed(slow, in_memory) -> None:
     loader.index_with(Vocabulary())
     for _ in range(2):
         assert [int(batch["label"]) for batch in loader] == list(range(9))
+
+
+@pytest.mark.reliability
+def test_random_numbers_of_spawned_processes_follow_from_the_seed() -> None:
+    orders = []
+    for slow in (0, 1):
+        random.seed(3)
+        loader = MultiProcessDataLoader(
+            SlowReader(slow),
+            "nowhere",
+            batch_size=1,
+            shuffle=True,
+            num_workers=2,
+            max_instances_in_memory=4,
+            start_method="spawn",
+            quiet=True,
+        )
+        loader.index_with(Vocabulary())
+        orders.append([int(batch["label"]) for batch in loader])
+    assert orders[0] == orders[1] and sorted(orders[0]) == list(range(9)) != orders[0]

@@ -48,17 +48,7 @@ def test_two_processes_give_the_same_bytes(tmp_path, monkeypatch) -> None:
 
 
 @pytest.mark.reliability
-@pytest.mark.parametrize(
-    "loader, names",
-    [
-        ({}, DATA),
-        ({"num_workers": 2}, DATA),
-        ({"num_workers": 2, "max_instances_in_memory": 8}, DATA),
-        # Worker processes that import everything again, for each epoch.
-        ({"num_workers": 2, "max_instances_in_memory": 8, "start_method": "spawn"}, ["stars"]),
-    ],
-    ids=["one process", "workers", "workers that read again", "spawned workers that read again"],
-)
-def test_every_model_gives_the_same_bytes(loader, names, tmp_path) -> None:
-    first, second = (whole_run(tmp_path / str(seed), seed, loader, *names) for seed in (1, 2))
-    check_equal(first, second, *names)
+@pytest.mark.parametrize("loader", [{}, {"num_workers": 2}, {"num_workers": 2, "max_instances_in_memory": 8}], ids=str)
+def test_every_model_gives_the_same_bytes(loader, tmp_path) -> None:
+    first, second = (whole_run(tmp_path / str(seed), seed, loader, *DATA) for seed in (1, 2))
+    check_equal(first, second, *DATA)
