@@ -9,18 +9,15 @@ change what is imported when.
 from __future__ import annotations
 
 import atexit
-import contextlib
-import functools
 import inspect
 import io
-import os
 import pickle
-import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
+from allennlp_graphmask_compat import whole_files
 from allennlp_graphmask_compat.guards import GUARDS
 from allennlp_graphmask_compat.mechanism import Absent, Patch, View
 
@@ -247,10 +244,14 @@ def _can_read_back(value: Any, *, pickle_protocol: int) -> bool:
     "process_group_left",
     "allennlp.commands.train",
     reason="AllenNLP never destroys the process group of distributed training. A worker that ends while the threads of "
-    "the group still run is now and then aborted, and with it a training run that had been completed.",
+    "the group still run is now and then aborted, and with it a training run that had been completed; and what only "
+    "the first worker does at the end, evaluate_on_test, crashes because it waits for the others.",
 )
 def _process_group(module: ModuleType) -> dict[str, Any]:
-    """Build a `torch.distributed` whose process group is destroyed when the process ends."""
+    """
+    Build a `torch.distributed` whose process group is destroyed when the process ends, and an `evaluate` that destroys it before, and
+    evaluates on all data.
+    """
     import torch.distributed
 
     if "destroy_process_group" in module._train_worker.__code__.co_names:
@@ -264,109 +265,81 @@ def _process_group(module: ModuleType) -> dict[str, Any]:
         torch.distributed.init_process_group(*args, **kwargs)
         atexit.register(destroy)
 
-    return {"dist": View(torch.distributed, init_process_group=init_process_group)}
+    evaluate_share = module.training_util.evaluate
+
+    def evaluate(model: Any, data_loader: Any, **kwargs: Any) -> dict[str, Any]:
+        if torch.distributed.is_initialized():
+            destroy()
+            if not hasattr(data_loader, "reader") or not hasattr(data_loader, "_instances"):
+                module.logger.warning(
+                    "evaluate_on_test was left out: a %s cannot read the data of all workers. Use `allennlp evaluate`.",
+                    type(data_loader).__name__,
+                )
+                return {}
+            # What it has read is the share of this worker.
+            data_loader.reader._set_distributed_info(None)
+            data_loader._instances = None
+        evaluated: dict[str, Any] = evaluate_share(model, data_loader, **kwargs)
+        return evaluated
+
+    return {
+        "dist": View(torch.distributed, init_process_group=init_process_group),
+        "training_util": View(module.training_util, evaluate=evaluate),
+    }
 
 
 @_patch(
+    "data_in_turn",
+    "allennlp.data.data_loaders.multiprocess_data_loader",
+    reason="With num_workers AllenNLP takes instances and batches from whichever worker is faster: the same training ends "
+    "with other weights each time.",
+)
+def _data_in_turn(module: ModuleType) -> dict[str, Any]:
+    """Build a `multiprocessing` whose contexts read from workers in turn."""
+    import torch.multiprocessing
+
+    from allennlp_graphmask_compat.data_loading import InTurnContext
+
+    if "JoinableQueue" not in module.MultiProcessDataLoader._iter_batches.__code__.co_names:
+        return {}
+
+    def get_context(method: str | None = None) -> InTurnContext:
+        return InTurnContext(torch.multiprocessing.get_context(method))
+
+    return {"mp": View(torch.multiprocessing, get_context=get_context)}
+
+
+_patch(
     "json_files_whole",
     "allennlp.common.params",
     "allennlp.common.meta",
     "allennlp.common.util",
     reason="AllenNLP empties config.json, meta.json and the files of metrics before it writes them. A training that is "
     "killed in between leaves a file that ends --recover.",
-)
-def _json_files(module: ModuleType) -> dict[str, Any]:
-    """Build an `open` for which a file that is written appears when it is complete."""
-    writers = [getattr(vars(module).get(owner), "to_file", None) for owner in ("Params", "Meta")]
-    if not any(_uses("open", writer) for writer in (*writers, vars(module).get("dump_metrics")) if writer is not None):
-        return {}
-
-    @contextlib.contextmanager
-    def write(path: Any) -> Iterator[io.TextIOWrapper]:
-        from allennlp_graphmask.explanation.files import atomic_write
-
-        with atomic_write(path) as file:
-            text = io.TextIOWrapper(file, encoding="utf-8")
-            yield text
-            text.detach()  # Flushes, and leaves the file open to `atomic_write`.
-
-    def open_(path: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
-        return write(path) if mode == "w" else open(path, mode, *args, **kwargs)
-
-    return {"open": open_}
+)(whole_files.json_files)
 
 
-@_patch(
+_patch(
     "vocabulary_whole",
     "allennlp.data.vocabulary",
     reason="AllenNLP writes the files of a vocabulary one after another. Killed in between, it leaves a vocabulary with fewer "
     "words, which distributed training with --recover would use.",
-)
-def _vocabulary(module: ModuleType) -> dict[str, Any]:
-    """Let `Vocabulary.save_to_files` write to a folder beside, and move the file without which no vocabulary is read last."""
-    original = module.Vocabulary.save_to_files
-    if not _uses("codecs", original):
-        return {}
-
-    def save_to_files(self: Any, directory: Any) -> None:
-        last = module.NAMESPACE_PADDING_FILE
-        partial = os.path.join(directory, ".partial")
-        shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed
-        original(self, partial)
-        for name in sorted(os.listdir(partial), key=lambda name: name == last):
-            os.replace(os.path.join(partial, name), os.path.join(directory, name))
-        shutil.rmtree(partial)
-
-    module.Vocabulary.save_to_files = functools.wraps(original)(save_to_files)
-    return {"Vocabulary": module.Vocabulary}
+)(whole_files.vocabulary)
 
 
-@_patch(
+_patch(
     "archive_whole",
     "allennlp.commands.train",
     reason="AllenNLP writes model.tar.gz in place. Killed in between, it leaves half an archive.",
-)
-def _archive_model(module: ModuleType) -> dict[str, Any]:
-    """Build an `archive_model` whose archive appears when it is complete."""
-    original = module.archive_model
-    if not _uses("tarfile", original):
-        return {}
-
-    def archive_model(serialization_dir: Any, *args: Any, **kwargs: Any) -> str:
-        from allennlp_graphmask.explanation.files import atomic_write
-
-        archive = os.path.join(serialization_dir, "model.tar.gz")
-        with atomic_write(archive) as file:
-            original(serialization_dir, *args, archive_path=file.name, **kwargs)
-        return archive
-
-    return {"archive_model": archive_model}
+)(whole_files.archive_model)
 
 
-@_patch(
+_patch(
     "folder_in_use",
     "allennlp.commands.train",
     reason="`allennlp train --force` deletes a folder that another process is training in, and --recover writes to it. Killed "
     "before config.json is there, a training leaves a folder that neither --recover nor a new training accepts.",
-)
-def _create_serialization_dir(module: ModuleType) -> dict[str, Any]:
-    """Build a `create_serialization_dir` that refuses a folder in use, and removes temporary files first."""
-    training_util = module.training_util
-    if not _uses("rmtree", training_util.create_serialization_dir):
-        return {}
-
-    def create_serialization_dir(params: Any, serialization_dir: Any, recover: bool, force: bool) -> None:
-        from allennlp_graphmask.training.folder_lock import clear_for_training
-
-        clear_for_training(serialization_dir)
-        training_util.create_serialization_dir(params, serialization_dir, recover, force)
-
-    return {"training_util": View(training_util, create_serialization_dir=create_serialization_dir)}
-
-
-def _uses(name: str, function: Callable[..., Any]) -> bool:
-    """Whether a function's code has this name."""
-    return name in function.__code__.co_names
+)(whole_files.serialization_dir)
 
 
 @_patch(

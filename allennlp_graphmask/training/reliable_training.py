@@ -4,26 +4,24 @@ import random
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import torch
-import torch.distributed
 from allennlp.common.checks import ConfigurationError
-from allennlp.common.util import is_distributed
 from allennlp.training.callbacks import TrainerCallback
 from allennlp.training.callbacks.confidence_checks import ConfidenceChecksCallback
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 
-from allennlp_graphmask.checked_parameters import CheckedParameters
 from allennlp_graphmask.modules.finite import describe_non_finite
+from allennlp_graphmask.training.distributed_training import DistributedTraining
 
 
 @TrainerCallback.register("reliable_training")
-class ReliableTraining(CheckedParameters, TrainerCallback):
+class ReliableTraining(DistributedTraining):
     """
     Makes a training that is continued with `--recover` equal to one that was never interrupted, and stops a training whose loss or
     gradient is not finite before the model changes.
 
     AllenNLP restores parameters, optimizer and schedules. This callback adds PyTorch's random state, the metrics of the last epoch,
     early stopping, the moving average of parameters (which AllenNLP continues on copies of them), and an order of the training data
-    that does not depend on whether validation draws random numbers.
+    that does not depend on whether validation draws random numbers. In distributed training it does what `DistributedTraining` does.
 
     Registered as a `TrainerCallback` with name "reliable_training"; the callback `graphmask` does the same and more.
 
@@ -107,6 +105,7 @@ class ReliableTraining(CheckedParameters, TrainerCallback):
         is_primary: bool = True,
         **kwargs: Any,
     ) -> None:
+        super().on_epoch(trainer, metrics, epoch, is_primary, **kwargs)
         self._metrics = dict(metrics)
         for callback in trainer._callbacks:
             if isinstance(callback, ConfidenceChecksCallback) and is_primary:
@@ -138,6 +137,3 @@ class ReliableTraining(CheckedParameters, TrainerCallback):
         torch.set_rng_state(state_dict["random_state"].cpu())
         if "cuda_random_state" in state_dict and torch.cuda.is_available():
             torch.cuda.set_rng_state_all([state.cpu() for state in state_dict["cuda_random_state"]])
-        if is_distributed() and torch.distributed.get_rank() > 0:
-            # The state is that of the first process, whose random numbers must not be those of the others.
-            torch.manual_seed(int(torch.randint(2**31, ())) + torch.distributed.get_rank())

@@ -205,7 +205,10 @@ def test_tensor_cache_reads_what_it_wrote(tmp_path) -> None:
 
 def test_the_process_group_is_destroyed_at_the_end(tmp_path) -> None:
     code = """
+import types
 import torch.distributed as dist
+training_util = types.ModuleType("training_util")
+training_util.evaluate = None
 def _train_worker(store):
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=0, world_size=1)
 """
@@ -303,6 +306,7 @@ NOT_IN_NEED = {
     "vocabulary_whole": ([], "class Vocabulary:\n    def save_to_files(self):\n        write()"),
     "archive_whole": ([], "def archive_model():\n    write()"),
     "folder_in_use": ([], "class training_util:\n    def create_serialization_dir():\n        check()"),
+    "data_in_turn": ([], "class MultiProcessDataLoader:\n    def _iter_batches(self):\n        pass"),
     "default_plugin": ([], "DEFAULT_PLUGINS = ('allennlp_graphmask',)"),
 }
 

@@ -1,13 +1,14 @@
 """Choosing the gate threshold on development data, for a largest share of changed predictions."""
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
-from allennlp.nn.util import move_to_device
+from allennlp.nn.util import dist_reduce_sum, move_to_device
 
 from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
+from allennlp_graphmask.training import gather_over_workers
 
 
 class ThresholdPoint(NamedTuple):
@@ -51,23 +52,22 @@ def mask_at_thresholds(
 def threshold_curve(model: GraphMask, batches: Iterable[Any], thresholds: Sequence[float]) -> List[ThresholdPoint]:
     """
     Measure thresholds, in their order, on a data set. The model is in evaluation mode; `batches`, a data loader for
-    example, are read once.
+    example, are read once. In a distributed run all workers measure together, each its share of the batches.
     """
-    device = model._get_prediction_device()
-    kept = torch.zeros(len(thresholds), dtype=torch.float64)
-    changed = torch.zeros(len(thresholds), dtype=torch.float64)
-    num_messages = num_instances = 0
-    for batch in batches:
-        batch_kept, batch_changed, batch_messages = mask_at_thresholds(model, move_to_device(batch, device), thresholds)
-        kept += batch_kept.double().cpu()
-        changed += batch_changed.sum(-1).double().cpu()
-        num_messages += batch_messages
-        num_instances += batch_changed.size(-1)
+    # Of each threshold, and at the end the number of messages and of instances.
+    kept = torch.zeros(len(thresholds) + 1, dtype=torch.float64)
+    changed = torch.zeros(len(thresholds) + 1, dtype=torch.float64)
+    for batch in _in_step(model, batches):
+        batch_kept, batch_changed, batch_messages = mask_at_thresholds(model, batch, thresholds)
+        kept += torch.cat([batch_kept.cpu(), torch.tensor([batch_messages])])
+        changed += torch.cat([batch_changed.sum(-1).cpu(), torch.tensor([batch_changed.size(-1)])])
+    *kept_counts, num_messages = dist_reduce_sum(kept).tolist()
+    *changed_counts, num_instances = dist_reduce_sum(changed).tolist()
     if not num_instances:
         raise ConfigurationError("Thresholds cannot be compared without data: the data loader gave no batch.")
     return [
-        ThresholdPoint(threshold, float(k) / num_messages if num_messages else 1.0, float(c) / num_instances)
-        for threshold, k, c in zip(thresholds, kept, changed)
+        ThresholdPoint(threshold, k / num_messages if num_messages else 1.0, c / num_instances)
+        for threshold, k, c in zip(thresholds, kept_counts, changed_counts)
     ]
 
 
@@ -83,7 +83,8 @@ def choose_threshold(
     model : `GraphMask`
         In evaluation mode.
     data_loader : `Iterable[Dict[str, Any]]`
-        Read three times; development data, which must not be those that the result is reported on.
+        Read three times; development data, which must not be those that the result is reported on. In a distributed run all
+        workers choose together, each from its share of the batches, and get the same points.
     max_changed : `float`
     steps : `int`, optional (default = `12`)
         The number of thresholds that each of the two searches compares.
@@ -92,9 +93,8 @@ def choose_threshold(
     gates are open.
     """
     check_fraction("choose_threshold", max_changed=max_changed)
-    device = model._get_prediction_device()
-    per_batch = [gate_locations(model, move_to_device(batch, device)).cpu() for batch in data_loader]
-    locations = torch.cat([torch.zeros(0), *per_batch]).double()
+    per_batch = [gate_locations(model, batch).cpu() for batch in _in_step(model, data_loader)]
+    locations = torch.cat(gather_over_workers(torch.cat([torch.zeros(0), *per_batch]).double()))
     if not locations.numel():
         raise ConfigurationError("A threshold cannot be chosen: the data have no edges.")
     ordered = locations.sort().values
@@ -114,6 +114,19 @@ def choose_threshold(
     points += threshold_curve(model, data_loader, dropping_shares(fine_shares))
     best = _best(points, max_changed)
     return [best] + sorted(point for point in points if point != best)
+
+
+def _in_step(model: GraphMask, batches: Iterable[Any]) -> Iterator[Any]:
+    """
+    Yield the batches, on the model's device, until a worker of a distributed run has no more: as in the trainer, since metrics of
+    the target may exchange numbers with each batch.
+    """
+    device, iterator = model._get_prediction_device(), iter(batches)
+    while True:
+        batch = next(iterator, None)
+        if dist_reduce_sum(int(batch is None)):
+            return
+        yield move_to_device(batch, device)
 
 
 def _best(points: Sequence[ThresholdPoint], max_changed: float) -> ThresholdPoint:

@@ -57,11 +57,6 @@ class GraphMaskCallback(ReliableTraining):
         if self._max_changed is not None:
             if trainer._validation_data_loader is None:
                 raise ConfigurationError("max_changed needs validation data: set validation_data_path.")
-            if trainer._distributed:
-                raise ConfigurationError(
-                    "max_changed is not available in distributed training, where each worker sees a part of the "
-                    "validation data only: leave it out."
-                )
         tracked = {name for _, name in trainer._metric_tracker.tracked_metrics}
         if trainer._validation_data_loader is not None and tracked != {"selection"}:
             raise ConfigurationError(
@@ -147,10 +142,10 @@ class GraphMaskCallback(ReliableTraining):
         model = _graphmask_model(trainer)
         model.in_training_run = False
         # Without metrics, training ended by an exception.
-        if metrics is None or not is_primary:
+        if metrics is None:
             return
         summary = model.training_summary
-        if not summary.get("constraint_met", 1.0):
+        if is_primary and not summary.get("constraint_met", 1.0):
             logger.warning(
                 "No epoch met the constraint (%s at most %.3g). The archive holds the one that violates it least: %s of the "
                 "messages kept, %s of the instances changed. Its explanations carry this in their training_summary.",
@@ -160,9 +155,11 @@ class GraphMaskCallback(ReliableTraining):
                 f"{summary['changed']:.1%}",
             )
         if self._max_changed is not None:
-            self._choose_threshold(trainer, model, self._max_changed)
+            self._choose_threshold(trainer, model, self._max_changed, is_primary)
 
-    def _choose_threshold(self, trainer: GradientDescentTrainer, model: GraphMask, max_changed: float) -> None:
+    def _choose_threshold(
+        self, trainer: GradientDescentTrainer, model: GraphMask, max_changed: float, is_primary: bool
+    ) -> None:
         # The trainer has loaded the best epoch's weights by now.
         model.eval()
         loader = trainer._validation_data_loader
@@ -178,6 +175,8 @@ class GraphMaskCallback(ReliableTraining):
         )
         model.threshold.fill_(chosen.threshold)
         model.training_summary["threshold_choice"] = {"max_changed": max_changed, **chosen._asdict()}
+        if not is_primary:
+            return
         curve = {"chosen": chosen._asdict(), "points": [point._asdict() for point in points]}
         assert self.serialization_dir is not None
         write_atomically(
