@@ -3,12 +3,12 @@ Fuzz all that reads untrusted data, guided by coverage (https://github.com/googl
 
     pip install atheris
     python -m benchmarks.fuzz --runs 20000 --target conll2009_srl --target graph_srl
-    python -m benchmarks.fuzz --target graph_srl --repeat crash-1f3a...
+    python -m benchmarks.fuzz --target graph_srl --repeat crash
 
 Targets are the registered readers and predictors of this package, and `explanations`: a file of explanations is read, and each is shown
 in every view as text and as a page. By default all are run, each in a process of its own. An input must end in a result or in a
 `ConfigurationError` (`ExplanationFormatError` for explanations), which names the file if there is one, within 5 seconds and 1 GB. One
-that does not is written to `crash-...`, and the exit status is 1. Inputs start from the fixtures. Most mutations change the structure
+that does not is written to `crash`, and the exit status is 1. Inputs start from the fixtures. Most mutations change the structure
 of the JSON or of the columns, the others bytes.
 """
 
