@@ -45,7 +45,8 @@ ALLENNLP_NEEDS = [
     "jsonnet>=0.20",
     "lmdb>=1.2.1",
     "more-itertools>=8.12",
-    "nltk>=3.6.5",
+    # The first release without the hole in TransitionParser (https://github.com/nltk/nltk/pull/3631).
+    "nltk>=3.10",
     "numpy>=2.0",
     "pydantic>=2.12",
     "pytest>=6.2.5",
@@ -55,7 +56,8 @@ ALLENNLP_NEEDS = [
     "spacy>=3.8",
     "tensorboardX>=2.6",
     "termcolor>=1.1",
-    "torch>=2.6",
+    # Weights of strangers are read by torch.load(weights_only=True), of which earlier releases had holes.
+    "torch>=2.10",
     "tqdm>=4.62",
     "transformers>=4.48",
 ]

@@ -1,6 +1,5 @@
 """Names of constructor parameters: unknown and old ones are refused in configs; old ones are translated in archives."""
 
-import inspect
 import logging
 import os
 from typing import Any, ClassVar, Dict, Optional, Type, TypeVar, Union
@@ -9,9 +8,10 @@ from allennlp.common import FromParams, Params
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.from_params import infer_params
 from allennlp.data import Vocabulary
-from allennlp.models import Model, load_archive
+from allennlp.models import Model
 
 from allennlp_graphmask.vocabulary_entries import check_vocabulary
+from allennlp_graphmask_compat.loading import current_loading
 
 logger = logging.getLogger(__name__)
 
@@ -77,22 +77,10 @@ class ModelWithCheckedParameters(CheckedParameters, Model):
         config["model"] = translate_renamed(config["model"].as_dict(quiet=True))
         model = super()._load(config, serialization_dir, weights_file, cuda_device)
         assert isinstance(model, cls)
-        model.archive_file = _find_archive_file()
+        loading = current_loading()
+        # The outermost is that of a fine-tuned model, whose config names a further archive.
+        model.archive_file = None if loading is None else loading.outermost.archive_file
         return model
-
-
-def _find_archive_file() -> Optional[str]:
-    """
-    Return the archive that is being loaded. AllenNLP keeps its name from the model, which is loaded from a temporary folder, so
-    it is looked up in the callers. The outermost is that of a fine-tuned model, whose config names a further archive.
-    """
-    found = None
-    frame = inspect.currentframe()
-    while frame is not None:
-        if frame.f_code is load_archive.__code__:
-            found = os.fspath(frame.f_locals["archive_file"])
-        frame = frame.f_back
-    return found
 
 
 def translate_renamed(config: Dict[str, Any]) -> Dict[str, Any]:

@@ -1,9 +1,10 @@
 """Checks of what people and programs write as JSON: strict types for pydantic, and errors that name the value and its place."""
 
+import codecs
 import json
 import re
 from functools import cache
-from typing import Annotated, Any, Callable, List, Sequence, Type, TypeVar, Union
+from typing import Annotated, Any, Callable, Dict, List, Sequence, Tuple, Type, TypeVar, Union
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -21,7 +22,11 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
 Sha256 = Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")]
 
+#: How many levels deep JSON that is kept as metadata may be nested. Code that walks through it calls itself for each level.
+MAX_NESTING = 100
+
 _HALF_OF_PAIR = re.compile("[\ud800-\udfff]")
+_TOO_DEEP = "it is nested too deeply"
 _UNKNOWN_FIELD = ("extra_forbidden", "unexpected_keyword_argument")
 # Within free JSON and unions, pydantic puts the type of a value before its keys: metadata, nodes, list, 0, dict, text, str.
 _TYPE_NAMES = {"dict", "list", "str", "int", "float", "bool", "constrained-str", "[key]"}
@@ -41,6 +46,61 @@ def validate(form: Type[T], value: Any, error_type: Type[Exception], name: str =
         if found["type"] in _UNKNOWN_FIELD and len(found["loc"]) == 1:
             message += f" Known are {', '.join(map(repr, fields))}."
         raise error_type(message) from error
+
+
+def decode_utf8(content: bytes) -> str:
+    """Raise a `ValueError` naming the byte, if it is not UTF-8."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(describe_wrong_byte(error)) from error
+
+
+def describe_wrong_byte(error: UnicodeDecodeError) -> str:
+    """Describe what is there instead of UTF-8."""
+    if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "UTF-16, not UTF-8. Convert the file to UTF-8"
+    return f"not UTF-8 (byte {error.object[error.start]:#x} at column {error.start + 1}). Convert the file to UTF-8"
+
+
+class StrictJsonDecoder(json.JSONDecoder):
+    """
+    Also refuses, by a `ValueError`, an object that has a key twice, of which `json` takes the last, and JSON that is nested more
+    deeply than Python can take.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(object_pairs_hook=_unique_keys, **kwargs)
+
+    def raw_decode(self, s: str, idx: int = 0) -> Tuple[Any, int]:
+        try:
+            return super().raw_decode(s, idx)
+        except RecursionError as error:
+            raise ValueError(_TOO_DEEP) from error
+
+
+def _unique_keys(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = next(key for number, key in enumerate(keys) if key in keys[:number])
+        raise ValueError(f"the key {repeated!r:.60} occurs twice in one object")
+    return data
+
+
+def check_nesting(value: Any, error_type: Type[Exception], name: str) -> None:
+    """Raise an `error_type` if JSON that no type describes is nested more than `MAX_NESTING` levels deep."""
+    level: List[Any] = [[value]]
+    for _ in range(MAX_NESTING + 1):
+        level = [
+            item
+            for container in level
+            for item in (container.values() if isinstance(container, dict) else container)
+            if isinstance(item, (dict, list))
+        ]
+        if not level:
+            return
+    raise error_type(f"{name}: {_TOO_DEEP}, expected at most {MAX_NESTING} levels.")
 
 
 def check_characters(value: Any, error_type: Type[Exception]) -> None:
@@ -63,6 +123,8 @@ def first_error(error: ValidationError, name: str = "") -> str:
         return f"{path} is missing."
     if found["type"] in _UNKNOWN_FIELD:
         return f"{path} is not a known field."
+    if found["type"] == "recursion_loop":
+        return f"{path:.60}... cannot be read: {_TOO_DEEP}."
     message = found["msg"][:1].lower() + found["msg"][1:]
     if found["type"] in ("dataclass_type", "model_type"):
         message = "input should be an object"

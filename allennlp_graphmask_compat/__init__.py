@@ -40,8 +40,7 @@ class _Finder:
             return None
         from allennlp_graphmask_compat import mechanism, patches
 
-        patch = patches.PATCH_BY_MODULE.get(name)
-        if patch is None:
+        if name not in patches.PATCHES_BY_MODULE:
             return None
         for finder in sys.meta_path:
             if finder is self or not hasattr(finder, "find_spec"):
@@ -50,7 +49,9 @@ class _Finder:
             if spec is not None:
                 if spec.loader is not None:
                     # Not of the type `Loader`, but it has all that the import system uses.
-                    spec.loader = mechanism.PatchingLoader(spec.loader, patch)  # type: ignore[assignment]
+                    spec.loader = mechanism.PatchingLoader(  # type: ignore[assignment]
+                        spec.loader, patches.PATCHES_BY_MODULE[name]
+                    )
                 return spec
         return None
 

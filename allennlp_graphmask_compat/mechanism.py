@@ -6,6 +6,7 @@ How a patch acts on one AllenNLP module and on nothing else. No library is chang
 from __future__ import annotations
 
 import builtins
+import functools
 from collections.abc import Callable, Mapping
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -91,13 +92,13 @@ class Patch:
 
 class PatchingLoader:
     """
-    Runs a module's code with its patch, and gives the module its own loader back, so that what reads it later (`inspect`,
+    Runs a module's code with its patches, and gives the module its own loader back, so that what reads it later (`inspect`,
     `pkgutil`, `importlib.resources`) finds the ordinary one.
     """
 
-    def __init__(self, loader: Any, patch: Patch) -> None:
+    def __init__(self, loader: Any, patches: list[Patch]) -> None:
         self._loader = loader
-        self._patch = patch
+        self._patches = patches
 
     def create_module(self, spec: ModuleSpec) -> Any:
         return self._loader.create_module(spec)
@@ -106,7 +107,10 @@ class PatchingLoader:
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        self._patch.execute(module, self._loader.exec_module)
+        run = self._loader.exec_module
+        for patch in self._patches:
+            run = functools.partial(patch.execute, run=run)
+        run(module)
 
     def __getattr__(self, name: str) -> Any:  # get_code, get_source, get_data, is_package, ...
         return getattr(self._loader, name)

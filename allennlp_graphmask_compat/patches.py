@@ -13,17 +13,19 @@ import inspect
 import io
 import pickle
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
+from allennlp_graphmask_compat import whole_files
+from allennlp_graphmask_compat.guards import GUARDS
 from allennlp_graphmask_compat.mechanism import Absent, Patch, View
 
 PLUGIN = "allennlp_graphmask"
 
 PATCHES: list[Patch] = []
 
-_Prepare = Callable[[ModuleType], dict[str, Any]]
+_Prepare = Callable[[ModuleType], Mapping[str, Any]]
 
 
 def _patch(name: str, *modules: str, reason: str, before: bool = False) -> Callable[[_Prepare], _Prepare]:
@@ -242,10 +244,14 @@ def _can_read_back(value: Any, *, pickle_protocol: int) -> bool:
     "process_group_left",
     "allennlp.commands.train",
     reason="AllenNLP never destroys the process group of distributed training. A worker that ends while the threads of "
-    "the group still run is now and then aborted, and with it a training run that had been completed.",
+    "the group still run is now and then aborted, and with it a training run that had been completed; and what only "
+    "the first worker does at the end, evaluate_on_test, crashes because it waits for the others.",
 )
 def _process_group(module: ModuleType) -> dict[str, Any]:
-    """Build a `torch.distributed` whose process group is destroyed when the process ends."""
+    """
+    Build a `torch.distributed` whose process group is destroyed when the process ends, and an `evaluate` that destroys it before, and
+    evaluates on all data.
+    """
     import torch.distributed
 
     if "destroy_process_group" in module._train_worker.__code__.co_names:
@@ -259,7 +265,81 @@ def _process_group(module: ModuleType) -> dict[str, Any]:
         torch.distributed.init_process_group(*args, **kwargs)
         atexit.register(destroy)
 
-    return {"dist": View(torch.distributed, init_process_group=init_process_group)}
+    evaluate_share = module.training_util.evaluate
+
+    def evaluate(model: Any, data_loader: Any, **kwargs: Any) -> dict[str, Any]:
+        if torch.distributed.is_initialized():
+            destroy()
+            if not hasattr(data_loader, "reader") or not hasattr(data_loader, "_instances"):
+                module.logger.warning(
+                    "evaluate_on_test was left out: a %s cannot read the data of all workers. Use `allennlp evaluate`.",
+                    type(data_loader).__name__,
+                )
+                return {}
+            # What it has read is the share of this worker.
+            data_loader.reader._set_distributed_info(None)
+            data_loader._instances = None
+        evaluated: dict[str, Any] = evaluate_share(model, data_loader, **kwargs)
+        return evaluated
+
+    return {
+        "dist": View(torch.distributed, init_process_group=init_process_group),
+        "training_util": View(module.training_util, evaluate=evaluate),
+    }
+
+
+@_patch(
+    "data_in_turn",
+    "allennlp.data.data_loaders.multiprocess_data_loader",
+    reason="With num_workers AllenNLP takes instances and batches from whichever worker is faster: the same training ends "
+    "with other weights each time.",
+)
+def _data_in_turn(module: ModuleType) -> dict[str, Any]:
+    """Build a `multiprocessing` whose contexts read from workers in turn."""
+    import torch.multiprocessing
+
+    from allennlp_graphmask_compat.data_loading import InTurnContext
+
+    if "JoinableQueue" not in module.MultiProcessDataLoader._iter_batches.__code__.co_names:
+        return {}
+
+    def get_context(method: str | None = None) -> InTurnContext:
+        return InTurnContext(torch.multiprocessing.get_context(method))
+
+    return {"mp": View(torch.multiprocessing, get_context=get_context)}
+
+
+_patch(
+    "json_files_whole",
+    "allennlp.common.params",
+    "allennlp.common.meta",
+    "allennlp.common.util",
+    reason="AllenNLP empties config.json, meta.json and the files of metrics before it writes them. A training that is "
+    "killed in between leaves a file that ends --recover.",
+)(whole_files.json_files)
+
+
+_patch(
+    "vocabulary_whole",
+    "allennlp.data.vocabulary",
+    reason="AllenNLP writes the files of a vocabulary one after another. Killed in between, it leaves a vocabulary with fewer "
+    "words, which distributed training with --recover would use.",
+)(whole_files.vocabulary)
+
+
+_patch(
+    "archive_whole",
+    "allennlp.commands.train",
+    reason="AllenNLP writes model.tar.gz in place. Killed in between, it leaves half an archive.",
+)(whole_files.archive_model)
+
+
+_patch(
+    "folder_in_use",
+    "allennlp.commands.train",
+    reason="`allennlp train --force` deletes a folder that another process is training in, and --recover writes to it. Killed "
+    "before config.json is there, a training leaves a folder that neither --recover nor a new training accepts.",
+)(whole_files.serialization_dir)
 
 
 @_patch(
@@ -274,4 +354,17 @@ def _default_plugins(module: ModuleType) -> dict[str, Any]:
     return {"DEFAULT_PLUGINS": (*module.DEFAULT_PLUGINS, PLUGIN)}
 
 
-PATCH_BY_MODULE = {module: patch for patch in PATCHES for module in patch.modules}
+@_patch(
+    "checked_archives",
+    *GUARDS,
+    reason="AllenNLP extracts archives without a look at their members, evaluates their config as jsonnet, which can read "
+    "files, and calls whatever in whichever module a config names: an archive could run any program. Always needed.",
+)
+def _checked_archives(module: ModuleType) -> Mapping[str, Any]:
+    return GUARDS[module.__name__](module)
+
+
+PATCHES_BY_MODULE: dict[str, list[Patch]] = {}
+for _each in PATCHES:
+    for _module_name in _each.modules:
+        PATCHES_BY_MODULE.setdefault(_module_name, []).append(_each)

@@ -13,7 +13,12 @@ from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 from allennlp.training.metrics import Metric
 
-from allennlp_graphmask.commands.archives import add_target_options, get_target_options, resolve_archive
+from allennlp_graphmask.commands.archives import (
+    add_target_options,
+    add_trust_option,
+    get_target_options,
+    resolve_archive,
+)
 from allennlp_graphmask.evaluation.comparison import (
     DEFAULT_INTERPRETERS,
     DEFAULT_METRICS,
@@ -22,6 +27,7 @@ from allennlp_graphmask.evaluation.comparison import (
     compare_interpreters,
     format_summary,
 )
+from allennlp_graphmask_compat.loading import trusting_archives
 
 
 def parse_configs(argument: Optional[str], what: str) -> Optional[Dict[str, Dict[str, Any]]]:
@@ -132,6 +138,7 @@ class CompareInterpreters(Subcommand):
         ):
             add(f"--{name}", type=type(default), default=default, help=meaning)
         add_target_options(subparser)
+        add_trust_option(subparser)
         add(
             "--allowances",
             metavar="A,B,C",
@@ -152,24 +159,25 @@ def compare_from_args(args: argparse.Namespace) -> Dict[str, Any]:
     """Compare interpreters as the arguments ask for, and print a table."""
     # As in AllenNLP's evaluate: it would list every argument of everything that is built.
     logging.getLogger("allennlp.common.params").disabled = True
-    results = compare_interpreters(
-        resolve_archive(args.archive_file),
-        args.data,
-        args.output_dir,
-        interpreters=parse_configs(args.interpreters, "interpreters"),
-        metrics=parse_configs(args.metrics, "metrics"),
-        sampling=Sampling(args.seed, args.num_random_controls, args.bootstrap_draws, args.confidence),
-        development_data=args.development_data,
-        batch_size=args.batch_size,
-        max_instances=args.max_instances,
-        seeds=args.seeds,
-        cuda_device=args.cuda_device,
-        target_options=get_target_options(args),
-        graphmask_config=args.graphmask_config,
-        allowances=parse_allowances(args.allowances),
-        include_packages=getattr(args, "include_package", ()),
-        overwrite=args.force,
-    )
+    with trusting_archives(args.trust):
+        results = compare_interpreters(
+            resolve_archive(args.archive_file),
+            args.data,
+            args.output_dir,
+            interpreters=parse_configs(args.interpreters, "interpreters"),
+            metrics=parse_configs(args.metrics, "metrics"),
+            sampling=Sampling(args.seed, args.num_random_controls, args.bootstrap_draws, args.confidence),
+            development_data=args.development_data,
+            batch_size=args.batch_size,
+            max_instances=args.max_instances,
+            seeds=args.seeds,
+            cuda_device=args.cuda_device,
+            target_options=get_target_options(args),
+            graphmask_config=args.graphmask_config,
+            allowances=parse_allowances(args.allowances),
+            include_packages=getattr(args, "include_package", ()),
+            overwrite=args.force,
+        )
     for line in format_summary(results) + advise(results.get("allowances", ())):
         print(line)
     print(f"Written to {args.output_dir}: results.json, results.csv, and per interpreter interpreters/NAME.json.")

@@ -19,7 +19,12 @@ from allennlp.common.checks import ConfigurationError, check_for_gpu
 from allennlp.common.util import SigTermReceived, int_to_device
 from allennlp.models import load_archive
 
-from allennlp_graphmask.commands.archives import add_target_options, get_target_options, resolve_archive
+from allennlp_graphmask.commands.archives import (
+    add_target_options,
+    add_trust_option,
+    get_target_options,
+    resolve_archive,
+)
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.provenance import with_file_contents
 from allennlp_graphmask.interpret.interpreters import Interpreter
@@ -29,6 +34,7 @@ from allennlp_graphmask.predictors.records import RecordSource, open_source
 from allennlp_graphmask.predictors.resumable_lines import ResumableLines
 from allennlp_graphmask.views.page import write_html_pages
 from allennlp_graphmask.views.text_printer import TextPrinter
+from allennlp_graphmask_compat.loading import trusting_archives
 
 #: The exit status if some inputs could not be explained, and all others were.
 SOME_INPUTS_FAILED = 3
@@ -196,6 +202,7 @@ class Explain(Subcommand):
             help='settings of the model\'s predictor, such as \'{"spacy_model": "en_core_web_lg"}\'',
         )
         add_target_options(subparser)
+        add_trust_option(subparser)
         add("--force", action="store_true", help="discard what an interrupted run with other arguments has written")
         subparser.set_defaults(func=explain_for_arguments)
         return subparser
@@ -206,7 +213,8 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     check_arguments(args)
     # As in AllenNLP's evaluate: it would list every argument of everything that is built.
     logging.getLogger("allennlp.common.params").disabled = True
-    predictor = build_predictor(args)
+    with trusting_archives(args.trust):
+        predictor = build_predictor(args)
     if args.view == "html":
         # Before anything is explained: an error at the end would cost all the time.
         _make_folder(args.view_dir)

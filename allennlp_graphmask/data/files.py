@@ -8,6 +8,8 @@ from typing import IO, Callable, Iterator
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.file_utils import open_compressed
 
+from allennlp_graphmask.validation import decode_utf8
+
 
 @contextlib.contextmanager
 def open_data_file(path: str, describe_progress: Callable[[], str]) -> Iterator[IO[bytes]]:
@@ -39,11 +41,9 @@ def open_data_file(path: str, describe_progress: Callable[[], str]) -> Iterator[
 def decode_line(line: bytes, path: str, number: int) -> str:
     """Raise a `ConfigurationError` naming the file and the line, if it is not UTF-8."""
     try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(
-            f"{path}, line {number}: not UTF-8 (byte {line[error.start]:#x} at column {error.start + 1}). Convert the file to UTF-8."
-        ) from error
+        return decode_utf8(line)
+    except ValueError as error:
+        raise ConfigurationError(f"{path}, line {number}: {error}.") from error
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, NamedTuple
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.data.files import decode_line, open_data_file
-from allennlp_graphmask.validation import check_characters
+from allennlp_graphmask.validation import StrictJsonDecoder, check_characters
 
 _BYTE_ORDER_MARK = "\ufeff".encode()
 
@@ -25,23 +25,27 @@ class JsonLine(NamedTuple):
 
     def parse(self) -> Dict[str, Any]:
         """Return the object in the line. Raise a `ConfigurationError` naming the file and the line, if it is not one."""
-        text = decode_line(self.text, self.path, self.number)
-        try:
-            content = json.loads(text, parse_constant=_refuse_constant, parse_float=_parse_finite)
-            if "\\ud" in text or "\\uD" in text:
-                # Half of a surrogate pair is legal in JSON, but a vocabulary with it could not be saved.
-                check_characters(content, ValueError)
-        except json.JSONDecodeError as error:
-            raise ConfigurationError(
-                f"{self.place}: not valid JSON: {error.msg} at column {error.colno}. Each line must be one JSON object."
-            ) from error
-        except (ValueError, RecursionError) as error:  # NaN, half of a surrogate pair, nested too deeply, ...
-            raise ConfigurationError(f"{self.place}: the object cannot be read: {error}.") from error
-        if not isinstance(content, dict):
-            raise ConfigurationError(
-                f"{self.place}: {text.strip()!r:.80} is not a JSON object. Each line must be one, in braces."
-            )
-        return content
+        return parse_object(decode_line(self.text, self.path, self.number), self.place)
+
+
+def parse_object(line: str, place: str) -> Dict[str, Any]:
+    """Return the object in a line of JSON. Raise a `ConfigurationError` naming the place, if it is not one."""
+    try:
+        content = _DECODER.decode(line)
+        if "\\ud" in line or "\\uD" in line:
+            # Half of a surrogate pair is legal in JSON, but a vocabulary with it could not be saved.
+            check_characters(content, ValueError)
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(
+            f"{place}: not valid JSON: {error.msg} at column {error.colno}. Each line must be one JSON object."
+        ) from error
+    except ValueError as error:  # NaN, half of a surrogate pair, nested too deeply, ...
+        raise ConfigurationError(f"{place}: the object cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(
+            f"{place}: {line.strip()!r:.80} is not a JSON object. Each line must be one, in braces."
+        )
+    return content
 
 
 def read_json_lines(path: str) -> Iterator[JsonLine]:
@@ -82,3 +86,6 @@ def _parse_finite(digits: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{digits} is too large a number")
     return number
+
+
+_DECODER = StrictJsonDecoder(parse_constant=_refuse_constant, parse_float=_parse_finite)

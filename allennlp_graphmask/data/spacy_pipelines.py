@@ -1,5 +1,5 @@
 from functools import cached_property
-from typing import Callable, Iterable, List, Mapping, Sequence, Union
+from typing import Any, Callable, Iterable, List, Mapping, Sequence, Tuple, Union
 
 import spacy
 from allennlp.common.checks import ConfigurationError
@@ -8,6 +8,7 @@ from spacy.pipeline import EntityRuler, SpanRuler
 from spacy.tokens import Doc
 
 from allennlp_graphmask.pretrained import PREFIX, pretrained_parser
+from allennlp_graphmask_compat.loading import check_pipeline
 
 
 class SpacyPipeline:
@@ -24,11 +25,17 @@ class SpacyPipeline:
         What to do instead: "give tokens with their arcs instead".
     not_needed : `Sequence[str]`
         Components that a pipeline given by name runs without. It may lack them.
+
+    # Raises
+
+    `ConfigurationError` if the config of an untrusted archive names a pipeline that is not installed.
     """
 
     def __init__(
         self, source: Union[str, Language], purpose: str, alternative: str, not_needed: Sequence[str] = ()
     ) -> None:
+        if isinstance(source, str) and not source.startswith(PREFIX):
+            check_pipeline(source)
         self._source = source
         self._purpose = purpose
         self._alternative = alternative
@@ -117,8 +124,9 @@ class SpacyPipeline:
     def find_component(self, texts: Iterable[str], is_wrong: Callable[[Doc], bool] = lambda document: False) -> str:
         """Return the name of the first component that fails on a text, or after which its document is wrong."""
         for text in texts:
-            document = self.language.make_doc(text)
-            for name, component in self.language.pipeline:
+            document: Any = text
+            steps: List[Tuple[str, Callable[[Any], Any]]] = [("tokenizer", self.language.make_doc)]
+            for name, component in [*steps, *self.language.pipeline]:
                 try:
                     document = component(document)
                 except Exception:  # noqa: BLE001 (the component's name is all that is asked for)

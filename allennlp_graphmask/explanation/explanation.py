@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from allennlp_graphmask.explanation.schema import (
     CONFIG,
+    MAX_LAYERS,
     SCHEMA_NAME,
     SCHEMA_VERSION,
     Constraint,
@@ -57,7 +58,7 @@ class Explanation:
     kind: String
     tokens: Tuple[String, ...]
     nodes: Tuple[ExplainedNode, ...]
-    num_layers: Annotated[int, Field(strict=True, ge=1)]
+    num_layers: Annotated[int, Field(strict=True, ge=1, le=MAX_LAYERS)]
     edges: Tuple[ExplainedEdge, ...]
     focus: Optional[ExplainedFocus]
     verification: Optional[VerificationResult]

@@ -6,6 +6,7 @@ from typing import IO, Any, Iterable, Iterator, List, Union
 
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError, load_json
+from allennlp_graphmask.validation import decode_utf8
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -23,9 +24,19 @@ def atomic_write(path: PathLike) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
+        sync_folder(os.path.dirname(path))
     finally:
         if os.path.exists(partial):
             os.remove(partial)
+
+
+def sync_folder(folder: PathLike) -> None:
+    """Wait until the names in a folder are on the disk, so that a power failure takes none of them back."""
+    descriptor = os.open(folder or os.curdir, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(path: PathLike, content: Union[str, bytes]) -> None:
@@ -46,10 +57,12 @@ def read_explanations(path: PathLike) -> Iterator[Explanation]:
     with open(path, "rb") as file:
         for number, raw_line in enumerate(file, start=1):
             try:
-                line = raw_line.decode("utf-8")
+                line = decode_utf8(raw_line)
+                if number == 1:
+                    line = line.removeprefix("\ufeff")
                 if line.strip():
                     yield from _parse_line(load_json(line))
-            except (ExplanationFormatError, UnicodeDecodeError) as error:
+            except ValueError as error:
                 raise ExplanationFormatError(f"{os.fspath(path)}, line {number}: {error}") from error
 
 

@@ -22,6 +22,9 @@ SCHEMA_NAME = "allennlp_graphmask.explanation"
 #: Raised whenever a reader of the previous version would misread what a writer of the new one writes.
 SCHEMA_VERSION = 3
 
+#: Views show every layer, also of a graph without edges.
+MAX_LAYERS = 10_000
+
 JsonObject = Dict[str, JsonValue]
 
 CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)

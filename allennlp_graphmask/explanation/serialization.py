@@ -1,12 +1,15 @@
 """Plain JSON values: from what models and readers give, and from and to text."""
 
 import json
-from typing import Any, Dict, List, Tuple
+from typing import Any
+
+from allennlp_graphmask.validation import StrictJsonDecoder
 
 #: Floats are rounded to this many significant digits when an explanation is built: about what single precision holds. More
 #: would only record on which machine, and in a batch with which others, an input was explained.
 SIGNIFICANT_DIGITS = 6
 
+_DECODER = StrictJsonDecoder()
 # Lists of words and of whole numbers are most of what explanations hold. Their types are compared at C's speed.
 _ATOMS = {str, int, bool, type(None)}
 
@@ -21,21 +24,15 @@ def load_json(line: str) -> Any:
 
     # Raises
 
-    `ExplanationFormatError` if it is not valid JSON, or an object in it has the same key twice.
+    `ExplanationFormatError` if it is not valid JSON, has a number of thousands of digits, is nested too deeply, or an object in it has the
+    same key twice.
     """
-
-    def unique_keys(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
-        data = dict(pairs)
-        if len(data) != len(pairs):
-            keys = [key for key, _ in pairs]
-            repeated = next(key for key in keys if keys.count(key) > 1)
-            raise ExplanationFormatError(f"The key {repeated!r} occurs twice in one object.")
-        return data
-
     try:
-        return json.loads(line, object_pairs_hook=unique_keys)
+        return _DECODER.decode(line)
     except json.JSONDecodeError as error:
         raise ExplanationFormatError(f"Not valid JSON: {error.msg} at column {error.colno}.") from error
+    except ValueError as error:
+        raise ExplanationFormatError(f"The line cannot be read: {error}.") from error
 
 
 def round_number(value: float) -> float:

@@ -2,8 +2,6 @@
 
 import contextlib
 import copy
-import threading
-import weakref
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
@@ -21,13 +19,12 @@ from allennlp_graphmask.focus import (
 )
 from allennlp_graphmask.graph import Graph, relation_names
 from allennlp_graphmask.interpret.divergences import Divergence, broadcast_mask, changed_predictions
+from allennlp_graphmask.interpret.model_state import evaluating, one_thread_at_a_time, stochastic_layers_active
 from allennlp_graphmask.modules.finite import check_finite
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.intervention import Gate, Messages, intervening
+from allennlp_graphmask.restoring import restoring
 from allennlp_graphmask.rounding import logit_rounding
-
-#: One lock for each explained model, shared by all that explain it.
-_LOCKS: "weakref.WeakKeyDictionary[Model, threading.RLock]" = weakref.WeakKeyDictionary()
 
 
 class UnmaskedPass(NamedTuple):
@@ -164,30 +161,16 @@ class MaskedModel:
 
     @contextlib.contextmanager
     def _pass(self, intervention: Any, metric_set: str) -> Iterator[None]:
-        with self._exclusive(), intervening(self.encoder, intervention), self.metric_sets.using(metric_set):
+        target, metric_sets = self.target, self.metric_sets
+        with one_thread_at_a_time(target), intervening(self.encoder, intervention), metric_sets.using(metric_set):
             yield
 
-    @contextlib.contextmanager
-    def explaining(self) -> Iterator[None]:
+    def explaining(self) -> "contextlib.AbstractContextManager[None]":
         """
         Put the model into evaluation mode, with parameters that ask for no gradient, and keep other threads from explaining it,
         while the context is open.
         """
-        with self._exclusive(), evaluating(self.target):
-            yield
-
-    @contextlib.contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        lock = _LOCKS.setdefault(self.target, threading.RLock())
-        if not lock.acquire(blocking=False):
-            raise RuntimeError(
-                f"This {type(self.target).__name__} is being explained in another thread. One loaded model serves one thread at a "
-                "time: load it once for each thread, or explain in one after the other."
-            )
-        try:
-            yield
-        finally:
-            lock.release()
+        return evaluating(self.target)
 
     def divergence(
         self, divergence: Divergence, unmasked: UnmaskedPass, masked: Dict[str, Any], *, precise: bool = False
@@ -322,11 +305,9 @@ class MetricSets:
     def using(self, name: str) -> Iterator[None]:
         """Make the model count into the metrics of this name while the context is open."""
         own = self._current()
-        self._put(self._copies[name])
-        try:
+        with restoring(lambda: self._put(own)):
+            self._put(self._copies[name])
             yield
-        finally:
-            self._put(own)
 
     def _current(self) -> List[Any]:
         return [vars(module)[attribute] for module, attribute in self._holders]
@@ -343,43 +324,3 @@ class MetricSets:
 def _holds_metrics(value: Any) -> bool:
     elements = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
     return any(isinstance(element, Metric) for element in elements)
-
-
-@contextlib.contextmanager
-def stochastic_layers_active(model: torch.nn.Module) -> Iterator[None]:
-    """
-    Put the model into training mode, normalisation layers excepted (they would change the statistics that they keep), while the
-    context is open.
-    """
-    with _restoring_modes(model):
-        for module in model.modules():
-            module.training = not isinstance(module, torch.nn.modules.batchnorm._NormBase)
-        yield
-
-
-@contextlib.contextmanager
-def evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """
-    Put the model into evaluation mode with parameters that ask for no gradient while the context is open: what an interpreter
-    differentiates are its own gates.
-    """
-    gradients = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    with _restoring_modes(model):
-        try:
-            model.eval()
-            for parameter, _ in gradients:
-                parameter.requires_grad_(False)
-            yield
-        finally:
-            for parameter, requires_grad in gradients:
-                parameter.requires_grad_(requires_grad)
-
-
-@contextlib.contextmanager
-def _restoring_modes(model: torch.nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

@@ -6,13 +6,13 @@ from allennlp.data import TextFieldTensors, Vocabulary
 from allennlp.models import Model
 from allennlp.modules import FeedForward, Seq2SeqEncoder, Seq2VecEncoder, TextFieldEmbedder
 from allennlp.nn import util
-from allennlp.training.metrics import Average
 from torch import nn
 
 from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.checks import check_at_least
 from allennlp_graphmask.focus import WHOLE_PREDICTION, Focus, unknown_focus, whole_prediction
 from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.metrics import Mean
 from allennlp_graphmask.models.shared import check_dim, compute_known_label_loss
 from allennlp_graphmask.modules.finite import check_finite
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
@@ -121,9 +121,9 @@ class GraphQuestionAnswering(ModelWithCheckedParameters):
             raise ConfigurationError(
                 f"scorer gives {scorer.get_output_dim()} numbers for a mention, expected 1: its score."
             )
-        self._accuracy = Average()
-        self._mentioned_accuracy = Average()
-        self._answer_probability = Average()
+        self._accuracy = Mean()
+        self._mentioned_accuracy = Mean()
+        self._answer_probability = Mean()
 
     def encode_query(self, query: TextFieldTensors) -> torch.Tensor:
         """Encode the question. Shape: `(batch_size, query_dim)`."""
@@ -249,13 +249,9 @@ class GraphQuestionAnswering(ModelWithCheckedParameters):
         is_mentioned = mask.gather(1, places).squeeze(-1) & is_known
         is_right = (most_probable(logits) == answer) & is_mentioned
         probability = logits.detach().softmax(-1).gather(1, places).squeeze(-1) * is_mentioned
-        for metric, values in (
-            (self._accuracy, is_right[is_known]),
-            (self._mentioned_accuracy, is_right[is_mentioned]),
-            (self._answer_probability, probability[is_known]),
-        ):
-            for value in values.tolist():
-                metric(float(value))
+        self._accuracy(is_right[is_known])
+        self._mentioned_accuracy(is_right[is_mentioned])
+        self._answer_probability(probability[is_known])
         return compute_known_label_loss(logits, answer, is_mentioned)
 
     def get_foci(self, focus: str, batch: Dict[str, Any], output: Dict[str, Any], graph: Graph) -> List[Focus]:

@@ -1,6 +1,7 @@
 """Numbers that a prediction cannot be made from."""
 
 import itertools
+from typing import Iterable, Optional, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -20,11 +21,19 @@ def check_finite(model: Model, **outputs: torch.Tensor) -> None:
     if bool(torch.stack([output.isfinite().all() for output in outputs.values()]).all()):
         return
     tensors = itertools.chain(model.named_parameters(), model.named_buffers(), outputs.items())
-    name, wrong = next((name, tensor) for name, tensor in tensors if not tensor.isfinite().all())
-    place = wrong.isfinite().logical_not().nonzero()[0].tolist()
     archive = getattr(model, "archive_file", None)
     raise ConfigurationError(
-        f"{type(model).__name__}{f' of the archive {archive!r}' if archive else ''} cannot predict: {name}{place or ''} is "
-        f"{wrong[tuple(place)].item()}, expected a finite number. Train the model again, with a lower learning rate or "
+        f"{type(model).__name__}{f' of the archive {archive!r}' if archive else ''} cannot predict: {describe_non_finite(tensors)}, "
+        "expected a finite number. Train the model again, with a lower learning rate or "
         '"grad_norm" in the trainer, or take another archive.'
     )
+
+
+def describe_non_finite(tensors: Iterable[Tuple[str, torch.Tensor]]) -> Optional[str]:
+    """Return the first number that is not finite as `name[place] is value`, or `None` if all are finite."""
+    for name, tensor in tensors:
+        wrong = tensor.isfinite().logical_not()
+        if wrong.any():
+            place = wrong.nonzero()[0].tolist()
+            return f"{name}{place or ''} is {tensor[tuple(place)].item()}"
+    return None

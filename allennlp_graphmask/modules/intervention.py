@@ -13,6 +13,7 @@ from typing import Callable, Iterator, NamedTuple, Optional, Tuple, TypeVar
 import torch
 
 from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.restoring import restoring
 
 
 class Gate(NamedTuple):
@@ -119,11 +120,15 @@ def intervening(encoder: torch.nn.Module, intervention: InterventionType) -> Ite
     context is open; the context manager gives the intervention. Several interventions may read the messages; at most
     one may answer for a layer.
     """
-    token = _active_interventions.set(_active_interventions.get() + ((encoder, intervention),))
-    try:
+    own = (encoder, intervention)
+
+    def end() -> None:
+        # Not what was active before: it may have ended since.
+        _active_interventions.set(tuple(entry for entry in _active_interventions.get() if entry is not own))
+
+    with restoring(end):
+        _active_interventions.set((*_active_interventions.get(), own))
         yield intervention
-    finally:
-        _active_interventions.reset(token)
 
 
 def consult_interventions(encoder: torch.nn.Module, messages: Messages) -> Optional[Gate]:

@@ -126,7 +126,8 @@ class RelationTransform(RelationModule):
         `(num_pairs, output_dim)`.
         """
         if not counts:
-            return states.new_zeros(0, self.output_dim)
+            # Not zeros: distributed training waits for a gradient of every parameter.
+            return self.of_all(states, relations).flatten(0, 1)
         # The weights of all relations are selected at once: the gradient of a selection is as large as what it selects from.
         weights, bias = self._select(relations)
         biases = [None] * len(counts) if bias is None else bias.split(1)

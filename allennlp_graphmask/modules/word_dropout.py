@@ -1,4 +1,4 @@
-from typing import Any, Dict
+from typing import Any, Dict, Mapping
 
 import torch
 from allennlp.common import FromParams
@@ -38,13 +38,16 @@ class WordDropout(torch.nn.Module, FromParams):
         self._namespace = namespace
         self._alpha = alpha
         self._unknown_index = vocab.get_token_index(vocab._oov_token, namespace)
-        counts = torch.zeros(vocab.get_vocab_size(namespace))
-        known_words = vocab.get_token_to_index_vocabulary(namespace)
+        self.register_buffer("counts", torch.zeros(vocab.get_vocab_size(namespace)))
         # AllenNLP has no public way to the counts it made the vocabulary from.
-        for word, count in (vocab._retained_counter or {}).get(namespace, {}).items():
+        self.set_counts(vocab, vocab._retained_counter or {})
+
+    def set_counts(self, vocab: Vocabulary, counter: Mapping[str, Mapping[str, int]]) -> None:
+        """Set how often each word of the vocabulary occurs in the training data, by namespace and word."""
+        known_words = vocab.get_token_to_index_vocabulary(self._namespace)
+        for word, count in counter.get(self._namespace, {}).items():
             if word in known_words:
-                counts[known_words[word]] = count
-        self.register_buffer("counts", counts)
+                self.counts[known_words[word]] = count
 
     def _load_from_state_dict(self, state_dict: Dict[str, Any], prefix: str, *arguments: Any) -> None:
         # Of a model that was fine-tuned on other data, they are fewer than the words of its vocabulary.
@@ -71,7 +74,8 @@ class WordDropout(torch.nn.Module, FromParams):
             raise ConfigurationError(
                 f"Word dropout needs the counts of the words in namespace '{self._namespace}', and a vocabulary read from files has "
                 'none. Make it from the training data ("vocabulary": {"type": "from_instances"}, the default), or remove '
-                "word_dropout from the model's config."
+                "word_dropout from the model's config. Distributed training always reads it from files: add "
+                '{"type": "distributed"} to "trainer": {"callbacks": [...]}, which counts them.'
             )
         indices = tokens[self._indexer]["tokens"]  # Shape: (batch_size, num_tokens)
         # Words that were added to the vocabulary after training have no count and are not replaced.

@@ -9,6 +9,7 @@ from allennlp.models import Model
 from allennlp.nn.util import move_to_device
 from allennlp.predictors import Predictor
 
+from allennlp_graphmask.data.json_lines import parse_object
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.focus import default_focus, foci_by_kind
 from allennlp_graphmask.interpret.build_explanation import build_explanation, build_provenance
@@ -82,6 +83,10 @@ class ExplainingPredictor(Predictor):
         if self._provenance is None:
             self._provenance = build_provenance(self._model, self._config)
         return self._provenance
+
+    def load_line(self, line: str) -> JsonDict:
+        """Read a line of input. Raise a `ConfigurationError` if it is not a JSON object."""
+        return parse_object(line, f"The input {line.strip()!r:.80}")
 
     def json_to_instances(self, inputs: JsonDict) -> List[Instance]:
         """Make all instances of one input by the target's predictor."""

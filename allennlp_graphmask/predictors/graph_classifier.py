@@ -31,9 +31,10 @@ class GraphClassifierPredictor(TaskPredictor):
                 f"{type(self._dataset_reader).__name__}, the dataset reader of this model, is not 'graph_jsonl'. Predict from a "
                 "file that it reads, with --use-dataset-reader."
             )
+        instance = self._dataset_reader.text_to_instance(TextGraph.from_json(inputs))
         # Other keys are kept as metadata, and no type describes them.
         check_characters(inputs, ConfigurationError)
-        return [self._dataset_reader.text_to_instance(TextGraph.from_json(inputs))]
+        return [instance]
 
     def build_result(self, metadata: Dict[str, Any], output: Dict[str, Any]) -> JsonDict:
         # AllenNLP's `sanitize` would write a missing id as the string "None".

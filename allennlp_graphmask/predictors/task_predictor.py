@@ -6,6 +6,8 @@ from allennlp.data import DatasetReader, Instance
 from allennlp.models import Model
 from allennlp.predictors import Predictor
 
+from allennlp_graphmask.data.json_lines import parse_object
+
 
 class TaskPredictor(Predictor):
     """
@@ -25,6 +27,10 @@ class TaskPredictor(Predictor):
     ) -> None:
         super().__init__(model, dataset_reader, frozen)
         self._batch_size = batch_size
+
+    def load_line(self, line: str) -> JsonDict:
+        """Read a line of input. Raise a `ConfigurationError` if it is not a JSON object."""
+        return parse_object(line, f"The input {line.strip()!r:.80}")
 
     def json_to_instances(self, inputs: JsonDict) -> List[Instance]:
         """

@@ -1,5 +1,6 @@
 """Whatever is run on a model must not change it: not when it succeeds, not after an error, not after Ctrl-C."""
 
+import concurrent.futures
 import contextlib
 import random
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Type
@@ -7,8 +8,10 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 import numpy
 import torch
 
+from allennlp_graphmask.interpret.model_state import one_thread_at_a_time
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.intervention import Messages, _active_interventions, intervening
+from allennlp_graphmask.testing.interruption import Interruption
 
 
 class _Failure(RuntimeError):
@@ -21,14 +24,19 @@ def assert_no_side_effects(
     *,
     predict: Optional[Callable[[], Any]] = None,
     expected_error: Optional[Type[BaseException]] = None,
+    num_random_points: int = 0,
+    seed: int = 0,
 ) -> None:
     """
     Assert that a model is bitwise what it was after something has been run on it: its outputs, parameters, buffers, gradients,
     `requires_grad` and `training` flags, hooks, sub-modules, attributes and the keys of its state dict; and with it the global
-    random states (PyTorch, NumPy, Python), the active interventions and the gradient mode.
+    random states (PyTorch, NumPy, Python), the active interventions and the gradient mode; and that another thread may explain
+    the model.
 
     It is run several times: to its end, and, if it makes a `GraphEncoder` of the model run, with an error and with a
-    `KeyboardInterrupt` at the first and at the last messages shown. The run must let both pass.
+    `KeyboardInterrupt` at the first and at the last messages shown. The run must let both pass. With `num_random_points` it is
+    also run with one of the two at each of as many random points, as often between lines as in calls and in backward passes
+    (see `Interruption`): in clean-up, too. A second error while the first is cleaned up after is not tried.
 
     # Parameters
 
@@ -41,6 +49,9 @@ def assert_no_side_effects(
         they are the same each time.
     expected_error : `Type[BaseException]`, optional
         What `run` raises by itself.
+    num_random_points : `int`, optional (default = `0`)
+    seed : `int`, optional (default = `0`)
+        Of the random points.
     """
     before = _Snapshot(model, predict)
     counter = _FailAt(0, _Failure())
@@ -71,6 +82,23 @@ def assert_no_side_effects(
                 # Not every run shows as many messages as the first (it may measure something only once).
                 assert intervention.seen < position, f"The run catches {when}, which it must let pass."
             before.assert_unchanged(model, when)
+    if num_random_points:
+        _interrupt_at_random(model, run, before, num_random_points, random.Random(seed))
+
+
+def _interrupt_at_random(
+    model: torch.nn.Module, run: Callable[[], Any], before: "_Snapshot", num_points: int, generator: random.Random
+) -> None:
+    with Interruption() as counter:
+        run()
+    for _ in range(num_points):
+        kind = generator.choice(sorted(counter.seen))
+        number = generator.randint(1, counter.seen[kind])
+        failure_type = generator.choice([_Failure, KeyboardInterrupt])
+        interruption = Interruption(failure_type(), kind, number)
+        with contextlib.suppress(failure_type), interruption:
+            run()
+        before.assert_unchanged(model, f"{failure_type.__name__} at {kind} {number} ({interruption.place})")
 
 
 class _FailAt:
@@ -104,6 +132,11 @@ def _intervening_everywhere(
             assert forgotten == 0, f"{type(model).__name__}: {forgotten} interventions are still active {after}."
 
 
+def _claim(model: torch.nn.Module) -> None:
+    with one_thread_at_a_time(model):
+        pass
+
+
 class _Snapshot:
     """The state of a model and its surroundings at one time, and the model's outputs."""
 
@@ -126,6 +159,8 @@ class _Snapshot:
             _set_random_states(current)
 
     def assert_unchanged(self, model: torch.nn.Module, after: str) -> None:
+        with concurrent.futures.ThreadPoolExecutor(1) as other_thread:
+            other_thread.submit(_claim, model).result()
         before, now = (
             dict(_flatten("random states", states)) for states in (self._random_states, _get_random_states())
         )
@@ -168,7 +203,10 @@ class _Identity:
 def _get_state(model: torch.nn.Module) -> Dict[str, Any]:
     """Everything that could change in a model, by name."""
     global_hooks = {name: value for name, value in vars(torch.nn.modules.module).items() if "_hooks" in name}
-    state: Dict[str, Any] = {"gradient mode": torch.is_grad_enabled()}
+    state: Dict[str, Any] = {
+        "gradient mode": torch.is_grad_enabled(),
+        "number of active interventions": len(_active_interventions.get()),
+    }
     state.update(_flatten("keys of the state dict", list(model.state_dict())))
     state.update(_flatten("global hooks", global_hooks, by_identity=True))
     for name, module in model.named_modules():
@@ -231,7 +269,7 @@ def _is_same(first: Any, second: Any) -> bool:
     if isinstance(first, torch.Tensor):
         if first.shape != second.shape or first.dtype != second.dtype:
             return False
-        return bool(((first == second) | ((first != first) & (second != second))).all())
+        return torch.equal(first, second) or bool(((first == second) | ((first != first) & (second != second))).all())
     if isinstance(first, numpy.ndarray):
         return bool(numpy.array_equal(first, second))
     return first is second or bool(first == second)

@@ -4,7 +4,7 @@ import base64
 import functools
 import hashlib
 import json
-import unicodedata
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Tuple, Union
 
@@ -22,8 +22,9 @@ INDEX = "index.html"
 _TEMPLATES = Path(__file__).with_name("templates")
 # A page may neither load nor send anything; its one style and its one script are allowed by their hashes.
 _POLICY = "default-src 'none'; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'"
-# Characters that change the direction of what follows them, beyond the end of the text that they are in.
-_DIRECTION_CHANGES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Control characters but for white space, surrogates, and characters that change the direction of what follows them, beyond the end
+# of the text that they are in.
+_FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 def render_html(explanation: Explanation, *, title: Optional[str] = None, max_edges: int = 400) -> str:
@@ -163,13 +164,7 @@ def _replace_forbidden(text: str) -> str:
     Replace control characters and surrogates, which no HTML document may contain, and characters that change the direction of
     other text. (The browser knows the direction of letters.)
     """
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}"
-        if character in _DIRECTION_CHANGES
-        or (unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n\r")
-        else character
-        for character in text
-    )
+    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _hash(text: str) -> str:

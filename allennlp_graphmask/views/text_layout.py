@@ -8,6 +8,7 @@ from allennlp_graphmask.explanation.explanation import Explanation
 
 _LABEL_WIDTH = 12
 _MAX_TOKENS = 300
+_MAX_TEXT = 100_000
 # They join letters or keep them apart, in Persian or in emoji for example, and have no other effect.
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
@@ -44,27 +45,26 @@ def pad(text: str, width: int) -> str:
     return text + " " * (width - display_width(text))
 
 
+def wrap(text: str, width: int, first_indent: str = "", indent: str = "") -> List[str]:
+    """Return a text as lines, without the end of a very long one: `textwrap` takes time that grows with the square of a word."""
+    return textwrap.wrap(
+        shorten(text, _MAX_TEXT), width, initial_indent=first_indent, subsequent_indent=indent, break_on_hyphens=False
+    )
+
+
 def wrap_tokens(tokens: Sequence[str], width: int) -> List[str]:
     """Return the tokens as lines of text, without the end of a very long one."""
     words = list(tokens[:_MAX_TOKENS])
     if len(tokens) > _MAX_TOKENS:
         words.append(f"... ({len(tokens)} tokens)")
-    return textwrap.wrap(" ".join(words), width, break_on_hyphens=False)
+    return wrap(" ".join(words), width)
 
 
 def label_lines(rows: Iterable[Tuple[str, str]], width: int) -> List[str]:
     """Return texts in a column beside their labels."""
     lines = []
     for label, text in rows:
-        lines.extend(
-            textwrap.wrap(
-                text,
-                width,
-                initial_indent=label.ljust(_LABEL_WIDTH),
-                subsequent_indent=" " * _LABEL_WIDTH,
-                break_on_hyphens=False,
-            )
-        )
+        lines.extend(wrap(text, width, label.ljust(_LABEL_WIDTH), " " * _LABEL_WIDTH))
     return lines
 
 

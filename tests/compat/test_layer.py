@@ -86,7 +86,7 @@ def test_finder_answers_for_the_named_modules_only(monkeypatch) -> None:
 
 
 def test_patched_modules_keep_their_own_loader_and_source() -> None:
-    for name in patches.PATCH_BY_MODULE:
+    for name in patches.PATCHES_BY_MODULE:
         module = importlib.import_module(name)
         assert isinstance(module.__loader__, importlib.machinery.SourceFileLoader)
         assert module.__spec__ is not None and module.__spec__.loader is module.__loader__
@@ -94,7 +94,7 @@ def test_patched_modules_keep_their_own_loader_and_source() -> None:
 
 
 def test_reports_name_every_patch_and_what_it_did() -> None:
-    for name in patches.PATCH_BY_MODULE:
+    for name in patches.PATCHES_BY_MODULE:
         importlib.import_module(name)
     reports = compat.patches_in_effect()
     for report in reports:

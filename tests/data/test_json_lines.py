@@ -46,7 +46,8 @@ def test_empty_lines_and_byte_order_mark(tmp_path) -> None:
         (b'{"id": 1e999}', "1e999"),
         (b'{"id": "\\ud83d"}', "'\\ud83d'"),
         (b'{"id": ' + b"1" * 5000 + b"}", "digits"),
-        (b"[" * 200_000, "recursion"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"id": {"a": 1, "b": 2, "a": 3}}', "'a'"),
         (b'{"id": "\xe9"}', "0xe9 at column 9"),
     ],
 )

@@ -48,3 +48,9 @@ def test_a_component_that_is_not_known(tmp_path):
 def test_the_shipped_pipeline_by_its_name():
     with refused("'pretrained:en-ewt-parser'", "'ner'"):
         SpacyPipeline("pretrained:en-ewt-parser", "", "").annotate(["A text."], {"ENT_IOB": "'ner'"})
+
+
+@pytest.mark.parametrize("text", ["x" * 1_000_001, "\ud83d"], ids=["too long for spaCy", "half of a surrogate pair"])
+def test_a_text_that_the_tokenizer_refuses(text):
+    with refused("'tokenizer'", "name another one"):
+        build(spacy.blank("en")).annotate([text], {})

@@ -42,11 +42,30 @@ def test_names_the_explanation_within_a_line(tmp_path):
         list(read_explanations(path))
 
 
-def test_names_the_line_that_is_not_utf_8(tmp_path):
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        (b"\xff", "0xff at column 1"),
+        ("{}".encode("utf-16"), "UTF-16"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "digits"),
+        (b'{"a": {"b": 1, "b": 2}}', "'b'"),
+        (json.dumps(replaced("metadata", {"deep": json.loads("[" * 300 + "]" * 300)})).encode(), "metadata.deep"),
+        (json.dumps({**replaced("num_layers", 10**12), "edges": []}).encode(), "num_layers"),
+    ],
+)
+def test_names_the_line_that_cannot_be_read(tmp_path, content, expected):
     path = tmp_path / "explanations.jsonl"
-    path.write_bytes(b"\n\xff\n")
-    with pytest.raises(ExplanationFormatError, match="line 2: 'utf-8' codec can't decode"):
+    path.write_bytes(content)
+    with pytest.raises(ExplanationFormatError) as error:
         list(read_explanations(path))
+    assert f"{path}, line 1: " in str(error.value) and expected in str(error.value)
+
+
+def test_line_ends_and_byte_order_mark(tmp_path):
+    path = tmp_path / "explanations.jsonl"
+    path.write_text(f"\ufeff{role_explanation().to_json_line()}\r\n\r\n", encoding="utf-8", newline="")
+    assert list(read_explanations(path)) == [role_explanation()]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

@@ -1,24 +1,12 @@
-import contextlib
-import copy
-import threading
-
 import pytest
-import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 from allennlp.models import Model
 from allennlp.training.metrics import Average, CategoricalAccuracy
 from torch import nn
 
-from allennlp_graphmask.interpret.masked_model import (
-    MaskedModel,
-    MetricSets,
-    evaluating,
-    find_graph_encoder,
-    stochastic_layers_active,
-)
+from allennlp_graphmask.interpret.masked_model import MetricSets, find_graph_encoder
 from allennlp_graphmask.modules import SyntacticGcn
-from tests.interpret.toy import toy_batch, toy_target, toy_vocabulary
 
 
 class Inner(nn.Module):
@@ -124,84 +112,9 @@ class TestFindGraphEncoder:
             find_graph_encoder(self.model_with(*names), wanted)
 
 
-class TestModesOfAPass:
-    @staticmethod
-    def model() -> nn.Module:
-        model = nn.Sequential(
-            nn.Linear(4, 4),
-            nn.BatchNorm1d(4),
-            nn.Dropout(0.5),
-            nn.Sequential(nn.Dropout(0.5), nn.LayerNorm(4)),
-        ).eval()
-        model[3].train()  # as a user may have left it
-        model[3][0].eval()
-        model[0].bias.requires_grad_(False)
-        return model
-
-    def test_dropout_works_and_normalisation_keeps_its_statistics(self) -> None:
-        model = self.model()
-        statistics = model[1].running_mean.clone(), model[1].num_batches_tracked.clone()
-        inputs = torch.randn(8, 4)
-        with stochastic_layers_active(model):
-            assert model[2].training and model[3][0].training and not model[1].training
-            assert not torch.equal(model(inputs), model(inputs))
-        assert torch.equal(model[1].running_mean, statistics[0])
-        assert torch.equal(model[1].num_batches_tracked, statistics[1])
-
-    def test_nothing_is_trained_in_evaluation(self) -> None:
-        model = self.model()
-        with evaluating(model):
-            assert not any(module.training for module in model.modules())
-            assert not any(parameter.requires_grad for parameter in model.parameters())
-
-    @pytest.mark.parametrize("context", [stochastic_layers_active, evaluating])
-    @pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
-    def test_everything_comes_back_also_after_an_error(self, context, error) -> None:
-        model = self.model()
-        modes = [module.training for module in model.modules()]
-        gradients = [parameter.requires_grad for parameter in model.parameters()]
-        with pytest.raises(error) if error else contextlib.nullcontext(), context(model):
-            if error:
-                raise error
-        assert [module.training for module in model.modules()] == modes
-        assert [parameter.requires_grad for parameter in model.parameters()] == gradients
-
-
 def test_a_metric_is_recognised_by_its_type() -> None:
     model = Measured()
     model.accuracies = (CategoricalAccuracy(), CategoricalAccuracy(top_k=2))
     own = model.accuracies
     with MetricSets(model, ["masked"]).using("masked"):
         assert model.accuracies is not own and isinstance(model.accuracies, tuple)
-
-
-class TestThreads:
-    def test_a_second_thread_is_refused_instead_of_getting_wrong_numbers(self) -> None:
-        vocab = toy_vocabulary()
-        target, batch = toy_target("tagger", vocab), toy_batch(vocab)
-        first, second = MaskedModel(target), MaskedModel(target)
-        errors: list = []
-
-        def explain_elsewhere() -> None:
-            try:
-                second.unmasked(batch)
-            except RuntimeError as error:
-                errors.append(error)
-
-        def run_elsewhere() -> None:
-            thread = threading.Thread(target=explain_elsewhere)
-            thread.start()
-            thread.join()
-
-        with first.explaining():
-            first.masked(first.unmasked(batch), [None, None])  # this thread may
-            run_elsewhere()
-        assert len(errors) == 1 and "ToyTagger" in str(errors[0])
-        run_elsewhere()
-        assert len(errors) == 1
-
-    def test_another_model_is_not_concerned(self) -> None:
-        vocab = toy_vocabulary()
-        models = [MaskedModel(toy_target("tagger", vocab)) for _ in range(2)]
-        with models[0].explaining(), models[1].explaining():
-            assert copy.deepcopy(models[0]).target is not models[0].target

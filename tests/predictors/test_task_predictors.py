@@ -108,3 +108,9 @@ def test_another_reader_is_refused(case) -> None:
     predictor._dataset_reader = wrong
     with refused(type(wrong).__name__, "--use-dataset-reader"):
         predictor.predict_json(case.inputs[-1])
+
+
+@pytest.mark.parametrize("line", ["", "[]", "5", '{"a": NaN}', "{", '{"a": 1, "a": 2}', "[" * 100_000])
+def test_a_line_that_is_not_an_object_is_named(case, line) -> None:
+    with refused(repr(line)[:50]):
+        case.make().load_line(line)

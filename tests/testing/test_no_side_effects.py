@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.interpret.model_state import one_thread_at_a_time
 from allennlp_graphmask.modules.intervention import Gate, intervening
 from allennlp_graphmask.testing import assert_no_side_effects, example_graphs
 from tests.testing.encoders import NUM_RELATIONS, SoundEncoder
@@ -186,4 +187,46 @@ def test_an_open_intervention_is_caught(model, predict) -> None:
             predict()
 
     with pytest.raises(AssertionError, match="TaskModel: 1 interventions are still active after the run"):
+        assert_no_side_effects(model, run, predict=predict)
+
+
+def test_random_points_find_what_is_not_cleaned_up(model, predict) -> None:
+    """In a call before the first message, and in the backward pass after the last."""
+
+    def change_before_the_first_message() -> None:
+        model.counts.add_(1)
+        with same_random_state():
+            predict()
+        model.counts.sub_(1)
+
+    def change_around_the_backward_pass() -> None:
+        scale = torch.ones(15, requires_grad=True)
+        with same_random_state(), intervening(model.encoder, lambda messages: Gate(scale)):
+            loss = predict()["logits"].sum()
+        model.counts.add_(1)
+        torch.autograd.grad(loss, scale)
+        model.counts.sub_(1)
+
+    for run in (change_before_the_first_message, change_around_the_backward_pass):
+        with pytest.raises(AssertionError, match=r"counts.value' changed by up to 1"):
+            assert_no_side_effects(model, run, predict=predict, num_random_points=20)
+
+
+def test_random_points_accept_a_clean_run(model, predict) -> None:
+    def run() -> None:
+        scale = torch.ones(15, requires_grad=True)
+        with same_random_state(), intervening(model.encoder, lambda messages: Gate(scale)):
+            torch.autograd.grad(predict()["logits"].sum(), scale)
+
+    assert_no_side_effects(model, run, predict=predict, num_random_points=20)
+
+
+def test_a_model_that_another_thread_cannot_use(model, predict) -> None:
+    held = []
+
+    def run() -> None:
+        held.append(one_thread_at_a_time(model))
+        held[-1].__enter__()
+
+    with pytest.raises(RuntimeError, match="TaskModel"):
         assert_no_side_effects(model, run, predict=predict)

@@ -62,6 +62,7 @@ def build(config: Path, folder: Path, overrides: Dict[str, Any]) -> TrainModel:
     folder.mkdir()
     params = Params.from_file(str(config), json.dumps(overrides))
     params.to_file(str(folder / "config.json"))
+    params.pop("distributed", None)  # `train` takes it
     return TrainModel.from_params(params=params, serialization_dir=str(folder), local_rank=0)
 
 

@@ -70,6 +70,18 @@ def test_lists_the_highest_scores_of_a_large_graph():
     assert lines[-1] == "  ... and 96 more"
 
 
+def test_a_word_of_any_length_takes_linear_time():
+    """Squared, this would be minutes."""
+    word = "x" * 4_000_000
+    assert len(render_text(explain(1, [], [[]], prediction=word, tokens=[word]))) < 500_000
+
+
+def test_a_probability_that_is_none():
+    prediction = {"answer": "a", "ranking": [{"text": "a", "probability": 10**400}, {"text": "b", "probability": -1}]}
+    text = render_text(question_explanation(["a"], [(0, 0, 1)], original=prediction))
+    assert "candidates" not in text
+
+
 def test_very_long_text_is_cut():
     text = render_text(_chain([f"w{number}" for number in range(400)])).replace("\n", " ")
     assert "w299 ... (400 tokens)" in text and "w300 w301" not in text[: text.index("prediction")]

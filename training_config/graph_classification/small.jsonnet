@@ -19,5 +19,7 @@ data {
     num_epochs: 30,
     validation_metric: '-loss',
     optimizer: { type: 'adam', lr: 5e-3 },
+    callbacks: [{ type: 'reliable_training' }],
+    checkpointer: { type: 'crash_safe' },
   },
 }

@@ -17,5 +17,6 @@ data {
     // The multiplier learns faster than the masker.
     optimizer: { type: 'adam', lr: 5e-3, parameter_groups: [[['(^|\\.)multiplier$'], { lr: 5e-2 }]] },
     callbacks: [{ type: 'graphmask' }],
+    checkpointer: { type: 'crash_safe' },
   },
 }

@@ -23,6 +23,7 @@ local srl = import 'srl.libsonnet';
     grad_norm: 1.0,
     optimizer: { type: 'adamw', lr: 5e-3, weight_decay: 0.01 },
     learning_rate_scheduler: { type: 'linear_with_warmup', warmup_steps: 10 },
-    checkpointer: { keep_most_recent_by_count: 1 },
+    callbacks: [{ type: 'reliable_training' }],
+    checkpointer: { type: 'crash_safe' },
   },
 }

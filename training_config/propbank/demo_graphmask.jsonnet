@@ -18,6 +18,6 @@ local target = std.extVar('GRAPHMASK_TARGET');
     validation_metric: '-selection',
     optimizer: srl.graphmask_optimizer(3e-3, 5e-2),
     callbacks: [{ type: 'graphmask' }],
-    checkpointer: { keep_most_recent_by_count: 1 },
+    checkpointer: { type: 'crash_safe' },
   },
 }

@@ -31,6 +31,8 @@ local scheme = 'conll2008';
       validation_metric: '+f1',
       grad_norm: 1.0,
       optimizer: { type: 'adam', lr: 3e-4 },
+      callbacks: [{ type: 'reliable_training' }],
+      checkpointer: { type: 'crash_safe' },
     },
   },
 
@@ -65,6 +67,7 @@ local scheme = 'conll2008';
         parameter_groups: [[['(^|\\.)multiplier$'], { optimizer_name: 'multiplier' }]],
       },
       callbacks: [{ type: 'graphmask' }],
+      checkpointer: { type: 'crash_safe' },
     },
   },
 }

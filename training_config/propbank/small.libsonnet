@@ -25,5 +25,7 @@ function(syntax, dependency_scheme) {
     grad_norm: 1.0,
     optimizer: { type: 'adamw', lr: 2e-3, weight_decay: 0.01 },
     learning_rate_scheduler: { type: 'linear_with_warmup', warmup_steps: 100 },
+    callbacks: [{ type: 'reliable_training' }],
+    checkpointer: { type: 'crash_safe' },
   },
 }

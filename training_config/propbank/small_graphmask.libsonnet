@@ -20,5 +20,6 @@ function(model_config) {
     // The masker fits the training data better than others, so gates at their own threshold change a little more there than
     // the allowance. The threshold is therefore moved, on the validation data, to where it is kept.
     callbacks: [{ type: 'graphmask', max_changed: 0.05 }],
+    checkpointer: { type: 'crash_safe' },
   },
 }

@@ -11,5 +11,7 @@ stars.data('single_layer') {
     num_epochs: 25,
     validation_metric: '+accuracy',
     optimizer: { type: 'adam', lr: 3e-4 },
+    callbacks: [{ type: 'reliable_training' }],
+    checkpointer: { type: 'crash_safe' },
   },
 }

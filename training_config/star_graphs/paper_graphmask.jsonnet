@@ -25,5 +25,6 @@ stars.data('single_layer') + stars.graphmask({
       parameter_groups: [[['(^|\\.)multiplier$'], { optimizer_name: 'multiplier' }]],
     },
     callbacks: [{ type: 'graphmask' }],
+    checkpointer: { type: 'crash_safe' },
   },
 }

@@ -11,5 +11,7 @@ stars.data('single_layer') {
     validation_metric: '-loss',
     optimizer: { type: 'adam', lr: 5e-3 },
     learning_rate_scheduler: { type: 'linear_with_warmup', warmup_steps: 0 },
+    callbacks: [{ type: 'reliable_training' }],
+    checkpointer: { type: 'crash_safe' },
   },
 }

@@ -15,5 +15,6 @@ stars.data('single_layer') + stars.graphmask({
     grad_norm: stars.grad_norm,
     optimizer: { type: 'adam', lr: 3e-3, parameter_groups: [[['(^|\\.)multiplier$'], { lr: 2e-3 }]] },
     callbacks: [{ type: 'graphmask' }],
+    checkpointer: { type: 'crash_safe' },
   },
 }

@@ -31,5 +31,7 @@ local vectors_dim = std.parseInt(std.extVar('WORD_VECTORS_DIMENSION'));
     patience: 5,
     validation_metric: '+accuracy',
     optimizer: { type: 'adam', lr: 1e-4 },
+    callbacks: [{ type: 'reliable_training' }],
+    checkpointer: { type: 'crash_safe' },
   },
 }

@@ -36,5 +36,6 @@ local target = std.extVar('GRAPHMASK_TARGET');
       parameter_groups: [[['(^|\\.)multiplier$'], { optimizer_name: 'multiplier' }]],
     },
     callbacks: [{ type: 'graphmask' }],
+    checkpointer: { type: 'crash_safe' },
   },
 }

@@ -34,5 +34,7 @@ local dim = 96;
     optimizer: { type: 'adamw', lr: 2e-3, weight_decay: 0.01 },
     moving_average: { type: 'exponential', decay: 0.995 },
     learning_rate_scheduler: { type: 'linear_with_warmup', warmup_steps: 200 },
+    callbacks: [{ type: 'reliable_training' }],
+    checkpointer: { type: 'crash_safe' },
   },
 }

@@ -27,5 +27,6 @@ local target = std.extVar('GRAPHMASK_TARGET');
     optimizer: wikihop.graphmask_optimizer(2e-3, 5e-2),
     learning_rate_scheduler: { type: 'linear_with_warmup', warmup_steps: 0 },
     callbacks: [{ type: 'graphmask' }],
+    checkpointer: { type: 'crash_safe' },
   },
 }

@@ -170,8 +170,8 @@ def _check_edges(edges: Union[Sequence[Tuple[int, int]], np.ndarray], num_nodes:
             f"The edges of a graph must be pairs of node numbers, an integer array of shape (num_edges, 2): got an array of "
             f"{array.dtype} and shape {array.shape}."
         )
-    outside = ((array < 0) | (array >= num_nodes)).any(axis=1)
-    if outside.any():
+    if array.size and not 0 <= array.min() <= array.max() < num_nodes:
+        outside = ((array < 0) | (array >= num_nodes)).any(axis=1)
         source, target = array[outside.argmax()].tolist()
         raise ConfigurationError(
             f"Edge ({source}, {target}) leaves the graph: its {num_nodes} nodes are numbered 0 to {num_nodes - 1}."

@@ -7,8 +7,9 @@ from allennlp.data.tokenizers import Tokenizer
 
 from allennlp_graphmask.data.tokenizers.combining_marks import MARK, unify_marks
 
-# A mask of WikiHop is one token even where two of them touch; `_` is in no word otherwise.
-_TOKEN = re.compile(rf"___MASK\d+___|[^\W_]+(?:{MARK}+[^\W_]*)*|\S{MARK}*")
+# A mask of WikiHop is one token even where two of them touch; `_` is in no word otherwise. Nothing that is matched is given back
+# (`++`): to remember where it could be takes 100 bytes for each mark.
+_TOKEN = re.compile(rf"___MASK\d+___|[^\W_]++(?:{MARK}++[^\W_]*+)*+|\S{MARK}*+")
 
 
 @Tokenizer.register("plain_words")
@@ -25,7 +26,7 @@ class PlainWordsTokenizer(Tokenizer):
     """
 
     def tokenize(self, text: str) -> List[Token]:
-        spans = [match.span() for match in _TOKEN.finditer(unify_marks(text))]
+        spans = map(re.Match.span, _TOKEN.finditer(unify_marks(text)))
         tokens = [Token(text[start:end], idx=start, idx_end=end) for start, end in spans]
         if not unicodedata.is_normalized("NFC", text):
             for token in tokens:

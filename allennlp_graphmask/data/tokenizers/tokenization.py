@@ -22,7 +22,7 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> List[List[Token]]:
     for text, tokens in zip(texts, tokenizer.batch_tokenize(list(texts))):
         if may_have_lost_entries(text):
             check_entries([token.ensure_text() for token in tokens], "token")
-        unified = unify_marks(text)
+        unified = text if text.isascii() else unify_marks(text)
         tokenized.append(_join_marks(text, unified, tokens) if MARK in unified else tokens)
     return tokenized
 

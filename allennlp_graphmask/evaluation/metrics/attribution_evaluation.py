@@ -7,7 +7,7 @@ from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import Interpreter
 from allennlp_graphmask.interpret.interpreters.per_graph import sum_per_graph
-from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass, evaluating
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 
 
@@ -48,7 +48,7 @@ class AttributionEvaluation:
         if isinstance(batch, UnmaskedPass):
             self.unmasked = batch
         else:
-            with torch.no_grad(), evaluating(masked_model.target):
+            with torch.no_grad(), masked_model.explaining():
                 self.unmasked = masked_model.unmasked(batch, "unreported")
         self.attribution = attribution
         self.truth = None if truth is None else list(truth)
@@ -98,7 +98,7 @@ class AttributionEvaluation:
         Return the model's output when only these messages are kept and all others replaced. Shape of each layer:
         `(num_edges,)`, `torch.bool`.
         """
-        with torch.no_grad(), evaluating(self.masked_model.target):
+        with torch.no_grad(), self.masked_model.explaining():
             return self.masked_model.masked(self.unmasked, self.attribution.gates(kept), "unreported")
 
     def shared(self, name: Any, compute: Callable[[], Any]) -> Any:

@@ -8,6 +8,7 @@ from allennlp.training.metrics import Metric
 from allennlp_graphmask.checked_parameters import CheckedParameters
 from allennlp_graphmask.evaluation.metrics.attribution_evaluation import AttributionEvaluation
 from allennlp_graphmask.evaluation.metrics.resampling import bootstrap, divide, percentile_interval
+from allennlp_graphmask.training import gather_over_workers
 
 
 class MetricKey(NamedTuple):
@@ -67,7 +68,7 @@ class EdgeMetric(CheckedParameters, Metric):
     A subclass declares its `quantities` and implements `evaluate`. A quantity that is undefined for an instance (a precision where
     nothing is kept) does not count for it, and is `None` where it is undefined for all.
 
-    Numbers are kept in this process: in a distributed run each worker has its own.
+    In a distributed run each worker keeps the numbers of its own instances; `get_metric(reset=True)` joins them.
     """
 
     #: By name.
@@ -143,11 +144,12 @@ class EdgeMetric(CheckedParameters, Metric):
         return {key: _or_none(value) for key, [value] in values.items()}
 
     def get_metric(self, reset: bool = False) -> Dict[str, Optional[float]]:
-        """Return `totals` by the flat names of their keys, as AllenNLP expects them."""
-        metrics = {key.name: value for key, value in self.totals().items()}
+        """Return `totals` by the flat names of their keys, as AllenNLP expects them. With `reset` they are over all workers."""
+        joined = copy.copy(self)
         if reset:
+            joined._batches = sum(gather_over_workers(self._batches), [])
             self.reset()
-        return metrics
+        return {key.name: value for key, value in joined.totals().items()}
 
     def resampled(self, *, draws: int = 1000, seed: int = 0) -> Dict[MetricKey, numpy.ndarray]:
         """Return each quantity for resampled instances; see `bootstrap`. Shape of each: `(draws,)`."""

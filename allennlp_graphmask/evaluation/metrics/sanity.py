@@ -18,6 +18,8 @@ from allennlp_graphmask.evaluation.metrics.attribution_evaluation import (
 from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
+from allennlp_graphmask.interpret.model_state import one_thread_at_a_time
+from allennlp_graphmask.restoring import restoring
 
 
 def reorder_edges(batch: Dict[str, Any], graph: Graph, order: torch.Tensor) -> Dict[str, Any]:
@@ -101,16 +103,19 @@ def randomized(model: torch.nn.Module, *, seed: int = 0, parameters: str = "") -
         )
     generator = torch.Generator().manual_seed(seed)
     before = [parameter.detach().clone() for parameter in chosen]
-    try:
+
+    @torch.no_grad()
+    def restore() -> None:
+        for parameter, values in zip(chosen, before):
+            parameter.copy_(values)
+
+    # What another thread explains meanwhile would be wrong.
+    with one_thread_at_a_time(model), restoring(restore):
         with torch.no_grad():
             for parameter in chosen:
                 order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
                 parameter.copy_(parameter.flatten()[order].view_as(parameter))
         yield
-    finally:
-        with torch.no_grad():
-            for parameter, values in zip(chosen, before):
-                parameter.copy_(values)
 
 
 def _invariance_quantities(name: str) -> Dict[str, Quantity]:

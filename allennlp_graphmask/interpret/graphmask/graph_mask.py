@@ -319,9 +319,9 @@ class GraphMask(ModelAroundTarget):
             changed.to(divergence.dtype) if self._multiplier_follows_changes else None,
         )
         if self.training and is_distributed():
-            # Distributed training waits for a gradient of every parameter, also those of layers not enabled yet.
-            for layer in range(self._first_enabled_layer()):
-                loss = loss + 0 * sum(parameter.sum() for parameter in self.masker.layer_parameters(layer))
+            # Distributed training waits for a gradient of every parameter, also those of layers not enabled yet, and of all for a
+            # batch without edges.
+            loss = loss + 0 * sum(parameter.sum() for parameter in self.masker.parameters())
         return loss
 
     def score_messages(self, unmasked: UnmaskedPass) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:

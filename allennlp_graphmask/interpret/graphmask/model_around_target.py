@@ -4,12 +4,14 @@ import os
 from typing import Any, Dict, Optional, Union
 
 from allennlp.common import Params
+from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 from allennlp.models import Model
 from allennlp.nn.util import read_state_dict
 
 from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
 from allennlp_graphmask.interpret.graphmask.target import WEIGHTS_FOLLOW, load_target, resolve_target_config
+from allennlp_graphmask_compat.loading import check_config, untrusted_loading
 
 
 class ModelAroundTarget(ModelWithCheckedParameters):
@@ -72,13 +74,32 @@ class ModelAroundTarget(ModelWithCheckedParameters):
         cuda_device: int = -1,
     ) -> "ModelAroundTarget":
         weights_file = weights_file or os.path.join(serialization_dir, "best.th")
-        state = json.loads(str(read_state_dict(weights_file)["_extra_state"]))
+        target_config = _read_target_config(weights_file)
         # Loading takes things out of the config.
         archive_config = config.as_dict(quiet=True)
-        if state["target_config"] is not None:
+        if target_config is not None:
+            loading = untrusted_loading()
+            if loading is not None:
+                check_config(target_config, loading.archive_file, "target_config (in its weights)")
             config = config.duplicate()
-            config["model"]["target"] = {**state["target_config"], WEIGHTS_FOLLOW: True}
+            config["model"]["target"] = {**target_config, WEIGHTS_FOLLOW: True}
         model = super()._load(config, serialization_dir, weights_file, cuda_device)
         assert isinstance(model, cls)
         model.archive_config = archive_config
         return model
+
+
+def _read_target_config(weights_file: Union[str, os.PathLike[str]]) -> Optional[Dict[str, Any]]:
+    """Return the target's config that a state dict holds. Raise a `ConfigurationError` if it is not that of a GraphMask archive."""
+    try:
+        state = json.loads(str(read_state_dict(weights_file)["_extra_state"]))
+        config, summary = state["target_config"], state["training_summary"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(
+            f"The weights '{weights_file}' hold no config of the model to explain, as those of GraphMask do ({error!r})."
+        ) from error
+    if not isinstance(config, dict | None) or not isinstance(summary, dict):
+        raise ConfigurationError(
+            f"The target_config and training_summary in the weights '{weights_file}' are not JSON objects."
+        )
+    return config

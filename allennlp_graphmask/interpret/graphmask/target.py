@@ -1,9 +1,7 @@
 """The model that GraphMask explains, from its archive or from its config in a GraphMask archive."""
 
 import copy
-import json
 import os
-import tarfile
 from typing import Any, Dict, List
 
 from allennlp.common import Params
@@ -13,6 +11,7 @@ from allennlp.data import Vocabulary
 from allennlp.models import Model
 
 from allennlp_graphmask.checked_parameters import translate_renamed
+from allennlp_graphmask_compat.archives import read_archived_config
 
 #: In a target's config: its weights will be loaded into it, from GraphMask's own archive.
 WEIGHTS_FOLLOW = "weights_follow"
@@ -20,20 +19,13 @@ WEIGHTS_FOLLOW = "weights_follow"
 
 def archived_model_config(archive_file: str) -> Dict[str, Any]:
     """Read the `model` section of an archive's config; the archive is a file or the folder of a training run."""
-    path = str(cached_path(archive_file))
-    try:
-        if os.path.isdir(path):
-            with open(os.path.join(path, "config.json"), encoding="utf-8") as file:
-                return json.load(file)["model"]
-        with tarfile.open(path, "r:*") as archive:
-            member = archive.extractfile("config.json")
-            assert member is not None
-            return json.load(member)["model"]
-    except (KeyError, OSError, ValueError, tarfile.TarError) as error:  # a ValueError: not JSON
+    model = read_archived_config(str(cached_path(archive_file))).get("model")
+    if not isinstance(model, dict):
         raise ConfigurationError(
-            f"Could not read the model's config from the archive '{archive_file}' ({error!r}). It must be a model.tar.gz, or the "
-            "folder, that `allennlp train` wrote."
-        ) from error
+            f"The config of the archive '{archive_file}' has no model. It must be a model.tar.gz, or the folder, that `allennlp "
+            "train` wrote."
+        )
+    return model
 
 
 def resolve_target_config(config: Dict[str, Any]) -> Dict[str, Any]:

@@ -1,14 +1,19 @@
 """Choosing the gate threshold on development data, for a largest share of changed predictions."""
 
-from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
-from allennlp.nn.util import move_to_device
+from allennlp.nn.util import dist_reduce_sum, move_to_device
 
 from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
 from allennlp_graphmask.interpret.masked_model import UnmaskedPass
+from allennlp_graphmask.training import gather_over_workers
+
+
+class NothingToExplain(ConfigurationError):
+    """No message of a data set can have an effect on what is explained."""
 
 
 class ThresholdPoint(NamedTuple):
@@ -21,7 +26,6 @@ class ThresholdPoint(NamedTuple):
 
 def focused_passes(model: GraphMask, batch: Any, focus: str) -> List[UnmaskedPass]:
     """Return the unmasked pass of a batch for each part of the predictions that the name of a focus stands for."""
-    batch = move_to_device(batch, model._get_prediction_device())
     return model.masked_model.focused(model.masked_model.unmasked(batch), focus)
 
 
@@ -65,24 +69,26 @@ def threshold_curve(
 ) -> List[ThresholdPoint]:
     """
     Measure thresholds, in their order, on a data set, for a focus (that of training if not given). Instances in which there is
-    nothing to explain do not count. The model is in evaluation mode; `batches`, a data loader for example, are read once.
+    nothing to explain do not count. The model is in evaluation mode; `batches`, a data loader for example, are read once. In a
+    distributed run all workers measure together, each its share of the batches.
     """
-    kept = torch.zeros(len(thresholds), dtype=torch.float64)
-    changed = torch.zeros(len(thresholds), dtype=torch.float64)
-    num_messages = num_instances = 0
-    for batch in batches:
+    # Of each threshold, and at the end the number of messages and of instances.
+    kept = torch.zeros(len(thresholds) + 1, dtype=torch.float64)
+    changed = torch.zeros(len(thresholds) + 1, dtype=torch.float64)
+    for batch in _in_step(model, batches):
         for unmasked in focused_passes(model, batch, focus or model.focus):
             is_explained = unmasked.focus.is_explained
+            num_messages = unmasked.graph.edges_per_graph()[is_explained].sum() * model.num_layers
             batch_kept, batch_changed = mask_at_thresholds(model, unmasked, thresholds)
-            kept += batch_kept[:, is_explained].sum(-1).double().cpu()
-            changed += batch_changed[:, is_explained].sum(-1).double().cpu()
-            num_messages += int(unmasked.graph.edges_per_graph()[is_explained].sum()) * model.num_layers
-            num_instances += int(is_explained.sum())
+            kept += torch.cat([batch_kept[:, is_explained].sum(-1), num_messages.view(1)]).cpu()
+            changed += torch.cat([batch_changed[:, is_explained].sum(-1), is_explained.sum().view(1)]).cpu()
+    *kept_counts, num_messages = dist_reduce_sum(kept).tolist()
+    *changed_counts, num_instances = dist_reduce_sum(changed).tolist()
     if not num_instances:
         raise ConfigurationError("Thresholds cannot be compared without data: there is no instance to explain.")
     return [
-        ThresholdPoint(threshold, float(k) / num_messages if num_messages else 1.0, float(c) / num_instances)
-        for threshold, k, c in zip(thresholds, kept, changed)
+        ThresholdPoint(threshold, k / num_messages if num_messages else 1.0, c / num_instances)
+        for threshold, k, c in zip(thresholds, kept_counts, changed_counts)
     ]
 
 
@@ -98,7 +104,8 @@ def choose_threshold(
     model : `GraphMask`
         In evaluation mode.
     data_loader : `Iterable[Dict[str, Any]]`
-        Read three times; development data, which must not be those that the result is reported on.
+        Read three times; development data, which must not be those that the result is reported on. In a distributed run all
+        workers choose together, each from its share of the batches, and get the same points.
     max_changed : `float`
     steps : `int`, optional (default = `12`)
         The number of thresholds that each of the two searches compares.
@@ -111,12 +118,12 @@ def choose_threshold(
     focus = focus or model.focus
     per_batch = [
         gate_locations(model, unmasked).cpu()
-        for batch in data_loader
+        for batch in _in_step(model, data_loader)
         for unmasked in focused_passes(model, batch, focus)
     ]
-    locations = torch.cat([torch.zeros(0), *per_batch]).double()
+    locations = torch.cat(gather_over_workers(torch.cat([torch.zeros(0), *per_batch]).double()))
     if not locations.numel():
-        raise ConfigurationError("A threshold cannot be chosen: the data have no edges.")
+        raise NothingToExplain(f"A threshold cannot be chosen for the focus '{focus}': the data have no edges for it.")
     ordered = locations.sort().values
 
     def dropping_shares(shares: torch.Tensor) -> List[float]:
@@ -134,6 +141,19 @@ def choose_threshold(
     points += threshold_curve(model, data_loader, dropping_shares(fine_shares), focus=focus)
     best = _best(points, max_changed)
     return [best] + sorted(point for point in points if point != best)
+
+
+def _in_step(model: GraphMask, batches: Iterable[Any]) -> Iterator[Any]:
+    """
+    Yield the batches, on the model's device, until a worker of a distributed run has no more: as in the trainer, since metrics of
+    the target may exchange numbers with each batch.
+    """
+    device, iterator = model._get_prediction_device(), iter(batches)
+    while True:
+        batch = next(iterator, None)
+        if dist_reduce_sum(int(batch is None)):
+            return
+        yield move_to_device(batch, device)
 
 
 def _best(points: Sequence[ThresholdPoint], max_changed: float) -> ThresholdPoint:

@@ -8,12 +8,12 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.training.callbacks import TrainerCallback
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
 
-from allennlp_graphmask.checked_parameters import CheckedParameters
 from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.explanation.files import atomic_write, write_atomically
 from allennlp_graphmask.focus import foci_by_kind
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
-from allennlp_graphmask.interpret.graphmask.threshold import choose_threshold
+from allennlp_graphmask.interpret.graphmask.threshold import NothingToExplain, choose_threshold
+from allennlp_graphmask.training import ReliableTraining
 
 logger = logging.getLogger(__name__)
 
@@ -22,10 +22,10 @@ _EXTREME_SHARE = 1e-3
 
 
 @TrainerCallback.register("graphmask")
-class GraphMaskCallback(CheckedParameters, TrainerCallback):
+class GraphMaskCallback(ReliableTraining):
     """
-    Trains a `graphmask` model together with the trainer: enables the layers one after another, saves the random state (so that
-    `--recover` continues as if nothing had happened), warns of the ways in which training fails (all messages dropped, a layer
+    Trains a `graphmask` model together with the trainer: does what the callback `reliable_training` does (`--recover` continues as
+    if nothing had happened), enables the layers one after another, warns of the ways in which training fails (all messages dropped, a layer
     that never drops any, or data without edges), logs at the end if no epoch met the constraint, and chooses the gate threshold.
 
     Registered as a `TrainerCallback` with name "graphmask".
@@ -58,11 +58,6 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
         if self._max_changed is not None:
             if trainer._validation_data_loader is None:
                 raise ConfigurationError("max_changed needs validation data: set validation_data_path.")
-            if trainer._distributed:
-                raise ConfigurationError(
-                    "max_changed is not available in distributed training, where each worker sees a part of the "
-                    "validation data only: leave it out."
-                )
         tracked = {name for _, name in trainer._metric_tracker.tracked_metrics}
         if trainer._validation_data_loader is not None and tracked != {"selection"}:
             raise ConfigurationError(
@@ -92,6 +87,7 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
         is_primary: bool = True,
         **kwargs: Any,
     ) -> None:
+        super().on_epoch(trainer, metrics, epoch, is_primary, **kwargs)
         model = _graphmask_model(trainer)
         if is_primary:
             for message in self._diagnose(model, metrics):
@@ -143,13 +139,14 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
         is_primary: bool = True,
         **kwargs: Any,
     ) -> None:
+        super().on_end(trainer, metrics, epoch, is_primary, **kwargs)
         model = _graphmask_model(trainer)
         model.in_training_run = False
         # Without metrics, training ended by an exception.
-        if metrics is None or not is_primary:
+        if metrics is None:
             return
         summary = model.training_summary
-        if not summary.get("constraint_met", 1.0):
+        if is_primary and not summary.get("constraint_met", 1.0):
             logger.warning(
                 "No epoch met the constraint (%s at most %.3g). The archive holds the one that violates it least: %s of the "
                 "messages kept, %s of the instances changed. Its explanations carry this in their training_summary.",
@@ -159,16 +156,22 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
                 f"{summary['changed']:.1%}",
             )
         if self._max_changed is not None:
-            self._choose_threshold(trainer, model, self._max_changed)
+            self._choose_threshold(trainer, model, self._max_changed, is_primary)
 
-    def _choose_threshold(self, trainer: GradientDescentTrainer, model: GraphMask, max_changed: float) -> None:
+    def _choose_threshold(
+        self, trainer: GradientDescentTrainer, model: GraphMask, max_changed: float, is_primary: bool
+    ) -> None:
         # The trainer has loaded the best epoch's weights by now.
         model.eval()
         loader = trainer._validation_data_loader
         assert loader is not None
         curves: Dict[str, Dict[str, Any]] = {}
         for focus in dict.fromkeys([model.focus, *foci_by_kind(model.target).values()]):
-            points = choose_threshold(model, loader, max_changed, focus=focus)
+            try:
+                points = choose_threshold(model, loader, max_changed, focus=focus)
+            except NothingToExplain as error:
+                logger.warning("%s The gates keep their threshold.", error.message)
+                continue
             chosen = points[0]
             logger.info(
                 "Gate threshold for the focus '%s' moved from %.3f to %.3f: %.1f %% of the messages kept, %.1f %% of the instances "
@@ -181,12 +184,15 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
             )
             curves[focus] = {"chosen": chosen._asdict(), "points": [point._asdict() for point in points]}
         choices = {focus: curve["chosen"] for focus, curve in curves.items()}
-        model.threshold.fill_(choices[model.focus]["threshold"])
         model.thresholds_by_kind = {
-            kind: choices[focus]["threshold"] for kind, focus in foci_by_kind(model.target).items()
+            kind: choices[focus]["threshold"] for kind, focus in foci_by_kind(model.target).items() if focus in choices
         }
-        model.training_summary["threshold_choice"] = {"max_changed": max_changed, **choices[model.focus]}
+        if model.focus in choices:
+            model.threshold.fill_(choices[model.focus]["threshold"])
+            model.training_summary["threshold_choice"] = {"max_changed": max_changed, **choices[model.focus]}
         model.training_summary["threshold_choices"] = choices
+        if not is_primary:
+            return
         assert self.serialization_dir is not None
         write_atomically(
             os.path.join(self.serialization_dir, "threshold_curve.json"), json.dumps(curves, indent=2).encode()
@@ -198,19 +204,11 @@ class GraphMaskCallback(CheckedParameters, TrainerCallback):
                 torch.save(model.state_dict(), file)
 
     def state_dict(self) -> Dict[str, Any]:
-        state: Dict[str, Any] = {
-            "random_state": torch.get_rng_state(),
-            "epochs_open": list(self._epochs_open),
-        }
-        if torch.cuda.is_available():
-            state["cuda_random_state"] = torch.cuda.get_rng_state_all()
-        return state
+        return {**super().state_dict(), "epochs_open": list(self._epochs_open)}
 
     def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
         self._epochs_open = list(state_dict["epochs_open"])
-        torch.set_rng_state(state_dict["random_state"].cpu())
-        if "cuda_random_state" in state_dict and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all([state.cpu() for state in state_dict["cuda_random_state"]])
 
 
 def _graphmask_model(trainer: GradientDescentTrainer) -> GraphMask:

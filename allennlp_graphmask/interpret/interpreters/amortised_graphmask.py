@@ -7,7 +7,8 @@ from allennlp.models import load_archive
 from allennlp_graphmask.interpret.divergences import Divergence
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
-from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass, evaluating
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.model_state import evaluating
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 
 

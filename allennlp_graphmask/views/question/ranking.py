@@ -27,6 +27,7 @@ def get_ranking(prediction: Any) -> List[Dict[str, Any]]:
         if isinstance(entry, dict)
         and isinstance(entry.get("text"), str)
         and isinstance(entry.get("probability"), (int, float))
+        and 0 <= entry["probability"] <= 1
     ]
 
 

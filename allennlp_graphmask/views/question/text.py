@@ -1,7 +1,6 @@
 """The parts of the text view of a question: candidates, supports and hops."""
 
 import re
-import textwrap
 from collections import Counter
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -9,7 +8,7 @@ from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.schema import Prediction
 from allennlp_graphmask.views.question.mentions import Mention, join_lines
 from allennlp_graphmask.views.question.ranking import get_ranking, list_candidates
-from allennlp_graphmask.views.text_layout import display_width, format_more, label_lines, pad, shorten
+from allennlp_graphmask.views.text_layout import display_width, format_more, label_lines, pad, shorten, wrap
 
 _MAX_CANDIDATES = 5
 _MAX_SUPPORTS = 20
@@ -117,5 +116,5 @@ def format_hops(
     for _, source, target, arrow, of_hop in sorted(hops)[:max_hops]:
         numbers = ", ".join(f"{score:.2f}" for score in of_hop)
         line = f"{mentions[source].describe()} {arrow} {mentions[target].describe()}  {numbers}"
-        lines.extend(textwrap.wrap(line, width, initial_indent="  ", subsequent_indent=" " * 6, break_on_hyphens=False))
+        lines.extend(wrap(line, width, "  ", " " * 6))
     return lines + format_more(len(hops) - len(hops[:max_hops]))

@@ -58,7 +58,7 @@ class TestTargetConfig:
         with pytest.raises(ConfigurationError, match="first' names itself"):
             resolve_target_config({"type": "from_archive", "archive_file": first})
 
-    @pytest.mark.parametrize("content", [None, b"no archive", "{broken"])
+    @pytest.mark.parametrize("content", [None, b"no archive", "{broken", "{}"])
     def test_what_is_no_archive(self, tmp_path, content) -> None:
         path = tmp_path / "model.tar.gz"
         if isinstance(content, bytes):
@@ -67,8 +67,9 @@ class TestTargetConfig:
             path.mkdir()
             if content is not None:
                 (path / "config.json").write_text(content)
-        with pytest.raises(ConfigurationError, match="Could not read the model's config from the archive"):
+        with pytest.raises(ConfigurationError) as raised:
             archived_model_config(str(path))
+        assert str(path) in str(raised.value)
 
     def test_a_missing_archive(self, tmp_path) -> None:
         path = str(tmp_path / "gone.tar.gz")

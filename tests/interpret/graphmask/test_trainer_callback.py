@@ -10,14 +10,19 @@ from tests.interpret.graphmask.training import graphmask_config, target_config, 
 from tests.interpret.toy import toy_graphmask, toy_target
 
 
-def trainer_of(model, num_epochs: int = 10, patience=None, validation=True, distributed=False) -> SimpleNamespace:
+def trainer_of(model, num_epochs: int = 10, patience=None, validation=True) -> SimpleNamespace:
     """What the callback looks at."""
     return SimpleNamespace(
         model=model,
+        _pytorch_model=model,
+        _moving_average=None,
         _num_epochs=num_epochs,
-        _metric_tracker=SimpleNamespace(_patience=patience, tracked_metrics=[(-1.0, "selection")]),
+        _metric_tracker=SimpleNamespace(
+            _patience=patience, tracked_metrics=[(-1.0, "selection")], should_stop_early=lambda: False
+        ),
+        rescale_gradients=lambda: None,
+        _validation_loss=lambda epoch: None,
         _validation_data_loader=[] if validation else None,
-        _distributed=distributed,
     )
 
 
@@ -136,17 +141,10 @@ class TestErrors:
         with pytest.raises(ConfigurationError, match='for a model of type "graphmask", got a ToyTagger'):
             GraphMaskCallback("folder").on_start(trainer_of(toy_target("tagger", vocab)))
 
-    @pytest.mark.parametrize(
-        "settings, message",
-        [
-            ({"validation": False}, "needs validation data: set validation_data_path"),
-            ({"distributed": True}, "not available in distributed training"),
-        ],
-    )
-    def test_a_threshold_that_cannot_be_chosen(self, vocab, settings, message) -> None:
+    def test_a_threshold_that_cannot_be_chosen(self, vocab) -> None:
         callback = GraphMaskCallback("folder", max_changed=0.1)
-        with pytest.raises(ConfigurationError, match=message):
-            callback.on_start(trainer_of(toy_graphmask("tagger", vocab), **settings))
+        with pytest.raises(ConfigurationError, match="needs validation data: set validation_data_path"):
+            callback.on_start(trainer_of(toy_graphmask("tagger", vocab), validation=False))
 
     def test_too_few_epochs_for_the_schedule(self, vocab) -> None:
         model = toy_graphmask("tagger", vocab, epochs_per_layer=3)

@@ -23,6 +23,7 @@ from allennlp_graphmask.data.json_lines import JsonLine, read_json_lines
 from allennlp_graphmask.data.tokenizers import PlainWordsTokenizer
 from allennlp_graphmask.data.tokenizers.tokenization import tokenize
 from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
+from allennlp_graphmask.validation import check_nesting
 
 logger = logging.getLogger(__name__)
 
@@ -177,14 +178,20 @@ class GraphJsonlReader(RecordReader):
         if graph.tokens is None and graph.text is not None:
             tokens = [token.ensure_text() for token in tokenize(self._tokenizer, [graph.text])[0]]
             check_spans(graph.nodes, len(tokens))
+        free = {
+            "graph_metadata": graph.model_extra or None,
+            "node_metadata": get_metadata(graph.nodes),
+            "edge_metadata": get_metadata(graph.edges),
+        }
+        for name, value in free.items():
+            if value:
+                check_nesting(value, ConfigurationError, name)
         return {
             "id": graph.id,
             "text": graph.text,
             "tokens": tokens,
             "nodes": [{"text": node.text, "start": node.start, "end": node.end} for node in graph.nodes],
-            "graph_metadata": graph.model_extra or None,
-            "node_metadata": get_metadata(graph.nodes),
-            "edge_metadata": get_metadata(graph.edges),
+            **free,
         }
 
     def apply_token_indexers(self, instance: Instance) -> None:

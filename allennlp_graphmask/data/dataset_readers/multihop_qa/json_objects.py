@@ -11,6 +11,7 @@ from typing import IO, Any, Dict, Iterator, NamedTuple, Optional, Tuple
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.data.files import open_data_file
+from allennlp_graphmask.validation import StrictJsonDecoder, describe_wrong_byte
 
 _CHUNK_BYTES = 1 << 16
 _WHITE_SPACE = re.compile(r"[ \t\n\r]*")
@@ -51,7 +52,7 @@ class ListSplitter:
         self._path = path
         self._chunk_bytes = chunk_bytes
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
-        self._decode = json.JSONDecoder().raw_decode
+        self._decode = StrictJsonDecoder().raw_decode
         self._bytes_read = 0
         self._at_end = False
         # Text that was read and not consumed: everything from `_position` on. `_offset` is the byte of `_position`.
@@ -100,9 +101,7 @@ class ListSplitter:
                 self._consume_until(error.pos)
                 message = "the file is cut off within an object" if is_cut_off else f"not valid JSON: {error.msg}"
                 raise self._error(message) from error
-            except RecursionError as error:
-                raise self._error("the object is nested too deeply") from error
-            except ValueError as error:  # an integer of thousands of digits
+            except ValueError as error:  # an integer of thousands of digits, a key given twice, ...
                 raise self._error(f"the object cannot be read: {error}") from error
             self._consume_until(end)
             return content
@@ -128,9 +127,7 @@ class ListSplitter:
         try:
             text = self._utf8.decode(chunk, final=self._at_end)
         except UnicodeDecodeError as error:
-            raise self._error(
-                f"not UTF-8 ({error.reason}). Convert the file to UTF-8", self._bytes_read - pending + error.start
-            ) from error
+            raise self._error(describe_wrong_byte(error), self._bytes_read - pending + error.start) from error
         self._bytes_read += len(chunk)
         self._buffer = self._buffer[self._position :] + text
         self._position = 0

@@ -159,7 +159,7 @@ class MultihopQaReader(RecordReader):
         for found in read_json_objects(path):
             num_objects = found.number
             name = next((found.content[key] for key in self.id_keys if key in found.content), None)
-            which = "without an id" if name is None else repr(name)
+            which = "without an id" if name is None else f"{name!r:.80}"
             place = f"question {which} (number {found.number}, byte {found.offset})"
             yield Record(place, partial(self._read_object, found.content, f"{path}, {place}", counts))
         self._log(path, counts)

@@ -8,29 +8,31 @@ ROOT = -1
 
 def find_cycle(heads: Sequence[int]) -> Optional[List[int]]:
     """Return the tokens of a cycle, each followed by its head, or `None` if every token leads to a root."""
-    known_to_lead_to_root = [False] * len(heads)
+    # The token that each token was first reached from. All but those of the present one lead to a root.
+    reached_from: List[Optional[int]] = [None] * len(heads)
     for token in range(len(heads)):
-        path: List[int] = []
         position = token
-        while position != ROOT and not known_to_lead_to_root[position]:
-            if position in path:
-                return path[path.index(position) :]
-            path.append(position)
+        while position != ROOT and reached_from[position] is None:
+            reached_from[position] = token
             position = heads[position]
-        for visited in path:
-            known_to_lead_to_root[visited] = True
+        if position != ROOT and reached_from[position] == token:
+            cycle = [position]
+            while heads[cycle[-1]] != position:
+                cycle.append(heads[cycle[-1]])
+            return cycle
     return None
 
 
 def subtree(heads: Sequence[int], token: int) -> List[int]:
     """Return the token and everything below it, in order of position."""
-    members = {token}
-    # Heads can stand on either side of their dependents: repeat until nothing is added.
-    while True:
-        added = {child for child, head in enumerate(heads) if head in members and child not in members}
-        if not added:
-            return sorted(members)
-        members |= added
+    children: List[List[int]] = [[] for _ in heads]
+    for child, head in enumerate(heads):
+        if head != ROOT:
+            children[head].append(child)
+    members = [token]
+    for member in members:  # grows on the way
+        members.extend(children[member])
+    return sorted(members)
 
 
 def argument_span(heads: Sequence[int], head: int, predicate: int) -> Tuple[int, int]:

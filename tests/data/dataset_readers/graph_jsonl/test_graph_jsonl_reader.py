@@ -262,3 +262,18 @@ def test_a_text_graph_of_python() -> None:
     assert graph.classified == "graph" and TextGraph.from_json(EVE).classified == "nodes"
     assert TextGraph.from_json(FINN).classified is None
     assert GraphJsonlReader().text_to_instance(graph)["graph"].edges == [(1, 0), (1, 0), (0, 0)]
+
+
+@pytest.mark.parametrize("place", ["more", "nodes[0].more", "edges[0].more"])
+def test_metadata_may_not_be_nested_too_deeply(tmp_path, place) -> None:
+    """What walks through explanations later calls itself for each level."""
+    fits, deep = (json.loads("[" * depth + "]" * depth) for depth in (90, 110))
+    read(written(tmp_path / "graphs.jsonl", changed(DAN, place, fits)))
+    with refused("line 1: ", "_metadata: ", "nested too deeply"):
+        read(written(tmp_path / "graphs.jsonl", changed(DAN, place, deep)))
+
+
+def test_a_hundred_thousand_edges(tmp_path) -> None:
+    edges = [{"source": number % 2, "target": 0, "type": "x"} for number in range(100_000)]
+    [instance] = read(written(tmp_path / "graphs.jsonl", {"nodes": [{"text": "a"}] * 2, "edges": edges}))
+    assert instance["graph"].get_padding_lengths()["num_edges"] == 100_000

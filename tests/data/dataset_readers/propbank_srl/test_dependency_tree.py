@@ -72,3 +72,10 @@ def test_long_chains_need_no_recursion():
     assert find_cycle(heads) is None
     heads[0] = 3000
     assert len(find_cycle(heads) or []) == 3001
+
+
+def test_time_is_linear():
+    """Squared, these would be hours."""
+    heads = [*range(1, 300_000), -1]
+    assert find_cycle(heads) is None
+    assert subtree(heads, len(heads) - 1) == list(range(len(heads)))

@@ -1,0 +1,150 @@
+"""
+Fuzz all that reads untrusted data, guided by coverage (https://github.com/google/atheris).
+
+    pip install atheris
+    python -m benchmarks.fuzz --runs 20000 --target conll2009_srl --target graph_srl
+    python -m benchmarks.fuzz --target graph_srl --repeat crash
+
+Targets are the registered readers and predictors of this package, and `explanations`: a file of explanations is read, and each is shown
+in every view as text and as a page. By default all are run, each in a process of its own. An input must end in a result or in a
+`ConfigurationError` (`ExplanationFormatError` for explanations), which names the file if there is one, within 5 seconds and 1 GB. One
+that does not is written to `crash`, and the exit status is 1. Inputs start from the fixtures. Most mutations change the structure
+of the JSON or of the columns, the others bytes.
+"""
+
+import argparse
+import json
+import logging
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from random import Random
+from typing import Any, Callable, Optional
+
+from benchmarks.fuzz_targets import build_explanations, build_predictor, build_reader, find_names
+
+SECONDS, MEGABYTES = 5, 1024
+
+#: What is put in place of values, and into texts.
+VALUES = (None, True, 0, -1, 10**30, 0.5, -1e308, "", "_", "Y", [], {}, [[[[]]]], {"a": {"a": 1}}, "word " * 300)
+PIECES = "\0 \r \t \n \u2028 \u202e \u0301 \ud800 \ufeff @@NEWLINE@@ ^-1".split(" ") + [" ", "[" * 2000, "9" * 5000]
+
+
+def change(value: Any, random: Random) -> Any:
+    """Change one place in nested lists and dictionaries."""
+    if isinstance(value, (list, dict)) and value and random.random() < 0.95:
+        keys: Any = list(value) if isinstance(value, dict) else range(len(value))
+        key, other, action = random.choice(keys), random.choice(keys), random.randrange(16)
+        if action == 0:
+            del value[key]
+        elif action == 1:
+            value[key], value[other] = value[other], value[key]
+        elif action == 2 and isinstance(value, list):
+            value.insert(other, value[key])
+        elif action == 2:
+            value[str(change(key, random))] = value.pop(key)
+        else:
+            value[key] = change(value[key], random)
+        return value
+    if isinstance(value, str) and random.random() < 0.7:
+        start, end = sorted(random.choices(range(len(value) + 1), k=2))
+        return value[:start] + random.choice((random.choice(PIECES), value[start:end] * 2, "")) + value[end:]
+    if isinstance(value, (int, float)) and random.random() < 0.7:
+        return random.choice((value + 1, value - 1, -value, str(value)))
+    return random.choice(VALUES)
+
+
+def change_json(text: str, random: Random) -> str:
+    """Change a JSON value, or one of several lines."""
+    lines = text.split("\n") if "\n" in text.strip() and not text.startswith("[") else [text]
+    number = random.randrange(len(lines))
+    lines[number] = json.dumps(change(json.loads(lines[number]), random))
+    return "\n".join(lines)
+
+
+def change_columns(text: str, random: Random) -> str:
+    rows = change([line.split("\t") for line in text.split("\n")], random)
+    return "\n".join("\t".join(map(str, row)) if isinstance(row, list) else str(row) for row in rows)
+
+
+def mutate(data: bytes, most: int, seed: int, change_bytes: Callable[[bytes, int], bytes]) -> bytes:
+    random = Random(seed)
+    if random.random() < 0.75:
+        try:
+            text = data.decode("utf-8")
+            for _ in range(random.choice((1, 1, 2, 4))):
+                text = (change_json if text[:1] in "[{" else change_columns)(text, random)
+            return text.encode("utf-8", "surrogatepass")[:most]
+        except (ValueError, RecursionError, TypeError):
+            pass  # there is no structure left
+    return change_bytes(data, most)
+
+
+def fuzz(target: str, runs: int, repeat: Optional[str]) -> None:
+    """Fuzz one target until the process exits."""
+    import atheris
+
+    with atheris.instrument_imports(include=["allennlp_graphmask"]):
+        from allennlp.common.plugins import import_plugins
+        from allennlp.data import DatasetReader
+
+        import_plugins()
+    build = (
+        build_explanations
+        if target == "explanations"
+        else build_reader
+        if target in find_names(DatasetReader)
+        else build_predictor
+    )
+    logging.disable()
+    with tempfile.TemporaryDirectory() as folder:
+        run, inputs = build(target, Path(folder))
+
+        def run_and_keep(data: bytes) -> None:
+            try:
+                run(data)
+            except BaseException:
+                Path("crash").write_bytes(data)
+                raise
+
+        if repeat is not None:
+            run(Path(repeat).read_bytes())
+            return
+        seeds = Path(folder, "seeds")
+        seeds.mkdir()
+        for number, data in enumerate(inputs):
+            (seeds / str(number)).write_bytes(data)
+            run_and_keep(data)
+        megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024 + MEGABYTES
+        limits = [f"-runs={runs}", f"-timeout={SECONDS}", f"-rss_limit_mb={megabytes}", "-max_len=40000", "-seed=1"]
+        atheris.Setup(
+            [target, *limits, str(seeds)], run_and_keep, custom_mutator=lambda *input: mutate(*input, atheris.Mutate)
+        )
+        atheris.Fuzz()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--target", action="append", help="may be repeated (default: all)")
+    parser.add_argument("--runs", type=int, default=20_000)
+    parser.add_argument("--repeat", metavar="FILE", help="run this input alone, with the traceback of its error")
+    options = parser.parse_args()
+    targets = options.target
+    if targets is None:
+        from allennlp.common.plugins import import_plugins
+        from allennlp.data import DatasetReader
+        from allennlp.predictors import Predictor
+
+        import_plugins()
+        targets = [*find_names(DatasetReader), *find_names(Predictor), "explanations"]
+    if len(targets) == 1:
+        fuzz(targets[0], options.runs, options.repeat)
+        return 0
+    command = [sys.executable, "-m", "benchmarks.fuzz", "--runs", str(options.runs), "--target"]
+    return max([subprocess.run([*command, target]).returncode for target in targets])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
