@@ -15,6 +15,8 @@ _TARGET_OPTIONS = {
     "encoder": "the name of the model's graph encoder, if it has several",
     "distribution": "the key of the logits in the model's output (default: logits)",
     "mask": "the key of their mask in the model's output (default: mask)",
+    "focus": "the part of each prediction to explain: all, or what the model offers, such as assigned, each or A1 (semantic roles), "
+    "rival or against:TEXT (questions); default: that of the model",
     "edge_label_namespace": "the namespace of the relations in the vocabulary (default: edge_labels)",
 }
 

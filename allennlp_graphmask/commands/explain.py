@@ -33,11 +33,14 @@ from allennlp_graphmask.predictors.explain_records import Outcome, explain_sourc
 from allennlp_graphmask.predictors.records import RecordSource, open_source
 from allennlp_graphmask.predictors.resumable_lines import ResumableLines
 from allennlp_graphmask.views.page import write_html_pages
+from allennlp_graphmask.views.text_layout import shorten
 from allennlp_graphmask.views.text_printer import TextPrinter
 from allennlp_graphmask_compat.loading import trusting_archives
 
 #: The exit status if some inputs could not be explained, and all others were.
 SOME_INPUTS_FAILED = 3
+#: How many of the predictions without anything to explain are named.
+_MAX_NAMED = 3
 #: That of a process that the user stopped.
 _INTERRUPTED = 130
 
@@ -82,6 +85,8 @@ def check_arguments(args: argparse.Namespace) -> None:
             "Give either an INPUT (a file, or - for standard input) or --text, "
             f"not {'both' if args.text is not None else 'neither'}."
         )
+    if args.max_divergence is not None and not args.verify:
+        raise ConfigurationError("--max-divergence and --no-verify exclude each other: the bound is kept by verifying.")
     if args.batch_size < 1:
         raise ConfigurationError(f"--batch-size is {args.batch_size}, expected at least 1.")
     if (args.view == "html") != (args.view_dir is not None):
@@ -98,10 +103,14 @@ def build_predictor(args: argparse.Namespace) -> ExplainingPredictor:
     check_for_gpu(int_to_device(args.cuda_device))
     archive = load_archive(resolve_archive(args.archive_file), cuda_device=args.cuda_device)
     arguments = dict(args.predictor_args)
+    options = get_target_options(args)
     return load_explaining_predictor(
         archive,
         args.interpreter,
-        options=get_target_options(args),
+        focus=options.pop("focus", None),
+        options=options,
+        verify=args.verify,
+        max_divergence=args.max_divergence,
         batch_size=args.batch_size,
         target_predictor=arguments.pop("target_predictor", None),
         target_predictor_arguments=arguments,
@@ -118,6 +127,8 @@ def get_settings(args: argparse.Namespace, predictor: ExplainingPredictor, sourc
         "input_format": source.input_format,
         "interpreter": with_file_contents(args.interpreter),
         "predictor_args": args.predictor_args,
+        "verify": args.verify,
+        "max_divergence": args.max_divergence,
         "batch_size": args.batch_size,
         "device": "cpu" if args.cuda_device < 0 else "cuda",
         **get_target_options(args),
@@ -186,6 +197,18 @@ class Explain(Subcommand):
             metavar="NAME|JSON|FILE",
             help="a registered interpreter, or an object with its type and settings (default: the masker of ARCHIVE)",
         )
+        add(
+            "--no-verify",
+            dest="verify",
+            action="store_false",
+            help="take decisions as they are, also where the prediction changes with the kept messages alone",
+        )
+        add(
+            "--max-divergence",
+            type=float,
+            metavar="D",
+            help="also keep more messages where the divergence is above D (default: any divergence)",
+        )
         add("--batch-size", type=int, default=32, metavar="N", help="(default: %(default)s)")
         add("--cuda-device", type=int, default=-1, metavar="N", help="id of the GPU to use (default: none)")
         add("--strict", action="store_true", help="stop at the first input that cannot be read")
@@ -246,9 +269,14 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
         where.append(f"shown in {os.path.join(args.view_dir, 'index.html')}")
     summary = f"{_count(outcome.num_explanations, 'explanation')} of {_count(outcome.num_records, 'input')}"
     _report(f"{summary}{' ' if where else ''}{', '.join(where)}.")
-    if outcome.num_without_roles:
-        _report(f"To {_count(outcome.num_without_roles, 'predicate')} of these the model assigns no role.")
-    if outcome.num_records and not outcome.num_explanations and not outcome.num_failures:
+    if outcome.num_empty:
+        named = "; ".join(shorten(title, 60) for title in outcome.empty[:_MAX_NAMED])
+        more = outcome.num_empty - len(outcome.empty[:_MAX_NAMED])
+        _report(
+            f"Nothing to explain in {_count(outcome.num_empty, 'prediction')}, such as a predicate to which the model assigns no "
+            f"role: {named}{f'; and {more} more' if more else ''}."
+        )
+    elif outcome.num_records and not outcome.num_explanations and not outcome.num_failures:
         _report("There was nothing to explain: a sentence without a predicate, for example.")
     if outcome.num_failures:
         named = ", ".join(failure.place for failure in outcome.failures)

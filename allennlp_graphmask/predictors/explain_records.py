@@ -15,7 +15,7 @@ from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.predictors.explaining_predictor import ExplainingPredictor
 from allennlp_graphmask.predictors.records import Failure, RecordSource
 from allennlp_graphmask.predictors.resumable_lines import ResumableLines
-from allennlp_graphmask.views.sentence.roles import parse_roles
+from allennlp_graphmask.views.view import get_view
 
 #: The largest number of failures in an outcome; all are reported when they occur.
 _MAX_NAMED = 20
@@ -32,12 +32,14 @@ class ReadRecord(NamedTuple):
 class ExplainedStep(NamedTuple):
     """
     Some records that were explained together, their explanations in order, and the failures: records that could not be read or,
-    with `skip_errors`, explained. Where an input cannot be read on, the last step has no records and one failure.
+    with `skip_errors`, explained; and explanations whose focus is empty. Where an input cannot be read on, the last step has no
+    records and one failure.
     """
 
     num_records: int
     explanations: List[Explanation]
     failures: List[Failure]
+    empty: List[Explanation]
 
 
 class Outcome(NamedTuple):
@@ -45,10 +47,12 @@ class Outcome(NamedTuple):
 
     num_records: int
     num_explanations: int
-    #: Those of predicates to which the model assigns no role.
-    num_without_roles: int
     num_failures: int
     failures: List[Failure]
+    #: The number of instances in which there is nothing to explain (a predicate to which the model assigns no role), and what the
+    #: first of them are.
+    num_empty: int
+    empty: List[str]
 
 
 def explain_source(
@@ -69,11 +73,13 @@ def explain_source(
     `show` is called for each explanation. If it returns `False` and there are no lines, the run ends. `report` is called with
     messages for the user, as soon as there is one.
     """
-    done = Outcome(0, 0, 0, 0, [])
+    done = Outcome(0, 0, 0, [], 0, [])
     if lines is not None and lines.num_records:
         failures = [Failure(*failure) for failure in lines.notes["failures"]]
-        num_without_roles = lines.notes.get("num_without_roles", 0)  # absent in runs of earlier versions
-        done = Outcome(lines.num_records, lines.num_lines, num_without_roles, lines.notes["num_failures"], failures)
+        stored = lines.notes
+        done = Outcome(
+            lines.num_records, lines.num_lines, stored["num_failures"], failures, stored["num_empty"], stored["empty"]
+        )
         report(f"Continuing after {done.num_records} inputs, which gave {done.num_explanations} explanations.")
         for failure in failures:
             report(f"Not explained: {failure.message}")
@@ -88,9 +94,10 @@ def explain_source(
             done = Outcome(
                 done.num_records + step.num_records,
                 done.num_explanations + len(step.explanations),
-                done.num_without_roles + sum(map(_has_no_roles, step.explanations)),
                 done.num_failures + len(step.failures),
                 [*done.failures, *step.failures][:_MAX_NAMED],
+                done.num_empty + len(step.empty),
+                [*done.empty, *(get_view(explanation).get_title() for explanation in step.empty)][:_MAX_NAMED],
             )
             if step.failures or show is not None:
                 bar.clear()
@@ -101,15 +108,10 @@ def explain_source(
                 break
             if lines is not None and step.num_records:
                 json_lines = [explanation.to_json_line() for explanation in step.explanations]
-                notes = ("num_without_roles", "num_failures", "failures")
+                notes = ("num_failures", "failures", "num_empty", "empty")
                 lines.add(json_lines, step.num_records, {name: getattr(done, name) for name in notes})
             bar.update(step.num_records)
     return done
-
-
-def _has_no_roles(explanation: Explanation) -> bool:
-    roles = parse_roles(explanation.prediction["original"])
-    return roles is not None and not roles.arguments
 
 
 def explain_records(
@@ -138,7 +140,7 @@ def explain_records(
     position = first_record
     for step in _group_by_size(_read_records(source, first_record, strict), batch_size):
         if step[0].record is _REST:
-            yield ExplainedStep(0, [], [read.failure for read in step if read.failure is not None])
+            yield ExplainedStep(0, [], [read.failure for read in step if read.failure is not None], [])
             return
         instances = [instance for read in step for instance in read.instances]
         failures = [read.failure for read in step if read.failure is not None]
@@ -155,7 +157,12 @@ def explain_records(
                 )
                 raise
             explanations, failures = _explain_one_by_one(predictor, source, step, position)
-        yield ExplainedStep(len(step), explanations, failures)
+        found: List[Explanation] = []
+        empty: List[Explanation] = []
+        for explanation in explanations:
+            is_empty = explanation.focus is not None and explanation.focus["description"] is None
+            (empty if is_empty else found).append(explanation)
+        yield ExplainedStep(len(step), found, failures, empty)
         position += len(step)
 
 

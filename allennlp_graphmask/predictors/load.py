@@ -59,9 +59,8 @@ def load_explaining_predictor(
             f"The archive holds a {type(model).__name__} and no masker that could explain it. Choose an interpreter, one of "
             f"{', '.join(sorted(Interpreter.list_available()))}; or train GraphMask on the model and give that archive."
         )
-    interpreter = {**verification, **interpreter}
     extras = {"graphmask": model} if isinstance(model, GraphMask) else {}
-    built = Interpreter.from_params(Params(copy.deepcopy(interpreter)), **extras)
+    built = Interpreter.from_params(Params(copy.deepcopy({**verification, **interpreter})), **extras)
     explaining_model, config = model, archive.config.as_dict(quiet=True)
     if isinstance(built, AmortisedGraphMask) and built.graphmask is not model:
         explaining_model, config = built.graphmask, built.graphmask.archive_config

@@ -69,7 +69,7 @@ class View(Registrable):
         return json.dumps(prediction, ensure_ascii=False)
 
     def list_facts(self) -> List[Tuple[str, str]]:
-        """Return what text and page show first, as labels and texts: the prediction, the divergence, the messages kept."""
+        """Return what text and page show first, as labels and texts: the prediction, what is explained, the divergence, the messages kept."""
         explanation = self.explanation
         prediction, changed = explanation.prediction, explanation.prediction["changed"]
         before, after = self.summarize(prediction["original"]), self.summarize(prediction["masked"])
@@ -79,7 +79,7 @@ class View(Registrable):
             after = "unchanged" if prediction["masked"] is None or after == before else f"unchanged: {after}"
         elif changed:
             after = f"CHANGED: {after}"
-        facts = [(self.prediction_label, before), ("masked", after)]
+        facts = [(self.prediction_label, before), ("explained", self.describe_result()), ("masked", after)]
         if explanation.divergence is not None:
             value, name = explanation.divergence["value"], explanation.divergence["name"]
             facts.append(("divergence", f"{value:.4g} ({name})"))
@@ -93,6 +93,23 @@ class View(Registrable):
         total = len(explanation.edges) * explanation.num_layers
         facts.append(("kept", f"{format_kept(kept, total)} ({explanation.interpreter['name']})"))
         return facts
+
+    def describe_result(self) -> str:
+        """Return what is explained, how many messages it needs, and whether it stays the same without the others."""
+        explanation = self.explanation
+        focus, verification = explanation.focus, explanation.verification
+        what = "the whole prediction" if focus is None else focus["description"]
+        if what is None:
+            return "nothing"
+        total = len(explanation.edges) * explanation.num_layers
+        kept = sum(sum(edge.kept) for edge in explanation.edges)
+        outcome = {None: "", False: " It stays the same without the others.", True: " It CHANGES without the others."}
+        text = f"{what}. It needs {kept} of the {total} messages.{outcome[explanation.prediction['changed']]}"
+        if focus is not None and focus["trained"] is False:
+            text += " The masker was not trained for this focus."
+        if verification is not None and verification["added"]:
+            text += f" {len(verification['added'])} of them were added when this was checked."
+        return text
 
     def format_lines(self, width: int, max_edges: Optional[int]) -> List[str]:
         """

@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any
+from typing import Any, List
 
 import pytest
 import torch
@@ -13,6 +13,8 @@ from allennlp.predictors import Predictor
 
 from allennlp_graphmask.commands import explain as explain_module
 from allennlp_graphmask.commands.explain import SOME_INPUTS_FAILED
+from allennlp_graphmask.explanation import read_explanations
+from allennlp_graphmask.focus import Focus
 from allennlp_graphmask.interpret.interpreters import LeaveOneEdgeOut
 from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.models import GcnSemanticRoleLabeler
@@ -65,24 +67,29 @@ def test_text_is_shown_where_no_file_is_asked_for(tmp_path, graphmask_archive_fi
     assert (tmp_path / "both.jsonl").read_bytes() == (tmp_path / "out.jsonl").read_bytes()
 
 
-@pytest.mark.parametrize("role, expected", [("_", "To 3 predicates of these the model assigns no role."), ("A0", None)])
-def test_predicates_without_roles_are_counted(
-    tmp_path, srl_archive_file, conll_file, monkeypatch, capsys, role, expected
-):
-    build = GcnSemanticRoleLabeler._build_prediction
-    monkeypatch.setattr(
-        GcnSemanticRoleLabeler,
-        "_build_prediction",
-        lambda model, tags, *others: build(model, [role] * len(tags), *others),
-    )
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_predicates_without_roles_are_named(tmp_path, srl_archive_file, conll_file, monkeypatch, capsys, is_empty):
+    get_foci = GcnSemanticRoleLabeler.get_foci
+
+    def without_roles(*arguments: Any) -> List[Focus]:
+        return [
+            focus._replace(descriptions=[None] * len(focus.descriptions), nodes=torch.zeros_like(focus.nodes))
+            for focus in get_foci(*arguments)
+        ]
+
+    if is_empty:
+        monkeypatch.setattr(GcnSemanticRoleLabeler, "get_foci", without_roles)
     arguments = [srl_archive_file, conll_file, "--interpreter", "all_edges", "-o", tmp_path / "out", "--batch-size", 1]
     undo = killed_at(monkeypatch, 2, True)
     with pytest.raises(Killed):
         explain(*arguments)
     undo()
+    capsys.readouterr()
     explain(*arguments)
-    lines = [line for line in capsys.readouterr().err.split("\n") if "no role" in line]
-    assert lines == ([expected] if expected else [])
+    lines = [line for line in capsys.readouterr().err.split("\n") if "Nothing to explain" in line]
+    assert len(lines) == is_empty and len(list(read_explanations(tmp_path / "out"))) == (0 if is_empty else 3)
+    if is_empty:
+        assert "3 predictions" in lines[0] and "sings: She sings ." in lines[0]
 
 
 def test_small_batches_give_the_same(tmp_path, graphmask_archive_file, conll_file) -> None:
@@ -161,7 +168,7 @@ def test_a_folder_for_pages_that_is_none(tmp_path, graphmask_archive_file, conll
 
 def test_an_interpreter_of_a_plain_archive(tmp_path, srl_archive_file, conll_file) -> None:
     settings = json.dumps({"type": "leave_one_edge_out", "top_fraction": 0.25})
-    found = explained(tmp_path / "out.jsonl", srl_archive_file, conll_file, "--interpreter", settings)
+    found = explained(tmp_path / "out.jsonl", srl_archive_file, conll_file, "--interpreter", settings, "--no-verify")
     archive = load_archive(srl_archive_file)
     instances = list(archive.validation_dataset_reader.read(conll_file))
     masked_model = MaskedModel(archive.model.eval())
@@ -207,11 +214,11 @@ def test_a_masker_by_its_archive(tmp_path, graphmask_archive_file, srl_archive_f
         assert own.provenance == named.provenance
     # Other decisions than those under which it was selected.
     (tmp_path / "share.jsonnet").write_text('{ type: "graphmask", top_fraction: 1 / 2 }')
-    options = ("--interpreter", tmp_path / "share.jsonnet")
+    options = ("--interpreter", tmp_path / "share.jsonnet", "--focus", "all", "--no-verify")
     halves = explained(tmp_path / "share.jsonl", graphmask_archive_file, conll_file, *options)
     for own, half in zip(found, halves, strict=True):
-        assert half.kept_share() == 0.5 and half.constraint is None
-        assert [edge.score for edge in own.edges] == [edge.score for edge in half.edges]
+        assert half.kept_share() == 0.5 and half.constraint is None and half.verification is None
+        assert half.focus["name"] == "all" and own.focus["name"] == "assigned"
 
 
 def test_a_masker_of_another_model(graphmask_archive_file, srl_archive_file, conll_file, monkeypatch) -> None:

@@ -209,12 +209,40 @@ def explanations(draw) -> Explanation:
             scores = draw(st.lists(score, min_size=num_layers, max_size=num_layers))
             kept = draw(st.lists(st.booleans(), min_size=num_layers, max_size=num_layers))
             edges.append(ExplainedEdge(draw(node), draw(node), draw(st.text()), tuple(scores), tuple(kept)))
+    kept_messages = [
+        (place, layer) for place, edge in enumerate(edges) for layer in range(num_layers) if edge.kept[layer]
+    ]
+    added = [message for message in kept_messages if draw(st.booleans())]
+    focus_nodes = tuple(number for number in range(num_nodes) if draw(st.booleans()))
     return Explanation(
         kind=draw(st.text()),
         tokens=tuple(tokens),
         nodes=tuple(nodes),
         num_layers=num_layers,
         edges=tuple(edges),
+        focus=draw(
+            st.none()
+            | st.fixed_dictionaries(
+                {
+                    "name": st.text(),
+                    "kind": st.text(),
+                    "description": st.none() | st.text(),
+                    "nodes": st.just(focus_nodes),
+                    "trained": st.none() | st.booleans(),
+                }
+            )
+        ),
+        verification=draw(
+            st.none()
+            | st.fixed_dictionaries(
+                {
+                    "changed_before": st.booleans(),
+                    "max_divergence": st.none() | st.floats(0, 1),
+                    "passes": st.integers(0, 9),
+                    "added": st.just(tuple(added)),
+                }
+            )
+        ),
         prediction={
             "original": draw(JSON_VALUES),
             "masked": draw(JSON_VALUES),
@@ -226,6 +254,29 @@ def explanations(draw) -> Explanation:
         provenance={**PROVENANCE, "more": draw(JSON_VALUES)},
         metadata={"any": draw(JSON_VALUES)},
     )
+
+
+class TestReferences:
+    @pytest.mark.parametrize(
+        "field, value, named",
+        [
+            (
+                "focus",
+                {"name": "A0", "kind": "role", "description": "A0", "nodes": [7], "trained": None},
+                r"focus.nodes has 7",
+            ),
+            ("verification", {"added": [[99, 0]]}, "verification.added has edge 99 in layer 0"),
+            ("verification", {"added": [[0, 5]]}, "verification.added has edge 0 in layer 5"),
+            ("verification", {"added": [[0, 1]]}, "verification.added has edge 0 in layer 1"),
+        ],
+    )
+    def test_of_focus_and_verification_are_checked(self, field, value, named):
+        data = role_explanation().to_dict()
+        if field == "verification":
+            value = {"changed_before": True, "max_divergence": None, "passes": 1, **value}
+        assert not data["edges"][0]["kept"][1]
+        with pytest.raises(ExplanationFormatError, match=named):
+            Explanation.from_dict({**data, field: value})
 
 
 class TestJson:

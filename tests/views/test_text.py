@@ -16,6 +16,22 @@ def test_golden(name, explanation):
     assert render_text(explanation) + "\n" == golden.read_text()
 
 
+def test_what_is_explained_and_what_was_added():
+    focus = {"name": "A0", "kind": "role", "description": "the role A0", "nodes": (1, 4), "trained": False}
+    added = ((next(number for number, edge in enumerate(role_explanation().edges) if edge.kept[0]), 0),)
+    verification = {"changed_before": True, "max_divergence": None, "passes": 2, "added": added}
+    masked = role_prediction([("A0", 1, 0, 4), ("A1", 6, 5, 7), ("AM-LOC", 3, 3, 4)])
+    text = render_text(
+        dataclasses.replace(role_explanation(masked=masked), focus=focus, verification=verification), width=200
+    )
+    for line in (
+        "explained   the role A0. It needs 5 of the 16 messages. It stays the same without the others. The masker was not "
+        "trained for this focus. 1 of them were added when this was checked.",
+        "also        with these messages alone, other words have roles: AM-LOC: slept",
+    ):
+        assert line in text.split("\n")
+
+
 def _with_prediction(prediction):
     return explain(1, [], [[]], prediction=prediction, tokens=["a"])
 

@@ -44,6 +44,7 @@ local scheme = 'conll2008';
     validation_data_path: model_config.validation_data_path,
     vocabulary: srl.graphmask_vocabulary(target),
     model: srl.graphmask(target, {
+      focus: 'all',
       divergence: 'prediction_nll',
       gates: 'straight_through',
       penalty_scaling: 1.0,

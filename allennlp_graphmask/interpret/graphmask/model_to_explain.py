@@ -1,3 +1,4 @@
+import copy
 from typing import Any, Mapping
 
 from allennlp.common.checks import ConfigurationError
@@ -14,13 +15,16 @@ def model_to_explain(model: Model, options: Mapping[str, Any]) -> MaskedModel:
 
     # Raises
 
-    `ConfigurationError` if there are options for a `GraphMask`, which has its own.
+    `ConfigurationError` if there are options for a `GraphMask`, which has its own, other than `focus`.
     """
     model.eval()
     if not isinstance(model, GraphMask):
         return MaskedModel(model, **options)
-    if options:
+    others = [name for name in options if name != "focus"]
+    if others:
         raise ConfigurationError(
-            f"An archive of GraphMask holds the settings of the model that it explains: leave out {', '.join(options)}."
+            f"An archive of GraphMask holds the settings of the model that it explains: leave out {', '.join(others)}."
         )
-    return model.masked_model
+    masked_model = copy.copy(model.masked_model)
+    masked_model.focus = options.get("focus", masked_model.focus)
+    return masked_model

@@ -57,7 +57,23 @@ class SentenceView(View):
 
     def list_facts(self) -> List[Tuple[str, str]]:
         predicate = [("predicate", self.predicate.describe())] if self.predicate else []
-        return [*predicate, *super().list_facts()]
+        facts = [*predicate, *super().list_facts()]
+        gained = self.list_gained_arguments()
+        if gained:
+            # An explanation of the roles that are assigned does not answer for them.
+            facts.append(("also", f"with these messages alone, other words have roles: {' | '.join(gained)}"))
+        return facts
+
+    def list_gained_arguments(self) -> List[str]:
+        """Return the arguments that are predicted with the kept messages alone and not with all."""
+        if len(self.roles) < 2:
+            return []
+        before = {(argument.head, argument.role) for argument in self.roles[0].arguments}
+        return [
+            f"{argument.role}: {argument.phrase}"
+            for argument in self.roles[1].arguments
+            if (argument.head, argument.role) not in before
+        ]
 
     def list_words(self) -> List[str]:
         return [
