@@ -7,6 +7,7 @@ from typing import Any
 from tests.compat.conftest import run_python
 
 SNAPSHOT = {
+    "Checkpointer": ["crash_safe"],
     "CoreferenceResolver": ["annotated", "none"],
     "DatasetReader": ["conll2009_srl", "graph_jsonl", "hotpotqa_graph", "star_graphs", "wikihop"],
     "Divergence": ["kl", "margin_hinge", "prediction_nll", "saturating_kl"],
@@ -43,7 +44,7 @@ SNAPSHOT = {
     "Predictor": ["graph_classifier", "graph_qa", "graph_srl", "graphmask"],
     "Subcommand": ["compare-interpreters", "explain", "graphmask-doctor", "graphmask-init"],
     "Tokenizer": ["plain_words"],
-    "TrainerCallback": ["graphmask"],
+    "TrainerCallback": ["distributed", "graphmask", "reliable_training"],
     "View": ["graph", "question", "sentence"],
 }
 

@@ -62,7 +62,12 @@ def interrupt(name: str, tied: Tied, num_points: int, seed: int) -> None:
 
 
 def test_all_of_them_are_here() -> None:
-    assert {name for name, _ in EVERY_CASE} == set(Interpreter.list_available())
+    ours = {
+        name
+        for name in Interpreter.list_available()
+        if Interpreter.by_name(name).__module__.startswith("allennlp_graphmask.")
+    }
+    assert {name for name, _ in EVERY_CASE} == ours
 
 
 @pytest.mark.parametrize("name,task", SOME)
