@@ -38,6 +38,7 @@ SNAPSHOT = {
         "edge_sufficiency",
         "edge_truth",
         "edge_unfaithfulness",
+        "edge_verification",
         "propbank_role_f1",
     ],
     "Model": ["gcn_srl", "graph_classifier", "graph_qa", "graphmask", "star_graph_classifier"],

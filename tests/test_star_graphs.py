@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
+import torch
+from allennlp.models import load_archive
 
+from allennlp_graphmask.evaluation.metrics import read_truth
+from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask
+from allennlp_graphmask.interpret.ranking import highest_messages
 from tests.compat.conftest import run_python
+from tests.models.building import make_batch
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -82,3 +88,32 @@ def test_the_text_view(folder: Path, explanations: List[Dict[str, Any]]) -> None
     for edge in first["edges"]:
         if edge["kept"][0]:
             assert f"--{edge['type']}-->" in printed and first["nodes"][edge["source"]]["text"] in printed
+
+
+def test_verification_explains_and_the_smallest_sets_justify(folder: Path) -> None:
+    """The shortcut of dropping messages as long as the prediction stays leaves out the colour that loses, which the model counts."""
+    archive = load_archive(str(folder / "graphmask" / "model.tar.gz"))
+    model = archive.model.eval()
+    instances = list(archive.validation_dataset_reader.read("test"))
+    batch = make_batch(instances, model.vocab)
+    masked_model = model.masked_model
+    unmasked = masked_model.unmasked(batch)
+    (truth,) = read_truth(batch, unmasked.graph, 1)
+
+    def f1(kept: torch.Tensor) -> float:
+        return float(2 * (kept & (truth == 1)).sum() / (kept.sum() + (truth == 1).sum()))
+
+    decided = AmortisedGraphMask(graphmask=model).attribute(masked_model, unmasked)
+    verified = AmortisedGraphMask(graphmask=model, verify=True).attribute(masked_model, unmasked)
+    assert f1(verified.kept[0]) >= f1(decided.kept[0]) - 0.01 >= 0.94
+
+    with torch.no_grad():
+        counts = unmasked.graph.edges_per_graph()
+        smallest = torch.zeros_like(counts)
+        for size in range(int(counts.max())):
+            kept = highest_messages(decided.scores, torch.full_like(counts, size), unmasked.graph)
+            changed = masked_model.changed(unmasked, masked_model.masked(unmasked, decided.gates(kept)))
+            smallest[changed] = size + 1
+        (kept,) = highest_messages(decided.scores, smallest, unmasked.graph)
+        assert not masked_model.changed(unmasked, masked_model.masked(unmasked, decided.gates([kept]))).any()
+    assert f1(kept) < 0.7

@@ -8,17 +8,23 @@ import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Instance, Vocabulary
 
+from allennlp_graphmask.evaluation.metrics import AttributionEvaluation, EdgeChanged, EdgeKept, EdgeVerification
 from allennlp_graphmask.focus import foci_by_kind
 from allennlp_graphmask.interpret import verification
 from allennlp_graphmask.interpret.divergences import Kl, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
-from allennlp_graphmask.interpret.interpreters import IntegratedGradients, Interpreter, RandomInterpreter
+from allennlp_graphmask.interpret.interpreters import (
+    AmortisedGraphMask,
+    IntegratedGradients,
+    Interpreter,
+    RandomInterpreter,
+)
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.ranking import message_order
 from allennlp_graphmask.interpret.verification import FIRST_STEP, GROWTH
 from tests.interpret.interpreters.cases import target_of
-from tests.interpret.interpreters.tied import TASKS, Tied, tied_task
-from tests.interpret.toy import toy_instances, toy_vocabulary
+from tests.interpret.interpreters.tied import TASKS, tied_task
+from tests.interpret.toy import spread_gates, toy_graphmask, toy_instances, toy_vocabulary
 from tests.models.building import make_batch
 
 
@@ -28,15 +34,24 @@ class Explained(NamedTuple):
     vocabulary: Vocabulary
 
 
-@pytest.fixture(scope="module", params=["classifier", "tagger", "rgcn, dense", "entity_gcn, edge by edge"])
-def toy(request) -> Explained:
+TOYS = ["classifier", "tagger", "rgcn, dense", "entity_gcn, edge by edge"]
+
+
+def build_toy(name: str) -> Explained:
     """A model whose predictions depend on its messages, and graphs, some without edges."""
     vocabulary = toy_vocabulary()
-    return Explained(MaskedModel(target_of(request.param, vocabulary)), toy_instances(1, 12), vocabulary)
+    return Explained(MaskedModel(target_of(name, vocabulary)), toy_instances(1, 12), vocabulary)
 
 
-@pytest.fixture(scope="module", params=TASKS)
-def task(request, tmp_path_factory) -> Tied:
+@pytest.fixture(scope="module", params=TOYS)
+def toy(request) -> Explained:
+    return build_toy(request.param)
+
+
+@pytest.fixture(scope="module", params=[*TOYS, *TASKS])
+def task(request, tmp_path_factory) -> Any:
+    if request.param in TOYS:
+        return build_toy(request.param)
     return tied_task(request.param, tmp_path_factory.mktemp("task"))
 
 
@@ -112,10 +127,8 @@ def test_it_tries_the_sets_of_growing_steps(toy, max_divergence) -> None:
     assert num_added
 
 
-@pytest.mark.parametrize("kind", ["toy", "task"])
-def test_no_prediction_changes_and_no_message_is_dropped(kind, request) -> None:
+def test_no_prediction_changes_and_no_message_is_dropped(task) -> None:
     """Of a whole batch, whose instances are verified together; confirmed decisions stay as they are."""
-    task = request.getfixturevalue(kind)
     model = task.masked_model
     batch = make_batch(task.instances, task.vocabulary)
     for name in foci_by_kind(model.target).values():
@@ -131,19 +144,15 @@ def test_no_prediction_changes_and_no_message_is_dropped(kind, request) -> None:
                 assert torch.equal(~untouched, found.verification.changed_before)
                 for kept, was in zip(found.kept, before.kept):
                     assert not (was & ~kept).any()
-                singly = (
-                    [
-                        verified_twin(interpreter, max_divergence=0.01).interpret(
-                            MaskedModel(model.target, focus=name), make_batch([instance], task.vocabulary)
-                        )
-                        for instance in task.instances
-                    ]
-                    if name != "each"
-                    else []
-                )
-                for part, one in zip(found.split(), singly):
-                    assert all(torch.equal(*pair) for pair in zip(part.kept, one.kept))
-                    assert torch.equal(part.verification.num_passes, one.verification.num_passes)
+
+
+def test_it_depends_on_no_other_instance(task) -> None:
+    model, interpreter = task.masked_model, RandomInterpreter(top_fraction=0.1, verify=True, max_divergence=0.01)
+    together = interpreter.interpret(model, make_batch(task.instances, task.vocabulary)).split()
+    for instance, found in zip(task.instances, together, strict=True):
+        (alone,) = interpreter.interpret(model, make_batch([instance], task.vocabulary)).split()
+        assert all(torch.equal(*pair) for pair in zip(alone.kept, found.kept))
+        assert torch.equal(alone.verification.num_passes, found.verification.num_passes)
 
 
 def test_where_instances_cannot_be_told_apart_the_whole_batch_is_passed_again(toy, monkeypatch) -> None:
@@ -180,3 +189,39 @@ def test_the_divergence_is_the_interpreters(toy) -> None:
     with torch.no_grad():
         divergence = model.divergence(Kl(), unmasked, model.masked(unmasked, found.gates()))
     assert (divergence <= 0.2 + 1e-5).all()
+
+
+def test_both_figures_are_reported_apart(toy) -> None:
+    """By the metric of attributions, and by GraphMask's own in an evaluation."""
+    model = toy.masked_model
+    batch = make_batch(toy.instances, toy.vocabulary)
+    before, found = (
+        RandomInterpreter(top_fraction=0.1, verify=verify).interpret(model, batch) for verify in (False, True)
+    )
+    metrics = EdgeVerification(), EdgeKept(), EdgeChanged()
+    values: Dict[str, Any] = {}
+    for metric in metrics:
+        metric(AttributionEvaluation(model, batch, found))
+        values.update(metric.get_metric())
+    assert values["kept_before_verification"] == pytest.approx(before.kept_share())
+    assert values["kept"] == pytest.approx(found.kept_share()) and values["changed"] == 0
+    unmasked = model.unmasked(batch)
+    with torch.no_grad():
+        changed = model.changed(unmasked, model.masked(unmasked, before.gates())).double().mean()
+    assert values["changed_before_verification"] == pytest.approx(float(changed)) and changed > 0
+    assert values["verification_passes"] == pytest.approx(float(found.verification.num_passes.double().mean()))
+    unverified = EdgeVerification()
+    unverified(AttributionEvaluation(model, batch, before))
+    assert unverified.get_metric() == {}
+
+    graphmask = spread_gates(toy_graphmask("tagger", toy.vocabulary, batch), batch, quantile=0.8)
+    graphmask.get_metrics(reset=True)
+    graphmask(**batch)
+    reported = graphmask.get_metrics(reset=True)
+    explained = AmortisedGraphMask(graphmask=graphmask, verify=True).interpret(graphmask.masked_model, batch)
+    assert reported["verified_kept"] == pytest.approx(explained.kept_share()) and reported["kept"] < 0.5
+    passes = explained.verification.num_passes.double().mean()
+    assert reported["verification_passes"] == pytest.approx(float(passes))
+    graphmask.in_training_run = True
+    graphmask(**batch)
+    assert "verified_kept" not in graphmask.get_metrics(reset=True)

@@ -137,7 +137,10 @@ def compare_interpreters(
             f"The interpreter '{tuned[0]}' needs development_data (--development-data) to choose its threshold on."
         )
     loader = _read_data(archive, data, batch_size, cuda_device, max_instances)
-    metrics = _choose_metrics(metrics, loader, data, with_curve=graphmask_config is not None)
+    verified = any(config.get("verify") for config in interpreters.values())
+    metrics = _choose_metrics(
+        metrics, loader, data, with_curve=graphmask_config is not None, with_verification=verified
+    )
     development = None
     if development_data is not None:
         development = _read_data(archive, development_data, batch_size, cuda_device, None)
@@ -285,7 +288,7 @@ def _read_data(
 
 
 def _choose_metrics(
-    metrics: Optional[Configs], loader: MultiProcessDataLoader, data: str, *, with_curve: bool
+    metrics: Optional[Configs], loader: MultiProcessDataLoader, data: str, *, with_curve: bool, with_verification: bool
 ) -> Configs:
     """Complete the metrics, and check that there is a truth for those that need it."""
     fields = (instance.fields.get("metadata") for instance in loader.iter_instances())
@@ -294,6 +297,7 @@ def _choose_metrics(
     types = [config["type"] for config in chosen.values()]
     added = ["edge_truth"] if known and metrics is None else []
     added += ["edge_kept", "edge_changed"] if with_curve else []
+    added += ["edge_verification"] if with_verification and metrics is None else []
     chosen.update(_without_settings([name for name in added if name not in types]))
     for label, metric in build_metrics(chosen).items():
         if metric.needs_truth and not known:

@@ -2,7 +2,7 @@ from allennlp_graphmask.evaluation.metrics.agreement import EdgeAgreement, conse
 from allennlp_graphmask.evaluation.metrics.attribution_evaluation import AttributionEvaluation, shuffled_attribution
 from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, MetricKey, Quantity, Ratios
 from allennlp_graphmask.evaluation.metrics.fidelity import EdgeFidelity
-from allennlp_graphmask.evaluation.metrics.kept import EdgeKept
+from allennlp_graphmask.evaluation.metrics.kept import EdgeKept, EdgeVerification
 from allennlp_graphmask.evaluation.metrics.resampling import bootstrap, percentile_interval
 from allennlp_graphmask.evaluation.metrics.sanity import (
     EdgeNodeInvariance,
@@ -29,6 +29,7 @@ __all__ = [
     "EdgeSufficiency",
     "EdgeTruth",
     "EdgeUnfaithfulness",
+    "EdgeVerification",
     "MetricKey",
     "Quantity",
     "Ratios",

@@ -1,3 +1,4 @@
+import math
 from typing import ClassVar, Dict
 
 import torch
@@ -26,4 +27,35 @@ class EdgeKept(EdgeMetric):
         return {
             MetricKey("kept"): Ratios(torch.stack(layers).sum(0), edges * explained.num_layers),
             **{MetricKey("kept", layer=number): Ratios(kept, edges) for number, kept in enumerate(layers)},
+        }
+
+
+@Metric.register("edge_verification")
+class EdgeVerification(EdgeMetric):
+    """
+    What verification did (`"verify": true` of an interpreter): the share of messages kept and of instances with a changed
+    prediction before it, and the number of further passes of an instance. Undefined for decisions that were not verified.
+
+    Registered as a `Metric` with name "edge_verification".
+    """
+
+    quantities: ClassVar[Dict[str, Quantity]] = {
+        "kept_before_verification": Quantity("lower", 0.0, 1.0, 0.0, "Share of messages kept before verification."),
+        "changed_before_verification": Quantity(
+            "lower", 0.0, 1.0, 0.0, "Share of instances with a changed prediction before verification."
+        ),
+        "verification_passes": Quantity("lower", 0.0, math.inf, 0.0, "Further passes of an instance."),
+    }
+
+    def evaluate(self, explained: AttributionEvaluation) -> Dict[MetricKey, Ratios]:
+        verification = explained.attribution.verification
+        if verification is None:
+            return {}
+        kept = sum_by_graph(torch.stack(verification.kept_before), explained.graph)
+        return {
+            MetricKey("kept_before_verification"): Ratios(
+                kept, explained.graph.edges_per_graph().double() * explained.num_layers
+            ),
+            MetricKey("changed_before_verification"): Ratios.for_mean(verification.changed_before.double()),
+            MetricKey("verification_passes"): Ratios.for_mean(verification.num_passes.double()),
         }

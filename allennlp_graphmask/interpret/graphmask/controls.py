@@ -4,8 +4,10 @@ from typing import Any, Optional, Sequence
 
 import torch
 
+from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.graphmask.metrics import GraphMaskMetrics
 from allennlp_graphmask.interpret.masked_model import UnmaskedPass
+from allennlp_graphmask.interpret.verification import verify
 
 #: The number of batches at the start of an epoch on which the divergence with all gates open is measured.
 _FLOOR_BATCHES = 5
@@ -13,8 +15,9 @@ _FLOOR_BATCHES = 5
 
 class Controls:
     """
-    The divergence with all gates open, on the first batches of an epoch, and in evaluation the random control: as many open gates in
-    each layer, at random places. Its random numbers are its own and leave the global random state alone.
+    The divergence with all gates open, on the first batches of an epoch; in evaluation the random control: as many open gates in each
+    layer, at random places; and outside training what verification adds. Random numbers are its own and leave the global random state
+    alone.
     """
 
     def __init__(self, seed: int) -> None:
@@ -32,9 +35,13 @@ class Controls:
         graphmask: Any,
         unmasked: UnmaskedPass,
         gates: Sequence[Optional[torch.Tensor]],
+        attribution: Optional[EdgeAttribution],
         metrics: GraphMaskMetrics,
     ) -> None:
-        """Make the passes that a batch of a `GraphMask` model needs. Shape of the gates of each layer: `(num_edges,)`."""
+        """
+        Make the passes that a batch of a `GraphMask` model needs. Shape of the gates of each layer: `(num_edges,)`. The attribution
+        is that of evaluation.
+        """
         model, is_explained = graphmask.masked_model, unmasked.focus.is_explained
         # Where the masked pass of training has dropout, the floor is that of training.
         if self._floor_batches_left and graphmask.training == graphmask.dropout_in_masked_pass:
@@ -50,6 +57,8 @@ class Controls:
             ]
             control = model.masked(unmasked, graphmask.with_baselines(shuffled), "random")
             metrics.count_instances(is_explained, random_changed=model.changed(unmasked, control))
+        if attribution is not None and not graphmask.in_training_run:
+            metrics.count_verified(verify(model, unmasked, attribution, None, graphmask.divergence), is_explained)
 
 
 def _shuffle(gate: torch.Tensor, reachable: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -258,8 +258,6 @@ class GraphMask(ModelAroundTarget):
 
         self._metrics.count_instances(is_explained, divergence=divergence, changed=changed)
         self._metrics.count_gates(graph.edge_type, gates, is_explained[graph.edge_graph])
-        if self.measures_controls:
-            self._controls.count(self, unmasked, gates, self._metrics)
         output = {
             # Where nothing is explained nothing can diverge, which must not make room for divergence elsewhere.
             "loss": self._loss(locations, divergence[is_explained], changed[is_explained]),
@@ -268,11 +266,14 @@ class GraphMask(ModelAroundTarget):
             "original": unmasked.output,
             "masked": masked,
         }
+        attribution = None
         if not self.training:
             scores, kept = self._scores_and_decisions(locations, unmasked)
-            output["attribution"] = EdgeAttribution(
+            attribution = output["attribution"] = EdgeAttribution(
                 graph, scores, kept, self.masked_model.relation_names, replacements=list(self.masker.baselines)
             )
+        if self.measures_controls:
+            self._controls.count(self, unmasked, gates, attribution, self._metrics)
         return output
 
     def _first_enabled_layer(self) -> int:
@@ -374,8 +375,9 @@ class GraphMask(ModelAroundTarget):
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
         """
         Return `kept` (the share of messages, over all layers), `kept_layer_K`, `_kept_type/LABEL`, `_num_edges`, `divergence`,
-        `divergence_floor`, `changed`, `random_changed`, `multiplier`, `constraint_met`, `selection`, and the target's own metrics
-        as `original_*`, `masked_*` and `random_*`. After each batch only the first few.
+        `divergence_floor`, `changed`, `random_changed`, `multiplier`, `constraint_met`, `selection`, outside training `verified_kept`
+        and `verification_passes`, and the target's own metrics as `original_*`, `masked_*` and `random_*`. After each batch only the
+        first few.
         """
         metrics = self._metrics.get(across_workers=reset, detailed=reset)
         metrics["multiplier"] = float(self.lagrangian.value())

@@ -4,6 +4,7 @@ import torch
 from allennlp.nn.util import dist_reduce_sum
 
 from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
+from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 
 
 class GraphMaskMetrics:
@@ -17,7 +18,12 @@ class GraphMaskMetrics:
 
     _MEANS = ("divergence", "changed")
     #: From the name of a mean to that of its metric. Only reported if they were measured.
-    _OPTIONAL_MEANS = {"floor": "divergence_floor", "random_changed": "random_changed"}
+    _OPTIONAL_MEANS = {
+        "floor": "divergence_floor",
+        "random_changed": "random_changed",
+        "verified_kept": "verified_kept",
+        "verification_passes": "verification_passes",
+    }
 
     def __init__(self, num_layers: int, relation_names: Sequence[str], reported_edge_labels: int) -> None:
         self._num_layers = num_layers
@@ -52,6 +58,14 @@ class GraphMaskMetrics:
             value = (value if is_explained is None else value[is_explained]).detach().double()
             self._add(name, torch.stack([value.sum(), torch.ones_like(value).sum()]))
 
+    def count_verified(self, attribution: EdgeAttribution, is_explained: torch.Tensor) -> None:
+        """Count the messages that verified decisions keep, and the further passes that took. Shape: `(batch_size,)`."""
+        assert attribution.verification is not None
+        edges = is_explained[attribution.graph.edge_graph]
+        kept = sum(((layer & edges).sum() for layer in attribution.kept), edges.new_zeros((), dtype=torch.long))
+        self._add("verified_kept", torch.stack([kept, edges.sum() * attribution.num_layers]).double())
+        self.count_instances(is_explained, verification_passes=attribution.verification.num_passes)
+
     def count_gates(
         self,
         edge_type: torch.Tensor,
@@ -75,7 +89,7 @@ class GraphMaskMetrics:
     def get(self, *, across_workers: bool, detailed: bool) -> Dict[str, float]:
         """
         Return `kept` (share of all messages), `divergence` and `changed` (means over instances), and with `detailed` the kept
-        share of each layer and edge type, the divergence floor and the random control.
+        share of each layer and edge type, the divergence floor, the random control, and what verified decisions keep.
         """
         sums = {name: dist_reduce_sum(value) for name, value in self._sums.items()} if across_workers else self._sums
         edges, kept = sums["edges"].cpu(), sums["kept"].cpu()
