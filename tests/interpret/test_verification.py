@@ -15,7 +15,7 @@ from allennlp_graphmask.interpret.divergences import Kl, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import (
     AmortisedGraphMask,
-    IntegratedGradients,
+    GradientTimesMessage,
     Interpreter,
     RandomInterpreter,
 )
@@ -59,7 +59,7 @@ def interpreters() -> List[Interpreter]:
     return [
         RandomInterpreter(top_fraction=0.1),
         RandomInterpreter(top_fraction=0.0),
-        IntegratedGradients(top_fraction=0.1),
+        GradientTimesMessage(top_fraction=0.1),
     ]
 
 
