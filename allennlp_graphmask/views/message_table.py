@@ -1,16 +1,20 @@
 """The messages of an explanation as a table, and how pages mark what is kept."""
 
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, List, NamedTuple, Sequence, Set, Tuple
 
 from allennlp_graphmask.explanation import ExplainedEdge, Explanation
 
 
 class MessageRow(NamedTuple):
-    """The messages of an edge. If there are inverse relations, `direction` is "along" the arc of `relation` or "against" it."""
+    """
+    The messages of an edge. If there are inverse relations, `direction` is "along" the arc of `relation` or "against" it. In the
+    layers `added` verification added them.
+    """
 
     edge: ExplainedEdge
     relation: str
     direction: str = ""
+    added: FrozenSet[int] = frozenset()
 
 
 class MessageTable(NamedTuple):
@@ -28,11 +32,21 @@ class MessageTable(NamedTuple):
 
 def build_message_table(explanation: Explanation, rows: Sequence[MessageRow], max_rows: int) -> MessageTable:
     """Return the first `max_rows` kept and the first `max_rows` dropped messages among `rows`."""
-    kept = [row for row in rows if any(row.edge.kept)][:max_rows]
+    added = added_layers(explanation)
+    kept = [row._replace(added=added(row.edge)) for row in rows if any(row.edge.kept)][:max_rows]
     dropped = [row for row in rows if not any(row.edge.kept)][:max_rows]
     num_kept = len(explanation.kept_edges())
     num_dropped = len(explanation.edges) - num_kept
     return MessageTable(kept, dropped, num_kept - len(kept), num_dropped - len(dropped))
+
+
+def added_layers(explanation: Explanation) -> Callable[[ExplainedEdge], FrozenSet[int]]:
+    """Return a function from an edge of the explanation to the layers in which verification added its message."""
+    layers: Dict[int, Set[int]] = {}
+    for position, layer in explanation.verification["added"] if explanation.verification else ():
+        # By identity: parallel edges may be equal.
+        layers.setdefault(id(explanation.edges[position]), set()).add(layer)
+    return lambda edge: frozenset(layers.get(id(edge), ()))
 
 
 def rank_edge(edge: ExplainedEdge) -> Tuple[bool, float]:

@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import hashlib
 import json
 import re
@@ -294,3 +295,12 @@ def test_a_failure_leaves_whole_pages_and_no_index(tmp_path):
 def test_no_explanations(tmp_path):
     assert write_html_pages([], tmp_path) == 0
     assert "No explanations." in (tmp_path / "index.html").read_text()
+
+
+def test_messages_that_verification_added_are_marked():
+    explanation = role_explanation()
+    position = next(number for number, edge in enumerate(explanation.edges) if edge.kept[0])
+    verification = {"changed_before": True, "max_divergence": None, "passes": 1, "added": ((position, 0),)}
+    page = render_html(dataclasses.replace(explanation, verification=verification))
+    assert page.count(" kept, added") == 1 and len(re.findall(r'<g class="message [^"]* added">', page)) == 1
+    assert " added" not in re.sub("<style.*?</style>", "", render_html(explanation), flags=re.S)

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.schema import default_kind
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError
-from allennlp_graphmask.views.message_table import MessageRow, build_message_table, rank_edge
+from allennlp_graphmask.views.message_table import MessageRow, added_layers, build_message_table, rank_edge
 from allennlp_graphmask.views.sentence.drawing import SentenceDrawing
 from allennlp_graphmask.views.sentence.roles import Predicate, compare_arguments, parse_roles
 from allennlp_graphmask.views.view import View
@@ -94,6 +94,7 @@ class SentenceView(View):
         return {
             "table": build_message_table(self.explanation, rows, max_edges),
             "drawing": SentenceDrawing(tokens, drawn, self.is_directed, self.predicate_index, self.roles),
+            "added": added_layers(self.explanation),
             "arcs_left_out": len(arcs) - len(drawn),
             "kept_arcs_left_out": sum(any(arc.kept) for arc in arcs) - sum(any(arc.kept) for arc in drawn),
             "predicate": self.predicate,
