@@ -145,6 +145,7 @@ def test_both_ways_of_the_tagger_are_equal(vocab, batch) -> None:
 
 def test_what_is_below_the_encoder_is_computed_once(vocab, batch, monkeypatch) -> None:
     model = toy_graphmask("tagger", vocab, batch)
+    model.in_training_run = True  # else instances are passed again where decisions do not hold
     calls = []
     below = type(model.target).states_below
     monkeypatch.setattr(type(model.target), "states_below", lambda *a: calls.append(1) or below(*a))
