@@ -265,11 +265,7 @@ class GraphQuestionAnswering(ModelWithCheckedParameters):
             scored = (of_node >= 0) & graph.repeat_for_nodes(mask).gather(
                 1, of_node.clamp(min=0).unsqueeze(-1)
             ).squeeze(-1)
-            whole = whole_prediction(mask, graph, scored)
-            found = [
-                description if any_ else None for description, any_ in zip(whole.descriptions, mask.any(-1).tolist())
-            ]
-            return [whole._replace(descriptions=found)]
+            return [whole_prediction(mask, graph, scored)]
         if focus != "rival" and not focus.startswith(AGAINST):
             raise unknown_focus(self, focus, f"'all', 'rival' or '{AGAINST}' and the text of a candidate")
         lowest = torch.finfo(output["logits"].dtype).min

@@ -27,7 +27,7 @@ class DistributedTraining(CheckedParameters, TrainerCallback):
     training without interruption, word dropout gets the counts of words, and it is logged how many batches are dropped because
     workers do not have equally many.
 
-    Registered as a `TrainerCallback` with name "distributed"; the callbacks `reliable_training` and `graphmask` do the same and more.
+    Registered as a `TrainerCallback` with name "distributed". The callbacks `reliable_training` and `graphmask` do the same and more.
     """
 
     #: What all workers were seeded with.

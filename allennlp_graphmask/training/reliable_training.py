@@ -23,7 +23,7 @@ class ReliableTraining(DistributedTraining):
     early stopping, the moving average of parameters (which AllenNLP continues on copies of them), and an order of the training data
     that does not depend on whether validation draws random numbers. In distributed training it does what `DistributedTraining` does.
 
-    Registered as a `TrainerCallback` with name "reliable_training"; the callback `graphmask` does the same and more.
+    Registered as a `TrainerCallback` with name "reliable_training". The callback `graphmask` does the same and more.
 
     # Raises
 

@@ -11,8 +11,16 @@ from tests.compat.conftest import run_python
 from tests.configs import DATA, ROOT
 from tests.training.whole_run import run
 
-#: Durations and memory are measured; archives hold the times of files; AllenNLP writes a set of two names.
-VARY = ("metrics.json", "metrics_epoch_*.json", "model.tar.gz", "non_padded_namespaces.txt", "out.log")
+#: Durations and memory are measured, and part of the metrics in a training's state; archives hold the times of files; AllenNLP writes
+#: a set of two names.
+VARY = (
+    "metrics.json",
+    "metrics_epoch_*.json",
+    "training_state_*.th",
+    "model.tar.gz",
+    "non_padded_namespaces.txt",
+    "out.log",
+)
 
 
 def whole_run(folder: Path, hash_seed: int, loader: Dict[str, Any], *names: str) -> Dict[str, bytes]:

@@ -62,7 +62,8 @@ def check_model(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     first, _ = check_workers(folder / "graphmask", config)
     assert first["enabled_layers"] == 2
 
-    chosen = json.loads((folder / "graphmask" / "threshold_curve.json").read_text())["chosen"]
+    curves = json.loads((folder / "graphmask" / "threshold_curve.json").read_text())
+    chosen = next(iter(curves.values()))["chosen"]  # for the focus of training
     assert chosen["threshold"] == first["threshold"]
     archive = load_archive(folder / "graphmask" / "model.tar.gz")
     batches = one_batch(archive, config)
@@ -117,7 +118,7 @@ def test_dropped_batches_are_counted(stars, tmp_path, monkeypatch) -> None:
     assert "1 of the 5 batches of validation data are dropped in each epoch" in log and "3 and 2" in log
     assert "training data are dropped" not in log
     # The threshold was chosen on the four that are left.
-    points = json.loads((tmp_path / "run" / "threshold_curve.json").read_text())["points"]
+    points = json.loads((tmp_path / "run" / "threshold_curve.json").read_text())["all"]["points"]
     assert {point["changed"] * 16 % 1 for point in points} == {0.0}
 
 

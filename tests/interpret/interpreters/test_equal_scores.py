@@ -33,7 +33,7 @@ def build_any(name: str, tied: Tied, **more: Any) -> Interpreter:
     if name != "graphmask":
         return build(name, **more)
     torch.manual_seed(4)
-    model = GraphMask(tied.vocabulary, tied.masked_model.target).eval()
+    model = GraphMask(tied.vocabulary, tied.masked_model.target, focus="all").eval()
     batch = make_batch(tied.instances, tied.vocabulary)
     # As `choose_threshold` does: the location of a gate.
     locations = gate_locations(model, model.masked_model.unmasked(batch)).sort().values

@@ -18,9 +18,9 @@ from allennlp_graphmask.interpret.interpreters import (
     LayerScores,
     LeaveOneEdgeOut,
     RandomInterpreter,
-    top_fraction_mask,
 )
 from allennlp_graphmask.interpret.masked_model import LayerGates, MaskedModel
+from allennlp_graphmask.interpret.ranking import top_fraction_mask
 from allennlp_graphmask.modules.intervention import Gate, intervening
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
 from tests.evaluation.metrics.graphs import build_graph
