@@ -21,6 +21,9 @@ from hypothesis import settings
 from tests.predictors.inputs import CONLL, QUESTIONS_FILE
 from tests.predictors.stub_pipeline import CLEARNLP_LABELS, UNIVERSAL_LABELS, save_stub_pipeline
 
+# Also where OMP_NUM_THREADS is not set: processes that are forked after OpenMP has used several threads hang.
+torch.set_num_threads(1)
+
 # How long an example takes depends on the machine and on what else it does.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
