@@ -82,6 +82,12 @@ def build(base: str, name: str, **settings: Any) -> Any:
 REGISTERED = [(base, name) for base, names in SNAPSHOT.items() for name in names]
 
 
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch) -> None:
+    """The checkpointer locks the folder of the training."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.mark.parametrize("base, name", REGISTERED)
 def test_every_class_is_exported_and_documented(base: str, name: str) -> None:
     registered = get_base(base).by_name(name)
