@@ -18,6 +18,7 @@ from allennlp_graphmask.interpret.divergences import (
 
 DIVERGENCES = [Kl(), SaturatingKl(), PredictionNll(), MarginHinge(), MarginHinge(0.3)]
 BATCH, LENGTH, CLASSES = 4, 5, 3
+from allennlp_graphmask.rounding import RELATIVE_ROUNDING
 
 
 def name_of(divergence: Divergence) -> str:
@@ -168,8 +169,10 @@ class TestMarginHinge:
     def test_it_bounds_changed_predictions_from_above(self, rows) -> None:
         original, masked = halves(rows)
         value, changed = MarginHinge(0.7)(original, masked), changed_predictions(original, masked)
-        assert (value[changed] >= 1).all()
-        assert float(value.mean()) >= float(changed.float().mean())
+        # Of logits that are equal but for rounding the first is the prediction, so that the margin can be positive by as little.
+        off = RELATIVE_ROUNDING * (1 + float(torch.cat([original, masked]).abs().max())) / 0.7
+        assert (value[changed] >= 1 - off).all()
+        assert float(value.mean()) >= float(changed.float().mean()) - off
 
 
 class TestChangedPredictions:
