@@ -15,10 +15,10 @@ from allennlp_graphmask.interpret.divergences import (
     SaturatingKl,
     changed_predictions,
 )
+from allennlp_graphmask.rounding import RELATIVE_ROUNDING
 
 DIVERGENCES = [Kl(), SaturatingKl(), PredictionNll(), MarginHinge(), MarginHinge(0.3)]
 BATCH, LENGTH, CLASSES = 4, 5, 3
-from allennlp_graphmask.rounding import RELATIVE_ROUNDING
 
 
 def name_of(divergence: Divergence) -> str:
