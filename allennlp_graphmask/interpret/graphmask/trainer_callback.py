@@ -25,8 +25,9 @@ _EXTREME_SHARE = 1e-3
 class GraphMaskCallback(ReliableTraining):
     """
     Trains a `graphmask` model together with the trainer: does what the callback `reliable_training` does (`--recover` continues as
-    if nothing had happened), enables the layers one after another, warns of the ways in which training fails (all messages dropped, a layer
-    that never drops any, or data without edges), logs at the end if no epoch met the constraint, and chooses the gate threshold.
+    if nothing had happened), enables the layers one after another, warns of the ways in which training fails (all messages
+    dropped, a layer that never drops any, or data without edges), logs at the end if no epoch met the constraint, and chooses
+    the gate threshold.
 
     Registered as a `TrainerCallback` with name "graphmask".
 
@@ -184,8 +185,11 @@ class GraphMaskCallback(ReliableTraining):
             )
             curves[focus] = {"chosen": chosen._asdict(), "points": [point._asdict() for point in points]}
         choices = {focus: curve["chosen"] for focus, curve in curves.items()}
+        # That of the focus of training is `threshold`, the one place that it can be moved in.
         model.thresholds_by_kind = {
-            kind: choices[focus]["threshold"] for kind, focus in foci_by_kind(model.target).items() if focus in choices
+            kind: choices[focus]["threshold"]
+            for kind, focus in foci_by_kind(model.target).items()
+            if focus in choices and focus != model.focus
         }
         if model.focus in choices:
             model.threshold.fill_(choices[model.focus]["threshold"])

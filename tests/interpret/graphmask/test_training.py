@@ -111,6 +111,13 @@ class TestTheArchive:
         assert {"max_changed": 0.5, **chosen} == model.training_summary["threshold_choice"]
         assert len(curve["points"]) > 12 and chosen in curve["points"]
 
+    def test_its_threshold_can_be_moved(self, trained) -> None:
+        model = load_archive(str(trained / "model.tar.gz")).model.eval()
+        model.threshold.fill_(100.0)
+        batch = toy_batch(model.vocab, 2, 20)
+        (point,) = threshold_curve(model, [batch], [100.0])
+        assert model(**batch)["attribution"].kept_share() == pytest.approx(point.kept) and point.kept == 0
+
     def test_moving_the_threshold_leaves_the_checkpoint_alone(self, trained) -> None:
         # best.th is a hard link to a checkpoint, and must not be written through.
         best_epoch = json.loads((trained / "metrics.json").read_text())["best_epoch"]
