@@ -223,15 +223,16 @@ class Graph(NamedTuple):
 
     def nodes_of(self, graphs: torch.Tensor) -> torch.Tensor:
         """Return which nodes belong to some of the graphs. Shape: from `(num_chosen,)` to `(num_nodes,)`, `torch.bool`."""
-        chosen = torch.zeros_like(self.nodes_per_graph, dtype=torch.bool)
-        chosen[graphs] = True
-        return self.repeat_for_nodes(chosen)
+        return self.repeat_for_nodes(self._is_one_of(graphs))
 
     def edges_of(self, graphs: torch.Tensor) -> torch.Tensor:
         """Return which edges belong to some of the graphs. Shape: from `(num_chosen,)` to `(num_edges,)`, `torch.bool`."""
+        return self._is_one_of(graphs)[self.edge_graph]
+
+    def _is_one_of(self, graphs: torch.Tensor) -> torch.Tensor:
         chosen = torch.zeros_like(self.nodes_per_graph, dtype=torch.bool)
         chosen[graphs] = True
-        return chosen[self.edge_graph]
+        return chosen
 
     def select(self, graphs: torch.Tensor) -> "Graph":
         """Return a batch of some of the graphs, numbers in ascending order; edges and nodes stay in order."""

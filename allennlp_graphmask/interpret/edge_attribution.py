@@ -126,16 +126,25 @@ class EdgeAttribution:
         """The decision before it was verified. Shape of each layer: `(num_edges,)`, `torch.bool`."""
         return self.kept if self.verification is None else self.verification.kept_before
 
-    def verified(self, kept: Sequence[torch.Tensor], verification: Verification) -> "EdgeAttribution":
-        """Return the same with a verified decision. Shape of each layer: `(num_edges,)`, `torch.bool`."""
+    def with_decisions(
+        self,
+        kept: Sequence[torch.Tensor],
+        *,
+        scores: Optional[Sequence[torch.Tensor]] = None,
+        rounding: Optional[Sequence[torch.Tensor]] = None,
+        verification: Optional[Verification] = None,
+    ) -> "EdgeAttribution":
+        """
+        Return the same with other decisions and, if given, other scores with their rounding. Shape of each layer: `(num_edges,)`.
+        """
         return EdgeAttribution(
             self.graph,
-            self.scores,
+            self.scores if scores is None else scores,
             kept,
             self.relation_names,
             replacements=self.replacements,
             replacements_per_graph=self.replacements_per_graph,
-            rounding=self._rounding,
+            rounding=self._rounding if scores is None else rounding,
             verification=verification,
         )
 

@@ -45,7 +45,8 @@ def verify(
         )
         kept = kept.clone()
         kept[:, edges] = found
-    return attribution.verified(list(kept), Verification(attribution.kept, num_passes, changed, max_divergence))
+    verification = Verification(attribution.kept, num_passes, changed, max_divergence)
+    return attribution.with_decisions(list(kept), verification=verification)
 
 
 def _confirm(

@@ -61,7 +61,7 @@ class CrashSafeCheckpointer(CheckedParameters, Checkpointer):
         Given by AllenNLP.
     save_every_num_seconds : `float`, optional (default = `None`)
     save_every_num_batches : `int`, optional (default = `None`)
-        Besides at the end of each epoch, save after so much time, or so many batches.
+        Save after this time, or this number of batches, too, and not only at the end of each epoch.
     keep_most_recent_by_count : `int`, optional (default = `2`)
         The number of checkpoints to keep, at least 2; `null` keeps all.
 

@@ -7,7 +7,6 @@ import numpy
 import torch
 from allennlp.common.checks import ConfigurationError
 
-from allennlp_graphmask.evaluation.metrics.attribution_evaluation import replace_decisions
 from allennlp_graphmask.evaluation.metrics.truth import read_truth
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import Interpreter
@@ -63,7 +62,7 @@ def best_cut(attributions: Sequence[EdgeAttribution], truths: Sequence[Sequence[
 def apply_cut(cut: Cut, attribution: EdgeAttribution) -> EdgeAttribution:
     """Return the attribution with the decisions of this rule."""
     kept = [layer > cut.threshold for layer in scale(attribution, attribution.scores, cut.relative)]
-    return replace_decisions(attribution, scores=attribution.scores, kept=kept, rounding=attribution.rounding)
+    return attribution.with_decisions(kept)
 
 
 def scale(attribution: EdgeAttribution, layers: Sequence[torch.Tensor], relative: bool) -> List[torch.Tensor]:

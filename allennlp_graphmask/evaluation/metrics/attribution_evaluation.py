@@ -155,26 +155,7 @@ def reorder_decisions(
     scores, kept, rounding = (
         [layer[order] for layer, order in zip(layers, orders)] for layers in (found.scores, found.kept, found.rounding)
     )
-    return replace_decisions(attribution, scores=scores, kept=kept, rounding=rounding)
-
-
-def replace_decisions(
-    attribution: EdgeAttribution,
-    *,
-    scores: Sequence[torch.Tensor],
-    kept: Sequence[torch.Tensor],
-    rounding: Sequence[torch.Tensor],
-) -> EdgeAttribution:
-    """Return the attribution with other scores, decisions and rounding of scores. Shape of each: `(num_edges,)`."""
-    return EdgeAttribution(
-        attribution.graph,
-        scores,
-        kept,
-        attribution.relation_names,
-        replacements=attribution.replacements,
-        replacements_per_graph=attribution.replacements_per_graph,
-        rounding=rounding,
-    )
+    return attribution.with_decisions(kept, scores=scores, rounding=rounding)
 
 
 def sum_by_graph(values: torch.Tensor, graph: Graph) -> torch.Tensor:

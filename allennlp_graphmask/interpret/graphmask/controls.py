@@ -50,10 +50,11 @@ class Controls:
             everything = graphmask.with_baselines([ones] * graphmask.num_layers)
             floor = model.masked(unmasked, everything, with_dropout=graphmask.training)
             metrics.count_instances(is_explained, floor=model.divergence(graphmask.divergence, unmasked, floor))
+        reachable = unmasked.reachable()
         for _ in range(0 if graphmask.training else graphmask.num_random_controls):
             shuffled = [
                 gate if gate is None else _shuffle(gate, reaches, self._generator)
-                for gate, reaches in zip(gates, unmasked.reachable())
+                for gate, reaches in zip(gates, reachable)
             ]
             control = model.masked(unmasked, graphmask.with_baselines(shuffled), "random")
             metrics.count_instances(is_explained, random_changed=model.changed(unmasked, control))
