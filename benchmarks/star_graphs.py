@@ -76,7 +76,7 @@ RANKING: Dict[str, Dict[str, Any]] = {
     },
 }
 
-METHODS = ["graphmask", "graphmask_paper", *DECIDING, *RANKING, "random"]
+METHODS = ["graphmask", "graphmask_verified", "graphmask_paper", *DECIDING, *RANKING, "random"]
 
 #: Trains for minutes.
 SLOW = ("graphmask_paper",)
@@ -103,9 +103,10 @@ def compare(variant: str, seed: int, methods: Sequence[str], folder: Path) -> Li
         else:
             label = "graphmask" if method == "random" else method
             config = "paper_graphmask" if method == "graphmask_paper" else f"{name}_graphmask"
+            verified = {"verify": True} if method == "graphmask_verified" else {}
             masker = folder / f"{config}_{seed}"
             seconds[method] = train_here(str(CONFIGS / f"{config}.jsonnet"), masker, seed).training
-            interpreters[label] = {"type": "graphmask", "archive_file": str(masker / "model.tar.gz")}
+            interpreters[label] = {"type": "graphmask", "archive_file": str(masker / "model.tar.gz"), **verified}
     results = compare_interpreters(
         archive,
         "test",

@@ -103,8 +103,21 @@ class MaskedModel:
 
     def unmasked(self, batch: Dict[str, Any], metric_set: str = "unreported") -> UnmaskedPass:
         """
-        Run the model with all messages and record them. Raise a `RuntimeError` if the encoder does not show the
-        messages of all its layers once, and a `ConfigurationError` if the model does not know the focus.
+        Run the model with all messages and record them. Raise a `RuntimeError` as `record` does, and a `ConfigurationError` if the
+        model does not know the focus.
+        """
+        found = self.focused(self.record(batch, metric_set), self.focus)
+        if len(found) != 1:
+            raise ConfigurationError(
+                f"The focus {self.focus!r} stands for several parts of a prediction, of which each is explained by itself: it is for "
+                "`allennlp explain --focus` and for predictors."
+            )
+        return found[0]
+
+    def record(self, batch: Dict[str, Any], metric_set: str = "unreported") -> UnmaskedPass:
+        """
+        Run the model with all messages and record them; the focus is everything that it predicts. Raise a `RuntimeError` if the
+        encoder does not show the messages of all its layers once.
         """
         encode_nodes = getattr(self.target, "encode_nodes", None)
         recorder = MessageRecorder()
@@ -118,13 +131,7 @@ class MaskedModel:
                 "use it in every forward pass."
             )
         whole = whole_prediction(output.get(self._mask), recorder.layers[0].graph)
-        found = self.focused(UnmaskedPass(batch, output, recorder.layers, inputs, whole), self.focus)
-        if len(found) != 1:
-            raise ConfigurationError(
-                f"The focus {self.focus!r} stands for several parts of a prediction, of which each is explained by itself: it is for "
-                "`allennlp explain --focus` and for predictors."
-            )
-        return found[0]
+        return UnmaskedPass(batch, output, recorder.layers, inputs, whole)
 
     def focused(self, unmasked: UnmaskedPass, focus: str) -> List[UnmaskedPass]:
         """

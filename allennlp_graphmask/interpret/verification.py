@@ -82,7 +82,7 @@ def _select(masked_model: MaskedModel, unmasked: UnmaskedPass, instances: torch.
         batch = select_instances(unmasked.batch, instances, batch_size)
     except TypeError:  # a field that is collated in a way of its own
         return None
-    part = masked_model.unmasked(batch)
+    part = masked_model.record(batch)
     return part._replace(focus=unmasked.focus.select(instances, unmasked.graph))
 
 

@@ -68,7 +68,7 @@ class ExplainingPredictor(Predictor):
         super().__init__(explaining_model or masked_model.target, dataset_reader, frozen)
         self.masked_model = masked_model
         self.interpreter = interpreter
-        self.description = {**interpreter.describe(), **description}
+        self._description = description
         self.target_predictor = _build_target_predictor(
             masked_model.target, dataset_reader, target_predictor, frozen, target_predictor_arguments or {}
         )
@@ -130,7 +130,7 @@ class ExplainingPredictor(Predictor):
         inputs = move_to_device(batch.as_tensor_dict(), target._get_prediction_device())
         groups: List[List[Explanation]] = [[] for _ in instances]
         with model.explaining(), torch.no_grad():
-            whole = model.unmasked(inputs)
+            whole = model.record(inputs)
             model.check_finite(self._model, whole.output)
             parts = model.focused(whole, self.focus)
             outputs = [self._explain_focus(unmasked) for unmasked in parts]
@@ -145,7 +145,7 @@ class ExplainingPredictor(Predictor):
                     build_explanation(
                         instance,
                         {"original_prediction": original[number], **explained},
-                        interpreter=self.description,
+                        interpreter={**self.interpreter.describe(unmasked.focus.kind), **self._description},
                         provenance=self.provenance,
                     )
                 )
@@ -170,7 +170,7 @@ class ExplainingPredictor(Predictor):
 
     def _describe_focus(self, unmasked: UnmaskedPass) -> List[Dict[str, Any]]:
         focus = unmasked.focus
-        trained_focus = self.description.get("trained_focus")
+        trained_focus = self.interpreter.describe(focus.kind).get("trained_focus")
         covering = foci_by_kind(self.masked_model.target).get(focus.kind, focus.kind)
         nodes = focus.nodes.split(unmasked.graph.nodes_per_graph.tolist())
         return [

@@ -10,7 +10,9 @@ from allennlp.common.checks import ConfigurationError
 from allennlp_graphmask.evaluation.metrics.truth import read_truth
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import Interpreter
+from allennlp_graphmask.interpret.interpreters.interpreter import LayerScores
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 
 
 class Cut(NamedTuple):
@@ -90,8 +92,10 @@ class TunedThreshold(Interpreter):
     Registered as an `Interpreter` with name "tuned_threshold".
     """
 
-    def __init__(self, interpreter: Interpreter) -> None:
-        super().__init__(seed=interpreter.seed)
+    def __init__(
+        self, interpreter: Interpreter, *, verify: bool = False, max_divergence: Optional[float] = None
+    ) -> None:
+        super().__init__(seed=interpreter.seed, verify=verify, max_divergence=max_divergence)
         self.interpreter = interpreter
         self.cut: Optional[Cut] = None
 
@@ -113,11 +117,12 @@ class TunedThreshold(Interpreter):
         self.cut = best_cut(attributions, truths)
         return self.cut
 
-    def attribute(self, masked_model: MaskedModel, unmasked: UnmaskedPass) -> EdgeAttribution:
+    def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
         """Decide by the chosen threshold. Without one, raise a `ConfigurationError`."""
         if self.cut is None:
             raise ConfigurationError(
                 "tuned_threshold has no threshold yet. Give data with a known truth: --development-data of "
                 "`allennlp compare-interpreters`, or the method `fit`."
             )
-        return apply_cut(self.cut, self.interpreter.attribute(masked_model, unmasked))
+        found = apply_cut(self.cut, self.interpreter.attribute(masked_model, unmasked))
+        return LayerScores(found.scores, found.kept, found.replacements, found.replacements_per_graph, found.rounding)

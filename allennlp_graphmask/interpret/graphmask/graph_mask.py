@@ -209,14 +209,15 @@ class GraphMask(ModelAroundTarget):
         if self.epochs_per_layer:
             self.enabled_layers_next.fill_(min(self.num_layers, 1 + epochs_completed // self.epochs_per_layer))
 
-    def describe(self) -> Dict[str, Any]:
-        """Describe this interpreter for the `interpreter` section of an explanation."""
+    def describe(self, focus_kind: Optional[str] = None) -> Dict[str, Any]:
+        """Describe this interpreter for explanations of a kind of focus (default: that of training)."""
+        threshold = self.threshold if focus_kind is None else self.threshold_for(focus_kind)
         return {
             "name": "graphmask",
             "masker": type(self.masker).__name__,
             "divergence": self.divergence.name,
             "allowance": self.lagrangian.allowance,
-            "threshold": round(float(self.threshold), 6),
+            "threshold": round(float(threshold), 6),
             "trained_focus": self.focus,
             "constraint": {"kind": self.selection.kind, "bound": self.selection.bound},
             "enabled_layers": int(self.enabled_layers),
@@ -354,8 +355,7 @@ class GraphMask(ModelAroundTarget):
         Split the attribution into one for each instance, and add the target's own `prediction` for both passes as
         `original_prediction` and `masked_prediction`.
         """
-        # A number for the whole batch.
-        output_dict.pop("loss", None)
+        output_dict.pop("loss", None)  # a number for the whole batch
         original = self.target.make_output_human_readable(output_dict.pop("original"))
         masked = self.target.make_output_human_readable(output_dict.pop("masked"))
         if "attribution" in output_dict:

@@ -26,7 +26,7 @@ class ThresholdPoint(NamedTuple):
 
 def focused_passes(model: GraphMask, batch: Any, focus: str) -> List[UnmaskedPass]:
     """Return the unmasked pass of a batch for each part of the predictions that the name of a focus stands for."""
-    return model.masked_model.focused(model.masked_model.unmasked(batch), focus)
+    return model.masked_model.focused(model.masked_model.record(batch), focus)
 
 
 @torch.no_grad()

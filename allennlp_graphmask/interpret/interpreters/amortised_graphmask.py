@@ -60,8 +60,8 @@ class AmortisedGraphMask(Interpreter):
     def reported_divergence(self) -> Divergence:
         return self.graphmask.divergence
 
-    def describe(self) -> Dict[str, Any]:
-        description = self.graphmask.describe()
+    def describe(self, focus_kind: Optional[str] = None) -> Dict[str, Any]:
+        description = self.graphmask.describe(focus_kind)
         if self.threshold is not None or self.top_fraction is not None:
             # The constraint was met, or not, with the masker's own decisions.
             del description["constraint"]

@@ -132,7 +132,7 @@ class InformationBottleneck(Interpreter):
         squares: List[torch.Tensor] = []
         with masked_model.explaining(), torch.no_grad():
             for batch in batches:
-                layers = masked_model.unmasked(batch).layers
+                layers = masked_model.record(batch).layers
                 if not layers[0].graph.num_edges:
                     continue
                 count += layers[0].graph.num_edges

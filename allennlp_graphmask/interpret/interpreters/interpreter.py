@@ -150,6 +150,9 @@ class Interpreter(CheckedParameters, Registrable):
         """What explanations measure between the predictions with all and with the kept messages."""
         return SaturatingKl()
 
-    def describe(self) -> Dict[str, Any]:
-        """Describe the interpreter for the `interpreter` section of an explanation, beyond its name and settings."""
+    def describe(self, focus_kind: Optional[str] = None) -> Dict[str, Any]:
+        """
+        Describe the interpreter for the `interpreter` section of an explanation, beyond its name and settings; `focus_kind` is the kind
+        of focus that is explained.
+        """
         return {"divergence": self.reported_divergence.name}
