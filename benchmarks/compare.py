@@ -20,7 +20,7 @@ from allennlp.common.plugins import import_plugins
 
 from allennlp_graphmask.evaluation.comparison import compare_interpreters
 from benchmarks.tables import machine, markdown_table, mean_and_range
-from benchmarks.wikihop import split_questions
+from benchmarks.wikihop import load_questions, split_questions
 
 CONFIGS = Path(__file__).parent.parent / "training_config"
 
@@ -131,9 +131,8 @@ def main() -> None:
         results.append(result)
     sys.stdout.write(f"{machine()}\n\n{format_table(results)}\n\n")
     if arguments.task == "questions":
-        train_file, selection_file = split_questions(
-            data_folder / "qa_wikihop_format" / "redocred_train.json.xz", arguments.runs
-        )
+        questions = load_questions(data_folder / "qa_wikihop_format" / "redocred_train.json.xz")
+        train_file, selection_file = split_questions(questions, arguments.runs)
         os.environ.update(WIKIHOP_TRAIN=str(train_file), WIKIHOP_DEV=str(selection_file))
     agreement = compare_interpreters(
         model_file(arguments.seeds[0]),

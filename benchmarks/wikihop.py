@@ -19,13 +19,14 @@ import random
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Tuple
+from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
 import numpy
 import torch
 from allennlp.common.plugins import import_plugins
 from allennlp.models import Model, load_archive
 
+from allennlp_graphmask.explanation.files import write_atomically
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold
 from benchmarks.tables import machine, markdown_table, mean_and_range
 from benchmarks.training import collate_by_size, evaluate, kept_by_layer_and_relation, train
@@ -33,29 +34,30 @@ from benchmarks.training import collate_by_size, evaluate, kept_by_layer_and_rel
 CONFIGS = Path(__file__).parent.parent / "training_config" / "wikihop"
 
 
-def split_questions(source: Path, folder: Path) -> Tuple[Path, Path]:
+def load_questions(path: Path) -> List[Dict[str, Any]]:
+    with lzma.open(path, "rt", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def split_questions(questions: Sequence[Dict[str, Any]], folder: Path) -> Tuple[Path, Path]:
     """
     Write nine tenths of the questions to a file to train on, and one tenth to choose on. Questions about one subject stay
     together, as nearly no subject of the development questions occurs in the training data, and questions about one subject
     often have the same answer.
     """
+    by_subject: Dict[str, List[Any]] = defaultdict(list)
+    for question in questions:
+        subjects = question.get("subjects") or [question["query"].split(" ", 1)[1]]
+        by_subject[subjects[0]].append(question)
+    names = sorted(by_subject)
+    random.Random(0).shuffle(names)
+    parts: Tuple[List[Any], List[Any]] = [], []
+    for subject in names:
+        parts[len(parts[1]) < len(questions) // 10].extend(by_subject[subject])
+    folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "train.json", folder / "selection.json"
-    if not all(path.exists() for path in paths):
-        with lzma.open(source, "rt", encoding="utf-8") as file:
-            questions = json.load(file)
-        by_subject: Dict[str, List[Any]] = defaultdict(list)
-        for question in questions:
-            by_subject[question["query"].split(" ", 1)[1]].append(question)
-        subjects = sorted(by_subject)
-        random.Random(0).shuffle(subjects)
-        parts: Tuple[List[Any], List[Any]] = [], []
-        for subject in subjects:
-            parts[len(parts[1]) < len(questions) // 10].extend(by_subject[subject])
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, part in zip(paths, parts):
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(part), encoding="utf-8")
-            temporary.replace(path)
+    for path, part in zip(paths, parts):
+        write_atomically(path, json.dumps(part))
     return paths
 
 
@@ -185,7 +187,7 @@ def main() -> None:
     arguments = parser.parse_args()
     import_plugins()
     data = Path(os.environ["GRAPHMASK_DATA"]) / "qa_wikihop_format"
-    train_file, selection_file = split_questions(data / "redocred_train.json.xz", arguments.output)
+    train_file, selection_file = split_questions(load_questions(data / "redocred_train.json.xz"), arguments.output)
     environment = {"WIKIHOP_TRAIN": str(train_file), "WIKIHOP_DEV": str(selection_file)}
     all_right: Dict[str, List[List[bool]]] = defaultdict(list)
     lines = []

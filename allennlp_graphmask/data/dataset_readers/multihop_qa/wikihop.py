@@ -17,28 +17,34 @@ class WikiHopQuestion(BaseModel):
     supports: List[String]
     id: Optional[String] = None
     answer: Optional[String] = None
+    #: Where they are given, the query is a question in words.
+    subjects: Optional[List[String]] = None
     #: Checked by the `CoreferenceResolver` that reads it.
     coreference: Any = None
 
     def to_question(self) -> MultihopQuestion:
         """
-        Split the query: its first word is the relation, the others are the subject. A question mark at the end (MedHop) belongs
-        to neither.
+        Split the query, unless its subjects are given: its first word is the relation, the others are the subject. A question mark at
+        the end (MedHop) belongs to neither.
 
         # Raises
 
         `ConfigurationError` if there is no candidate or the query is empty.
         """
         query = self.query.strip()
-        relation, _, subject = query.partition(" ")
-        subject = subject.strip().removesuffix("?").rstrip()
+        relation: Optional[str] = None
+        subjects = self.subjects
+        if subjects is None:
+            relation, _, subject = query.partition(" ")
+            subject = subject.strip().removesuffix("?").rstrip()
+            subjects = [subject] if subject else []
         return MultihopQuestion(
             question_id=self.id,
             query=query,
             candidates=tuple(self.candidates),
             supports=tuple(self.supports),
             answer=self.answer,
-            subjects=(subject,) if subject else (),
+            subjects=tuple(subjects),
             relation=relation,
             coreference=self.coreference,
         )
@@ -57,7 +63,8 @@ class WikiHopReader(MultihopQaReader):
     .gz, .bz2 or .xz, by path or URL, are read question by question and may be of any size.
 
     The first word of a query is its relation, which is split at `_`, the others are its subject; a question mark at its end
-    (MedHop) does not belong to it. A known answer must be a candidate.
+    (MedHop) does not belong to it. Where an object has `subjects`, a list of texts, its query is a question in words instead. A known
+    answer must be a candidate.
 
     Instances, limits and parameters are those of `MultihopQaReader`, from which this is derived.
 

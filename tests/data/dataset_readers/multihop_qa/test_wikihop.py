@@ -118,6 +118,16 @@ def test_a_query_without_a_subject():
     assert metadata(instance)["subject"] is None
 
 
+def test_a_question_in_words_with_its_subjects(tmp_path):
+    words = {**QUESTION, "query": "In which country is Ostby?", "subjects": ["Ostby"]}
+    file = tmp_path / "questions.json"
+    file.write_text(json.dumps([words, {**words, "id": "Q2", "subjects": []}]))
+    with_subject, without = WikiHopReader(subject_in_query=False).read(str(file))
+    assert [token.text for token in with_subject["query"]] == ["In", "which", "country", "is", "Ostby", "?"]
+    assert metadata(with_subject)["relation"] is None and metadata(with_subject)["subjects"] == ["Ostby"]
+    assert "Ostby" in texts(with_subject) and "Ostby" not in texts(without)
+
+
 @pytest.mark.parametrize("supports", [[], [""], ["", " \n"]])
 def test_supports_without_words(supports):
     instance = build(supports=supports)
@@ -178,6 +188,7 @@ def test_match_within_supports():
         ("candidates[0]", 1),
         ("answer", 1),
         ("coreference", "[]"),
+        ("subjects", "Ostby"),
         ("id", DELETED),
         ("id", 7),
     ],
