@@ -36,12 +36,16 @@ class Focus(NamedTuple):
         Which positions or classes of the logits count. Shape: that of the logits, or without their last dimension. `None` for all.
     nodes : `torch.Tensor`
         The nodes from whose states of the graph encoder these logits are computed. Shape: `(num_nodes,)`, `torch.bool`.
+    anchors : `torch.Tensor`, optional
+        For each instance the node that its prediction is about: the predicate of semantic roles. Maskers can use it. Shape:
+        `(batch_size,)`, `torch.long`.
     """
 
     kind: str
     descriptions: List[Optional[str]]
     mask: Optional[torch.Tensor]
     nodes: torch.Tensor
+    anchors: Optional[torch.Tensor] = None
 
     @property
     def is_explained(self) -> torch.Tensor:
@@ -56,14 +60,27 @@ class Focus(NamedTuple):
             [self.descriptions[number] for number in instances.tolist()],
             None if self.mask is None else self.mask[instances],
             self.nodes[graph.nodes_of(instances)],
+            None if self.anchors is None else _renumber(self.anchors[instances], graph.nodes_of(instances)),
         )
 
 
-def whole_prediction(mask: Optional[torch.Tensor], graph: Graph, nodes: Optional[torch.Tensor] = None) -> Focus:
-    """Return the focus on everything that the model predicts, computed from all nodes or from some. `mask` as in `Focus`."""
+def _renumber(nodes: torch.Tensor, are_left: torch.Tensor) -> torch.Tensor:
+    """Return the numbers of some nodes among those that are left of a batch. Shapes: `(num_chosen,)`, `(num_nodes,)`."""
+    return (are_left.cumsum(0) - 1)[nodes]
+
+
+def whole_prediction(
+    mask: Optional[torch.Tensor],
+    graph: Graph,
+    nodes: Optional[torch.Tensor] = None,
+    anchors: Optional[torch.Tensor] = None,
+) -> Focus:
+    """
+    Return the focus on everything that the model predicts, computed from all nodes or from some. `mask` and `anchors` as in `Focus`.
+    """
     if nodes is None:
         nodes = torch.ones(graph.num_nodes, dtype=torch.bool, device=graph.edge_type.device)
-    return Focus(WHOLE_PREDICTION, ["the whole prediction"] * graph.num_graphs, mask, nodes)
+    return Focus(WHOLE_PREDICTION, ["the whole prediction"] * graph.num_graphs, mask, nodes, anchors)
 
 
 def default_focus(model: Model) -> str:

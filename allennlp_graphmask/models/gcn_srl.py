@@ -245,7 +245,8 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
         mask, predicates = output["mask"], batch["predicate_indicator"].bool()
         roles = self.vocab.get_index_to_token_vocabulary(self._role_label_namespace)
         if focus == WHOLE_PREDICTION:
-            return [whole_prediction(mask, graph)]
+            anchors = graph.first_node_of_graph() + predicates.long().argmax(-1)
+            return [whole_prediction(mask, graph, anchors=anchors)]
         best = most_probable(output["logits"])  # Shape: (batch_size, num_tokens)
         best = best.masked_fill(~mask, self.vocab.get_token_index(self._null_role, self._role_label_namespace))
         assigned = [
@@ -282,7 +283,8 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
         ]
         # A role is scored from the states of its word and of the predicate.
         nodes = words | (predicates & words.any(-1, keepdim=True))
-        return Focus(kind, descriptions, words, graph.flatten_nodes(nodes))
+        anchors = graph.first_node_of_graph() + predicates.long().argmax(-1)
+        return Focus(kind, descriptions, words, graph.flatten_nodes(nodes), anchors)
 
     def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
         """

@@ -6,8 +6,8 @@ from allennlp.common.checks import ConfigurationError
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import Interpreter
-from allennlp_graphmask.interpret.interpreters.per_graph import sum_per_graph
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.per_graph import sum_per_graph
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 
 

@@ -16,8 +16,9 @@ from allennlp_graphmask.interpret.graphmask.controls import Controls
 from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
 from allennlp_graphmask.interpret.graphmask.metrics import GraphMaskMetrics
 from allennlp_graphmask.interpret.graphmask.model_around_target import ModelAroundTarget
+from allennlp_graphmask.interpret.graphmask.objectives import ConstrainedGates, MaskedPass, Objective
 from allennlp_graphmask.interpret.graphmask.selection import SelectionCriterion
-from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
+from allennlp_graphmask.interpret.hard_concrete import HardConcrete
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.maskers import EdgewiseMasker, Masker, construct_masker
 from allennlp_graphmask.modules.intervention import Gate
@@ -70,6 +71,9 @@ class GraphMask(ModelAroundTarget):
     dropout_in_masked_pass : `bool`, optional (default = `False`)
         Whether the target's dropout is active in the masked pass of training, as in the paper. The divergence that it alone
         causes can exceed the allowance; it is reported as `divergence_floor`.
+    objective : `Objective`, optional
+        What the masker is trained for instead of the constraint: the parameters of penalty, allowance, multiplier, constraint, `gates`
+        and layers then have no effect, and the epoch with the lowest loss on the validation data is the best.
     constraint : `str`, optional (default = `"changed"`)
         The constraint on the choice of the best epoch: `"changed"` (share of instances with any changed prediction),
         `"divergence"`, or `"score"` (relative loss of `score_metric`).
@@ -112,6 +116,7 @@ class GraphMask(ModelAroundTarget):
         multiplier_follows: str = "divergence",
         epochs_per_layer: Optional[int] = None,
         dropout_in_masked_pass: bool = False,
+        objective: Optional[Objective] = None,
         constraint: str = "changed",
         constraint_bound: Optional[float] = None,
         score_metric: Optional[str] = None,
@@ -151,14 +156,19 @@ class GraphMask(ModelAroundTarget):
         )
         self.divergence = divergence or SaturatingKl()
         self.gate_distribution = gate_distribution or HardConcrete()
-        self.penalty_scaling = penalty_scaling
         self.epochs_per_layer = epochs_per_layer
         self.dropout_in_masked_pass = dropout_in_masked_pass
-        self.selection = SelectionCriterion(
-            constraint, 1.1 * allowance if constraint_bound is None else constraint_bound, score_metric
+        self.objective = objective or ConstrainedGates(
+            penalty_scaling,
+            straight_through=gates == "straight_through",
+            follows_changes=multiplier_follows == "changed",
+            dropout_in_masked_pass=dropout_in_masked_pass,
         )
-        self._straight_through = gates == "straight_through"
-        self._multiplier_follows_changes = multiplier_follows == "changed"
+        self.selection = SelectionCriterion(
+            "objective" if objective is not None else constraint,
+            1.1 * allowance if constraint_bound is None else constraint_bound,
+            score_metric,
+        )
 
         first = 1 if epochs_per_layer else self.num_layers
         self.register_buffer("enabled_layers", torch.tensor(first))
@@ -247,21 +257,15 @@ class GraphMask(ModelAroundTarget):
         unmasked = self.masked_model.unmasked(batch, "original")
         graph, is_explained = unmasked.graph, unmasked.focus.is_explained
         locations = self.locations(unmasked)
-        gates = self._gates(locations)
-        masked = self.masked_model.masked(
-            unmasked,
-            self.with_baselines(gates),
-            "masked",
-            with_dropout=self.training and self.dropout_in_masked_pass,
-        )
-        divergence = self.masked_model.divergence(self.divergence, unmasked, masked)
+        decided = None if self.training else self.mask(unmasked, self._decide(locations))
+        drawn, losses = self.objective(self, unmasked, locations, decided)
+        gates, masked, divergence = decided or drawn
         changed = self.masked_model.changed(unmasked, masked)
 
         self._metrics.count_instances(is_explained, divergence=divergence, changed=changed)
         self._metrics.count_gates(graph.edge_type, gates, is_explained[graph.edge_graph])
         output = {
-            # Where nothing is explained nothing can diverge, which must not make room for divergence elsewhere.
-            "loss": self._loss(locations, divergence[is_explained], changed[is_explained]),
+            "loss": self._mean_loss(losses, is_explained),
             "divergence": divergence,
             "changed": changed,
             "original": unmasked.output,
@@ -286,45 +290,35 @@ class GraphMask(ModelAroundTarget):
         that cannot have an effect on the focus are minus infinity, which shuts their gates.
         """
         first = self._first_enabled_layer()
-        return [
-            None if messages.layer < first else self.masker(messages).masked_fill(~reaches, float("-inf"))
-            for messages, reaches in zip(unmasked.layers, unmasked.reachable())
-        ]
+        found = self.masker.locate(self.masked_model, unmasked, first)
+        reachable = unmasked.reachable()[first:]
+        return [None] * first + [one.masked_fill(~reaches, float("-inf")) for one, reaches in zip(found, reachable)]
 
-    def _gates(self, locations: List[Optional[torch.Tensor]]) -> List[Optional[torch.Tensor]]:
-        """Sample gates in training, decide in evaluation. Shape of each: `(num_edges,)`."""
-        if not self.training:
-            is_open = self.gate_distribution.is_open
-            return [None if location is None else is_open(location, self.threshold) for location in locations]
-        gates = [None if location is None else self.gate_distribution.sample(location) for location in locations]
-        if self._straight_through:
-            return [None if gate is None else straight_through(gate) for gate in gates]
-        return gates
+    def _decide(self, locations: List[Optional[torch.Tensor]]) -> List[Optional[torch.Tensor]]:
+        is_open = self.gate_distribution.is_open
+        return [None if location is None else is_open(location, self.threshold) for location in locations]
+
+    def mask(
+        self, unmasked: UnmaskedPass, gates: Sequence[Optional[torch.Tensor]], *, with_dropout: bool = False
+    ) -> MaskedPass:
+        """Make the masked pass of a batch with these gates. Shape of each layer's: `(num_edges,)`; `None` leaves all open."""
+        masked = self.masked_model.masked(unmasked, self.with_baselines(gates), "masked", with_dropout=with_dropout)
+        return MaskedPass(gates, masked, self.masked_model.divergence(self.divergence, unmasked, masked))
 
     def with_baselines(self, gates: Sequence[Optional[torch.Tensor]]) -> List[Optional[Gate]]:
         """Let the baselines replace the messages that these gates drop. Shape of each: `(num_edges,)`."""
         return [None if gate is None else Gate(gate, baseline) for gate, baseline in zip(gates, self.masker.baselines)]
 
-    def _loss(
-        self, locations: List[Optional[torch.Tensor]], divergence: torch.Tensor, changed: torch.Tensor
-    ) -> torch.Tensor:
-        if not len(divergence):
-            divergence, changed = divergence.new_zeros(1), changed.new_zeros(1)
-        penalty = divergence.new_zeros(())
-        for location in locations:
-            # A batch without edges has nothing to drop.
-            if location is not None and location.numel():
-                penalty = penalty + self.gate_distribution.probability_nonzero(location).mean()
-        loss = self.lagrangian(
-            self.penalty_scaling * penalty,
-            divergence,
-            changed.to(divergence.dtype) if self._multiplier_follows_changes else None,
-        )
+    def _mean_loss(self, losses: torch.Tensor, is_explained: torch.Tensor) -> torch.Tensor:
+        if losses.dim():
+            # Instances in which there is nothing to explain do not count.
+            self._metrics.count_instances(is_explained, objective=losses)
+            losses = losses[is_explained].sum() / is_explained.sum().clamp(min=1)
         if self.training and is_distributed():
             # Distributed training waits for a gradient of every parameter, also those of layers not enabled yet, and of all for a
             # batch without edges.
-            loss = loss + 0 * sum(parameter.sum() for parameter in self.masker.parameters())
-        return loss
+            losses = losses + 0 * sum(parameter.sum() for parameter in self.parameters() if parameter.requires_grad)
+        return losses
 
     def score_messages(self, unmasked: UnmaskedPass) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
         """

@@ -19,6 +19,7 @@ class GraphMaskMetrics:
     _MEANS = ("divergence", "changed")
     #: From the name of a mean to that of its metric. Only reported if they were measured.
     _OPTIONAL_MEANS = {
+        "objective": "objective",
         "floor": "divergence_floor",
         "random_changed": "random_changed",
         "verified_kept": "verified_kept",

@@ -4,7 +4,7 @@ from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.checks import check_choice
 
-CONSTRAINT_KINDS = ("changed", "divergence", "score")
+CONSTRAINT_KINDS = ("changed", "divergence", "score", "objective")
 
 #: Added to the selection metric of epochs that cannot be compared with others yet; more than any other value (a KL summed
 #: over the words of a sentence can exceed a thousand).
@@ -54,6 +54,8 @@ class SelectionCriterion:
         (lower is better). `comparable` is whether all layers are enabled: until then every epoch is worse than any
         later one.
         """
+        if self.kind == "objective":
+            return {"constraint_met": 1.0, "selection": metrics["objective"]}
         excess = self.constrained_value(metrics) - self.bound
         met = excess <= 0
         # Shares are at most 1, so every feasible epoch is better than every other, also than one with an excess so small that

@@ -6,8 +6,8 @@ from torch.nn import functional
 from allennlp_graphmask.checks import check_above, check_at_least, check_choice
 from allennlp_graphmask.interpret.divergences import Divergence, PredictionNll
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
-from allennlp_graphmask.interpret.interpreters.per_graph import mean_per_graph, sum_per_graph
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.per_graph import mean_per_graph, sum_per_graph
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 from allennlp_graphmask.modules.intervention import Gate
 

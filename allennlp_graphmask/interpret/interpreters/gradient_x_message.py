@@ -1,8 +1,8 @@
 from typing import Any
 
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
-from allennlp_graphmask.interpret.interpreters.per_graph import gate_gradients
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.per_graph import gate_gradients
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
 
 

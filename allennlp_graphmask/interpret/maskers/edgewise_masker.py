@@ -3,6 +3,9 @@ from typing import List, Optional, Sequence
 import torch
 from torch import nn
 
+from allennlp_graphmask.checks import check_at_least
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.maskers.edge_features import EdgeFeature, MaskerInputs
 from allennlp_graphmask.interpret.maskers.masker import Masker
 from allennlp_graphmask.modules.intervention import Messages
 
@@ -10,7 +13,16 @@ from allennlp_graphmask.modules.intervention import Messages
 class EdgewiseGate(nn.Module):
     """`EdgewiseMasker` for one layer."""
 
-    def __init__(self, node_dim: int, message_dim: int, hidden_dim: int, location_bias: float, dropout: float) -> None:
+    def __init__(
+        self,
+        node_dim: int,
+        message_dim: int,
+        hidden_dim: int,
+        location_bias: float,
+        dropout: float,
+        num_hidden_layers: int,
+        features: Sequence[EdgeFeature],
+    ) -> None:
         super().__init__()
         self.source_projection = nn.Linear(node_dim, hidden_dim, bias=False)
         self.message_projection = nn.Linear(message_dim, hidden_dim, bias=False)
@@ -26,8 +38,13 @@ class EdgewiseGate(nn.Module):
         self.output = nn.Linear(hidden_dim, 1)
         self.location_bias = location_bias
         self.dropout = nn.Dropout(dropout)
+        self.features = nn.ModuleList(features)
+        self.further_layers = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, hidden_dim), nn.ReLU())
+            for _ in range(num_hidden_layers - 1)
+        )
 
-    def forward(self, messages: Messages) -> torch.Tensor:
+    def forward(self, messages: Messages, inputs: Optional[MaskerInputs] = None) -> torch.Tensor:
         # A node is the source and target of several edges: it is projected once, then copied to its edges.
         sources = self.source_norm(self.source_projection(messages.node_states))
         targets = self.target_norm(self.target_projection(messages.node_states))  # Shape: (num_nodes, hidden_dim)
@@ -37,7 +54,12 @@ class EdgewiseGate(nn.Module):
             + targets.index_select(0, messages.graph.targets)
             + self.hidden_bias
         )  # Shape: (num_edges, hidden_dim)
-        return self.output(self.dropout(torch.relu(hidden / 3))).squeeze(-1) + self.location_bias
+        for feature in self.features:
+            hidden = hidden + feature(messages, inputs)
+        hidden = torch.relu(hidden / 3)
+        for further in self.further_layers:
+            hidden = hidden + further(hidden)
+        return self.output(self.dropout(hidden)).squeeze(-1) + self.location_bias
 
 
 @Masker.register("edgewise")
@@ -48,7 +70,8 @@ class EdgewiseMasker(Masker):
 
     `a = w . ReLU((LN(W1 h_u) + LN(W2 m) + LN(W3 h_v) + b) / 3) + c + location_bias`
 
-    with separate parameters for each layer.
+    with separate parameters for each layer. Beyond the paper, terms for what else is known of an edge can be added to the sum, and
+    further hidden layers `h + ReLU(W LN(h) + b)` after the first.
 
     Registered as a `Masker` with name "edgewise".
 
@@ -61,25 +84,42 @@ class EdgewiseMasker(Masker):
     dropout : `float`, optional (default = `0.0`)
         On the hidden layer, in training. A masker can overfit: a message that may be dropped on inputs that the explained model was
         trained on may be needed on others.
+    num_hidden_layers : `int`, optional (default = `1`)
+    features : `Sequence[str]`, optional (default = `()`)
+        The registered names of `EdgeFeature`s whose terms are added.
     """
 
     def __init__(
         self,
         node_dims: Sequence[int],
         message_dims: Sequence[int],
+        num_relations: int = 0,
         *,
         hidden_dim: Optional[int] = None,
         location_bias: float = 3.0,
         dropout: float = 0.0,
+        num_hidden_layers: int = 1,
+        features: Sequence[str] = (),
     ) -> None:
         super().__init__(node_dims, message_dims)
-        self.gates = nn.ModuleList(
-            EdgewiseGate(node_dim, message_dim, hidden_dim or message_dim, location_bias, dropout)
-            for node_dim, message_dim in zip(node_dims, message_dims)
-        )
+        check_at_least("edgewise", 1, num_hidden_layers=num_hidden_layers)
+        self.gates = nn.ModuleList()
+        for node_dim, message_dim in zip(node_dims, message_dims):
+            size = hidden_dim or message_dim
+            terms = [EdgeFeature.by_name(name)(node_dim, size, num_relations) for name in features]
+            self.gates.append(
+                EdgewiseGate(node_dim, message_dim, size, location_bias, dropout, num_hidden_layers, terms)
+            )
+        self._has_features = bool(features)
 
     def forward(self, messages: Messages) -> torch.Tensor:
+        if self._has_features:
+            raise ValueError("An edgewise masker with features scores all layers of a pass at once: call locate.")
         return self.gates[messages.layer](messages)
+
+    def locate(self, masked_model: MaskedModel, unmasked: UnmaskedPass, first_layer: int = 0) -> List[torch.Tensor]:
+        inputs = MaskerInputs(masked_model, unmasked, list(self.baselines))
+        return [self.gates[messages.layer](messages, inputs) for messages in unmasked.layers[first_layer:]]
 
     def layer_parameters(self, layer: int) -> List[nn.Parameter]:
         return [*self.gates[layer].parameters(), self.baselines[layer]]

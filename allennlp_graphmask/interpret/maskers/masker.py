@@ -4,6 +4,7 @@ import torch
 from allennlp.common import Lazy, Registrable
 from allennlp.common.from_params import create_extras
 
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.intervention import Messages
 
@@ -37,6 +38,13 @@ class Masker(torch.nn.Module, Registrable):
         pass in evaluation mode.
         """
         raise NotImplementedError
+
+    def locate(self, masked_model: MaskedModel, unmasked: UnmaskedPass, first_layer: int = 0) -> List[torch.Tensor]:
+        """
+        Return the locations of the gates of each layer from the first one on, as `forward`; maskers that read more than messages
+        override this. Shape of each: `(num_edges,)`.
+        """
+        return [self(messages) for messages in unmasked.layers[first_layer:]]
 
     def layer_parameters(self, layer: int) -> List[torch.nn.Parameter]:
         """Return the parameters that only this layer uses, its baseline among them."""

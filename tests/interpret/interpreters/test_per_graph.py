@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allennlp_graphmask.interpret.interpreters.per_graph import mean_per_graph, sum_per_graph
+from allennlp_graphmask.interpret.per_graph import mean_per_graph, sum_per_graph
 from tests.evaluation.metrics.graphs import build_graph
 
 

@@ -19,10 +19,15 @@ def log_likelihood(masked_model: MaskedModel, unmasked: UnmaskedPass, gates: Seq
     return -masked_model.divergence(PredictionNll(), unmasked, masked, precise=True)
 
 
-def gate_gradients(masked_model: MaskedModel, unmasked: UnmaskedPass, scale: float) -> List[torch.Tensor]:
+def gate_gradients(
+    masked_model: MaskedModel,
+    unmasked: UnmaskedPass,
+    scale: float,
+    replacements: Optional[Sequence[torch.Tensor]] = None,
+) -> List[torch.Tensor]:
     """
     Differentiate each instance's `log_likelihood` by the scale of each of its gates, if all gates of all layers have
-    the same scale and replace by zeros. A graph's prediction depends on its own gates only, so one backward pass is
+    the same scale and replace by zeros, or by a vector for each layer, shape `(message_dim,)`. A graph's prediction depends on its own gates only, so one backward pass is
     enough for a batch. Shape of each layer's gradients: `(num_edges,)`.
     """
     # Predictors run without gradients.
@@ -31,7 +36,8 @@ def gate_gradients(masked_model: MaskedModel, unmasked: UnmaskedPass, scale: flo
             messages.node_states.new_full((messages.graph.num_edges,), scale, requires_grad=True)
             for messages in unmasked.layers
         ]
-        likelihood = log_likelihood(masked_model, unmasked, [Gate(layer) for layer in scales])
+        vectors = [None] * len(scales) if replacements is None else [vector.detach() for vector in replacements]
+        likelihood = log_likelihood(masked_model, unmasked, list(map(Gate, scales, vectors)))
         if not likelihood.requires_grad:  # the model reads no node
             return [torch.zeros_like(layer) for layer in scales]
         # A message of the top layer into a node that the model does not read has no gradient: it is zero.
