@@ -97,6 +97,8 @@ class GraphQaPredictor(TaskPredictor):
     The others are those of `TaskPredictor`; the default of `batch_size` is 32.
     """
 
+    text_unit = "file"
+
     def __init__(
         self,
         model: Model,
