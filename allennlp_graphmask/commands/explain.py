@@ -241,6 +241,10 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     logging.getLogger("allennlp.common.params").disabled = True
     with trusting_archives(args.trust):
         predictor = build_predictor(args)
+    if "budget" in predictor.description:
+        _report(
+            f"{predictor.description['name']} keeps {predictor.description['budget']}. To keep others, set top_fraction."
+        )
     if args.view == "html":
         # Before anything is explained: an error at the end would cost all the time.
         _make_folder(args.view_dir)

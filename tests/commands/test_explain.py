@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 from typing import Any, List
 
@@ -200,6 +201,36 @@ def test_an_interpreter_of_a_plain_archive(tmp_path, srl_archive_file, conll_fil
         }
         assert explanation.constraint is None
         assert explanation.provenance["seeds"]["random_seed"] == 13370
+
+
+@pytest.mark.parametrize("name", ["gradient_x_message", "integrated_gradients", "leave_one_edge_out"])
+@pytest.mark.parametrize("with_masker", [False, True])
+def test_what_only_ranks_keeps_a_budget(
+    tmp_path, graphmask_archive_file, srl_archive_file, conll_file, monkeypatch, capsys, name, with_masker
+) -> None:
+    load = explain_module.load_archive
+
+    def trained(*arguments: Any, **options: Any) -> Any:
+        archive = load(*arguments, **options)
+        if with_masker:
+            archive.model.training_summary = {"kept": 0.9, "threshold_choices": {"all": {"kept": 0.4}}}
+        return archive
+
+    monkeypatch.setattr(explain_module, "load_archive", trained)
+    archive_file = graphmask_archive_file if with_masker else srl_archive_file
+    options = ["--no-verify", "--focus", "all", "--interpreter"]
+    found = explained(tmp_path / "out.jsonl", archive_file, conll_file, *options, name)
+    fraction = 0.4 if with_masker else 0.2
+    for explanation in found:
+        kept = sum(sum(edge.kept) for edge in explanation.edges)
+        assert kept == math.ceil(round(fraction * len(explanation.edges) * explanation.num_layers, 6))
+        assert explanation.interpreter["settings"] == {"top_fraction": fraction}  # type: ignore[typeddict-item]
+    assert f"{name} keeps the {100 * fraction:g} % of the messages" in capsys.readouterr().err
+    # What is asked for goes first.
+    config = json.dumps({"type": name, "threshold": -1})
+    found = explained(tmp_path / "out.jsonl", archive_file, conll_file, *options, config)
+    assert {explanation.kept_share() for explanation in found} == {1.0} and "budget" not in found[0].interpreter
+    assert "highest scores" not in capsys.readouterr().err
 
 
 def test_all_edges_change_nothing(tmp_path, graph_archive_file) -> None:
