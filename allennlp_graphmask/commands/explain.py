@@ -41,6 +41,8 @@ from allennlp_graphmask_compat.loading import trusting_archives
 SOME_INPUTS_FAILED = 3
 #: How many of the predictions without anything to explain are named.
 _MAX_NAMED = 3
+#: How many of the inputs that could not be explained, or have nothing to explain, are named.
+_MAX_NAMED_INPUTS = 5
 #: That of a process that the user stopped.
 _INTERRUPTED = 130
 
@@ -124,6 +126,7 @@ def get_settings(args: argparse.Namespace, predictor: ExplainingPredictor, sourc
         "versions": {**provenance["versions"], "numpy": numpy.__version__},
         "archive": {key: provenance[key] for key in ("config_sha256", "weights_sha256")},
         "input": source.fingerprint,
+        "input_file": source.name,
         "input_format": source.input_format,
         "interpreter": with_file_contents(args.interpreter),
         "predictor_args": args.predictor_args,
@@ -215,8 +218,8 @@ class Explain(Subcommand):
         add("--skip-errors", action="store_true", help="leave out inputs for which the model raises an error")
         add(
             "--input-format",
-            choices=["reader", "predictor"],
-            help="who reads INPUT (default: the predictor if it takes its JSON lines, else the reader)",
+            choices=["reader", "predictor", "text"],
+            help="who reads INPUT: the model's reader, or its predictor, as JSON or as raw text (default: who can)",
         )
         add(
             "--predictor-args",
@@ -238,6 +241,10 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     logging.getLogger("allennlp.common.params").disabled = True
     with trusting_archives(args.trust):
         predictor = build_predictor(args)
+    if "budget" in predictor.description:
+        _report(
+            f"{predictor.description['name']} keeps {predictor.description['budget']}. To keep others, set top_fraction."
+        )
     if args.view == "html":
         # Before anything is explained: an error at the end would cost all the time.
         _make_folder(args.view_dir)
@@ -276,11 +283,15 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
             f"Nothing to explain in {_count(outcome.num_empty, 'prediction')}, such as a predicate to which the model assigns no "
             f"role: {named}{f'; and {more} more' if more else ''}."
         )
-    elif outcome.num_records and not outcome.num_explanations and not outcome.num_failures:
-        _report("There was nothing to explain: a sentence without a predicate, for example.")
+    if outcome.num_without:
+        named = ", ".join(outcome.without[:_MAX_NAMED_INPUTS])
+        more = outcome.num_without - len(outcome.without[:_MAX_NAMED_INPUTS])
+        _report(
+            f"Nothing to explain in {_count(outcome.num_without, 'input')}: {named}{f' and {more} more' if more else ''}."
+        )
     if outcome.num_failures:
-        named = ", ".join(failure.place for failure in outcome.failures)
-        more = outcome.num_failures - len(outcome.failures)
+        named = ", ".join(failure.place for failure in outcome.failures[:_MAX_NAMED_INPUTS])
+        more = outcome.num_failures - len(outcome.failures[:_MAX_NAMED_INPUTS])
         _report(
             f"NOT EXPLAINED: {_count(outcome.num_failures, 'input')} of {source.name}: {named}"
             f"{f' and {more} more' if more else ''}, for the reasons above."

@@ -92,6 +92,10 @@ class View(Registrable):
         kept = sum(sum(edge.kept) for edge in explanation.edges)
         total = len(explanation.edges) * explanation.num_layers
         facts.append(("kept", f"{format_kept(kept, total)} ({explanation.interpreter['name']})"))
+        if explanation.input is not None and explanation.input["file"] is not None:
+            names = [explanation.metadata.get("sentence_id"), explanation.metadata.get("id")]
+            place = f"{explanation.input['place']} of {explanation.input['file']}"
+            facts.append(("input", ", ".join([*(str(name) for name in names if name), place])))
         return facts
 
     def describe_result(self) -> str:

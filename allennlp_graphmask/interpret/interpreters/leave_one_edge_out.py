@@ -24,6 +24,8 @@ class LeaveOneEdgeOut(Interpreter):
     divergence : `Divergence`, optional (default = `kl`)
     """
 
+    ranks_only = True
+
     def __init__(self, *, divergence: Optional[Divergence] = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.divergence = divergence or Kl()

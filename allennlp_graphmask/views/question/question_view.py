@@ -62,6 +62,8 @@ class QuestionView(View):
         rows = [("question", join_lines(self.metadata.query))]
         if self.metadata.answer is not None:
             rows.append(("true answer", join_lines(self.metadata.answer)))
+        if self.metadata.candidates_found_by is not None:
+            rows.append(("candidates", join_lines(self.metadata.candidates_found_by)))
         return [*rows, *super().list_facts()]
 
     def format_header(self, width: int) -> List[str]:
