@@ -244,4 +244,4 @@ def test_a_name_of_an_archive_is_as_good_as_its_path(folder, finished) -> None:
     by_path = evaluate_from_archive(pretrained_archive("propbank-srl"), str(DEMO_DATA))
     assert json.loads((folder / "metrics.json").read_text()) == pytest.approx(json.loads(json.dumps(by_path)))
     results = json.loads((folder / "results" / "results.json").read_text())
-    assert results["archive"] == "pretrained:propbank-srl"
+    assert results["provenance"]["archive"] == "pretrained:propbank-srl"
