@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
-from allennlp.models import load_archive
+from allennlp.data import Vocabulary
+from allennlp.models import Model, load_archive
+from allennlp.predictors import Predictor
 
-from allennlp_graphmask.commands.archives import resolve_archive
 from allennlp_graphmask.data.dataset_readers import Conll2009SrlReader
 from allennlp_graphmask.explanation.files import read_explanations
 from allennlp_graphmask.interpret.graphmask import GraphMask
@@ -20,10 +22,18 @@ FIXTURE = Path(__file__).parents[1] / "fixtures" / "propbank" / "demo.conll09"
 
 @pytest.mark.parametrize("name", pretrained_names())
 class TestEveryArchive:
-    def test_it_is_small_and_found_by_name(self, name) -> None:
-        path = resolve_archive(f"pretrained:{name}")
-        assert path == pretrained_archive(name)
-        assert Path(path).stat().st_size <= 12_000_000
+    def test_it_is_small(self, name) -> None:
+        assert Path(pretrained_archive(name)).stat().st_size <= 12_000_000
+
+    def test_its_name_is_a_path_for_all_of_allennlp(self, name) -> None:
+        archive = f"pretrained:{name}"
+        predictor = Predictor.from_path(archive, "graphmask")
+        weights = dict(predictor._model.named_parameters())
+        named = Params({"type": "from_archive", "archive_file": archive})
+        for model in (load_archive(archive).model, Model.from_archive(archive), Model.from_params(named)):
+            loaded = dict(model.named_parameters())
+            assert loaded.keys() == weights.keys() and all(loaded[key].equal(weights[key]) for key in weights)
+        assert Vocabulary.from_files(archive).get_vocab_size() == predictor._model.vocab.get_vocab_size()
 
     def test_its_card_says_what_it_is(self, name) -> None:
         card = load_model_card(name)
@@ -47,8 +57,9 @@ def test_propbank_srl_is_one_of_them() -> None:
 
 
 def test_an_unknown_name() -> None:
-    with pytest.raises(ConfigurationError, match="'pretrained:propbank'.* pretrained:propbank-srl"):
-        resolve_archive("pretrained:propbank")
+    for load in (load_archive, Predictor.from_path, Vocabulary.from_files):
+        with pytest.raises(ConfigurationError, match="'pretrained:propbank'.* pretrained:propbank-srl"):
+            load("pretrained:propbank")
 
 
 def run_explain(*arguments: str, folder: Path) -> str:

@@ -15,15 +15,15 @@ from typing import Any, Dict, Iterator, Optional
 import numpy
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common import Params
-from allennlp.common.checks import ConfigurationError, check_for_gpu
-from allennlp.common.util import SigTermReceived, int_to_device
+from allennlp.common.checks import ConfigurationError
+from allennlp.common.util import SigTermReceived
 from allennlp.models import load_archive
 
 from allennlp_graphmask.commands.archives import (
     add_target_options,
     add_trust_option,
     get_target_options,
-    resolve_archive,
+    require_checked_archives,
 )
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.provenance import with_file_contents
@@ -36,6 +36,7 @@ from allennlp_graphmask.views.page import write_html_pages
 from allennlp_graphmask.views.text_layout import shorten
 from allennlp_graphmask.views.text_printer import TextPrinter
 from allennlp_graphmask_compat.loading import trusting_archives
+from allennlp_graphmask_compat.mistakes import did_you_mean
 
 #: The exit status if some inputs could not be explained, and all others were.
 SOME_INPUTS_FAILED = 3
@@ -62,7 +63,7 @@ def parse_interpreter(argument: str) -> Dict[str, Any]:
     if config.get("type") not in Interpreter.list_available():
         raise ConfigurationError(
             f'--interpreter: {config.get("type")!r} is not a registered interpreter; "type" is one of '
-            f"{', '.join(sorted(Interpreter.list_available()))}."
+            f"{', '.join(sorted(Interpreter.list_available()))}.{did_you_mean(config.get('type'), Interpreter.list_available())}"
         )
     return config
 
@@ -102,8 +103,8 @@ def check_arguments(args: argparse.Namespace) -> None:
 
 
 def build_predictor(args: argparse.Namespace) -> ExplainingPredictor:
-    check_for_gpu(int_to_device(args.cuda_device))
-    archive = load_archive(resolve_archive(args.archive_file), cuda_device=args.cuda_device)
+    require_checked_archives()
+    archive = load_archive(args.archive_file, cuda_device=args.cuda_device)
     arguments = dict(args.predictor_args)
     options = get_target_options(args)
     return load_explaining_predictor(

@@ -189,7 +189,7 @@ def test_commands_refuse(command, tmp_path, unharmed, graphmask_archive_file, co
     attack = ATTACKS["a class deep in the target"]
     archive = write_archive(tmp_path / "model.tar.gz", attack.change(read_members(graphmask_archive_file), unharmed))
     output = run_python(
-        "-m", "allennlp", command, archive, conll_file, folder=tmp_path, expected_status=1, PYTHONPATH=str(ROOT)
+        "-m", "allennlp", command, archive, conll_file, folder=tmp_path, expected_status=2, PYTHONPATH=str(ROOT)
     )
     assert archive in output and attack.named in output and TRUST in output
 

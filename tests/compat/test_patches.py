@@ -311,8 +311,11 @@ NOT_IN_NEED = {
 }
 
 
-def test_only_the_check_of_archives_is_needed_with_every_release() -> None:
-    assert {patch.name for patch in patches.PATCHES} - set(NOT_IN_NEED) == {"checked_archives"}
+def test_what_is_needed_with_every_release() -> None:
+    assert {patch.name for patch in patches.PATCHES} - set(NOT_IN_NEED) == {
+        "checked_archives",
+        "mistakes_in_one_message",
+    }
 
 
 @pytest.mark.parametrize("patch_name", NOT_IN_NEED)
