@@ -27,6 +27,7 @@ from allennlp_graphmask.commands.archives import (
 )
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.provenance import with_file_contents
+from allennlp_graphmask.focus import page_focus
 from allennlp_graphmask.interpret.interpreters import Interpreter
 from allennlp_graphmask.predictors import ExplainingPredictor, load_explaining_predictor
 from allennlp_graphmask.predictors.explain_records import Outcome, explain_source
@@ -241,6 +242,9 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     if args.view == "html":
         # Before anything is explained: an error at the end would cost all the time.
         _make_folder(args.view_dir)
+        if args.output_file is None and args.focus is None:
+            # With a file, a view may be changed when a run continues: it changes nothing in the file.
+            predictor.focus = page_focus(predictor.masked_model.target)
     printer = TextPrinter() if args.view == "text" or (args.view is None and args.output_file is None) else None
     with open_source(predictor, args.input, text=args.text, input_format=args.input_format) as source:
         with _open_lines(args, predictor, source) as lines:

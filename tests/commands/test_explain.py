@@ -1,5 +1,6 @@
 """`allennlp explain`: what it writes and shows, by which interpreter."""
 
+import itertools
 import json
 import os
 from typing import Any, List
@@ -130,9 +131,14 @@ def test_html_pages(tmp_path, graphmask_archive_file, conll_file, capsys, with_l
     names = sorted(os.listdir(tmp_path / "pages"))
     assert len(names) == 4 and names[-1] == "index.html"
     index = (tmp_path / "pages" / "index.html").read_text()
-    for name, explanation in zip(names, explained(tmp_path / "again.jsonl", graphmask_archive_file, conll_file)):
+    # Pages without a file have a choice of the roles.
+    focus = [] if with_lines else ["--focus", "roles"]
+    explanations = explained(tmp_path / "again.jsonl", graphmask_archive_file, conll_file, *focus)
+    groups = [list(group) for _, group in itertools.groupby(explanations, lambda one: one.prediction["original"])]
+    assert (len(explanations) > len(groups)) is not with_lines
+    for name, group in zip(names, groups):
         assert f'href="{name}"' in index
-        assert (tmp_path / "pages" / name).read_text() == render_html(explanation)
+        assert (tmp_path / "pages" / name).read_text() == render_html(*group)
 
 
 def test_pages_of_an_interrupted_run_are_all_there(tmp_path, graphmask_archive_file, monkeypatch, capsys) -> None:
