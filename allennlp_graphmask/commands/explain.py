@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import tempfile
+from collections import Counter
 from typing import Any, Dict, Iterator, Optional
 
 import numpy
@@ -246,6 +247,13 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
             # With a file, a view may be changed when a run continues: it changes nothing in the file.
             predictor.focus = page_focus(predictor.masked_model.target)
     printer = TextPrinter() if args.view == "text" or (args.view is None and args.output_file is None) else None
+    # How many explanations keep a message, and how many none.
+    counts: Counter[bool] = Counter()
+
+    def show(explanation: Explanation) -> bool:
+        counts[any(any(edge.kept) for edge in explanation.edges)] += 1
+        return printer is None or printer.show(explanation)
+
     with open_source(predictor, args.input, text=args.text, input_format=args.input_format) as source:
         with _open_lines(args, predictor, source) as lines:
             try:
@@ -253,7 +261,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                     predictor,
                     source,
                     lines=lines,
-                    show=None if printer is None else printer.show,
+                    show=show,
                     report=_report,
                     batch_size=args.batch_size,
                     strict=args.strict,
@@ -273,6 +281,11 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
         where.append(f"shown in {os.path.join(args.view_dir, 'index.html')}")
     summary = f"{_count(outcome.num_explanations, 'explanation')} of {_count(outcome.num_records, 'input')}"
     _report(f"{summary}{' ' if where else ''}{', '.join(where)}.")
+    if counts[False] > counts[True]:
+        _report(
+            f"No message is kept in {counts[False]} of these {counts.total()}: the states of the nodes and what replaces messages are "
+            'enough. What that means and what to try: "No message is kept" in docs/views.md.'
+        )
     if outcome.num_empty:
         named = "; ".join(shorten(title, 60) for title in outcome.empty[:_MAX_NAMED])
         more = outcome.num_empty - len(outcome.empty[:_MAX_NAMED])

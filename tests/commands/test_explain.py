@@ -118,6 +118,13 @@ def test_a_text_for_a_predictor_that_takes_none(graph_archive_file) -> None:
         explain(graph_archive_file, "--text", "She sings.", "--interpreter", "random")
 
 
+def test_a_run_that_keeps_nothing_is_told_so_once(graphmask_archive_file, conll_file, capsys) -> None:
+    for threshold, times in ((2, 1), (-1, 0)):
+        config = json.dumps({"type": "random", "threshold": threshold})
+        explain(graphmask_archive_file, conll_file, "--interpreter", config, "--no-verify", "--focus", "all")
+        assert capsys.readouterr().err.count("docs/views.md") == times
+
+
 # --- Pages
 
 
