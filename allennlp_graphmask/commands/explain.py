@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import tempfile
+from collections import Counter
 from typing import Any, Dict, Iterator, Optional
 
 import numpy
@@ -27,6 +28,7 @@ from allennlp_graphmask.commands.archives import (
 )
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.provenance import with_file_contents
+from allennlp_graphmask.focus import page_focus
 from allennlp_graphmask.interpret.interpreters import Interpreter
 from allennlp_graphmask.predictors import ExplainingPredictor, load_explaining_predictor
 from allennlp_graphmask.predictors.explain_records import Outcome, explain_source
@@ -249,7 +251,17 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     if args.view == "html":
         # Before anything is explained: an error at the end would cost all the time.
         _make_folder(args.view_dir)
+        if args.output_file is None and args.focus is None:
+            # With a file, a view may be changed when a run continues: it changes nothing in the file.
+            predictor.focus = page_focus(predictor.masked_model.target)
     printer = TextPrinter() if args.view == "text" or (args.view is None and args.output_file is None) else None
+    # How many explanations keep a message, and how many none.
+    counts: Counter[bool] = Counter()
+
+    def show(explanation: Explanation) -> bool:
+        counts[any(any(edge.kept) for edge in explanation.edges)] += 1
+        return printer is None or printer.show(explanation)
+
     with open_source(predictor, args.input, text=args.text, input_format=args.input_format) as source:
         with _open_lines(args, predictor, source) as lines:
             try:
@@ -257,7 +269,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                     predictor,
                     source,
                     lines=lines,
-                    show=None if printer is None else printer.show,
+                    show=show,
                     report=_report,
                     batch_size=args.batch_size,
                     strict=args.strict,
@@ -277,6 +289,11 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
         where.append(f"shown in {os.path.join(args.view_dir, 'index.html')}")
     summary = f"{_count(outcome.num_explanations, 'explanation')} of {_count(outcome.num_records, 'input')}"
     _report(f"{summary}{' ' if where else ''}{', '.join(where)}.")
+    if counts[False] > counts[True]:
+        _report(
+            f"No message is kept in {counts[False]} of these {counts.total()}: the states of the nodes and what replaces messages are "
+            'enough. What that means and what to try: "No message is kept" in docs/views.md.'
+        )
     if outcome.num_empty:
         named = "; ".join(shorten(title, 60) for title in outcome.empty[:_MAX_NAMED])
         more = outcome.num_empty - len(outcome.empty[:_MAX_NAMED])

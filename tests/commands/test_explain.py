@@ -1,6 +1,7 @@
 """`allennlp explain`: what it writes and shows, by which interpreter."""
 
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -125,6 +126,13 @@ def test_a_text_for_a_predictor_that_takes_none(graph_archive_file) -> None:
         explain(graph_archive_file, "--text", "She sings.", "--interpreter", "random")
 
 
+def test_a_run_that_keeps_nothing_is_told_so_once(graphmask_archive_file, conll_file, capsys) -> None:
+    for threshold, times in ((2, 1), (-1, 0)):
+        config = json.dumps({"type": "random", "threshold": threshold})
+        explain(graphmask_archive_file, conll_file, "--interpreter", config, "--no-verify", "--focus", "all")
+        assert capsys.readouterr().err.count("docs/views.md") == times
+
+
 # --- Pages
 
 
@@ -138,9 +146,14 @@ def test_html_pages(tmp_path, graphmask_archive_file, conll_file, capsys, with_l
     names = sorted(os.listdir(tmp_path / "pages"))
     assert len(names) == 4 and names[-1] == "index.html"
     index = (tmp_path / "pages" / "index.html").read_text()
-    for name, explanation in zip(names, explained(tmp_path / "again.jsonl", graphmask_archive_file, conll_file)):
+    # Pages without a file have a choice of the roles.
+    focus = [] if with_lines else ["--focus", "roles"]
+    explanations = explained(tmp_path / "again.jsonl", graphmask_archive_file, conll_file, *focus)
+    groups = [list(group) for _, group in itertools.groupby(explanations, lambda one: one.prediction["original"])]
+    assert (len(explanations) > len(groups)) is not with_lines
+    for name, group in zip(names, groups):
         assert f'href="{name}"' in index
-        assert (tmp_path / "pages" / name).read_text() == render_html(explanation)
+        assert (tmp_path / "pages" / name).read_text() == render_html(*group)
 
 
 def test_pages_of_an_interrupted_run_are_all_there(tmp_path, graphmask_archive_file, monkeypatch, capsys) -> None:
