@@ -5,8 +5,7 @@ from typing import Any, Callable
 import pytest
 import torch
 
-from allennlp_graphmask.evaluation.comparison.tuned_threshold import Cut, TunedThreshold
-from allennlp_graphmask.interpret.interpreters import ErasureSearch, GradientTimesMessage, Interpreter
+from allennlp_graphmask.interpret.interpreters import ErasureSearch, Interpreter
 from allennlp_graphmask.testing import assert_no_side_effects
 from tests.interpret.interpreters.test_equal_scores import CASES, build_any
 from tests.interpret.interpreters.tied import TASKS, Tied, tied_task
@@ -37,10 +36,6 @@ def build(name: str, tied: Tied) -> Interpreter:
     if name == "erasure_search":
         # Every set suffices: what is tested is not how long it searches.
         return ErasureSearch(criterion="divergence", allowance=1e9, max_messages=1000)
-    if name == "tuned_threshold":
-        tuned = TunedThreshold(GradientTimesMessage())
-        tuned.cut = Cut(relative=True, threshold=0.5, f1=1.0)
-        return tuned
     return build_any(name, tied)
 
 
