@@ -15,16 +15,9 @@ NUM_POINTS = 20
 #: Without the variants of an interpreter.
 EVERY_CASE = [
     *((name, task) for name, task in CASES if "," not in name),
-    *(("erasure_search", task) for task in TASKS),
-    ("tuned_threshold", "stars"),
+    *((name, task) for name in ("erasure_search", "tuned_threshold") for task in TASKS),
 ]
-SOME = [
-    ("gradient_x_message", "roles"),
-    ("graphmask", "questions"),
-    ("gnn_explainer", "graphs"),
-    ("attention", "graphs, attention"),
-    ("tuned_threshold", "stars"),
-]
+every_case = pytest.mark.parametrize("name,task", EVERY_CASE)
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +58,12 @@ def test_all_of_them_are_here() -> None:
     assert {name for name, _ in EVERY_CASE} == ours
 
 
-@pytest.mark.parametrize("name,task", SOME)
-def test_some(name, task, tied) -> None:
-    interrupt(name, tied(task), num_points=3, seed=0)
+@every_case
+def test_at_some_points(name, task, tied) -> None:
+    interrupt(name, tied(task), num_points=2, seed=0)
 
 
 @pytest.mark.reliability
-@pytest.mark.parametrize("name,task", EVERY_CASE)
-def test_all(name, task, tied) -> None:
+@every_case
+def test_at_many_points(name, task, tied) -> None:
     interrupt(name, tied(task), NUM_POINTS, seed=EVERY_CASE.index((name, task)))
