@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from functools import cache
-from typing import Dict, Pattern, Tuple
+from typing import Dict, Literal, Pattern, Tuple
 
 #: Stands for all marks: a pattern with each of the 2,400 would be slow.
 MARK = "\u0300"
@@ -20,7 +20,7 @@ def unify_marks(text: str) -> str:
     return text.translate(marks) if may_be_mark.search(text) else text
 
 
-def normalize(form: str, text: str) -> str:
+def normalize(form: Literal["NFC", "NFD"], text: str) -> str:
     """
     Do what `unicodedata.normalize` does. That sorts the marks of a letter by insertion, which would take hours for a million of
     them; so those of letters with many are sorted before.

@@ -36,18 +36,20 @@ def _join_marks(text: str, unified: str, tokens: List[Token]) -> List[Token]:
     # The pieces of transformers have numbers and stay as they are; so do tokens whose places are not known.
     if any(token.idx is None or token.text_id is not None for token in tokens):
         return tokens
-    joined: List[Tuple[Token, int]] = []  # the first of the tokens that belong together, and the end of the last
+    joined: List[
+        Tuple[Token, int, int]
+    ] = []  # the first of the tokens that belong together, and where they start and end
     for token in tokens:
         start, end = token.idx, get_end(token)
-        if joined and joined[-1][1] == start:
-            first = joined[-1][0].idx
-            assert start is not None and first is not None
+        assert start is not None
+        if joined and joined[-1][2] == start:
+            first_token, first, _ = joined[-1]
             word_goes_on = unified[start - 1] == MARK and text[first].isalnum() and text[start].isalpha()
             if unified[start] == MARK or word_goes_on:
-                joined[-1] = (joined[-1][0], end)
+                joined[-1] = (first_token, first, end)
                 continue
-        joined.append((token, end))
+        joined.append((token, start, end))
     return [
-        token if get_end(token) == end else Token(normalize("NFC", text[token.idx : end]), idx=token.idx, idx_end=end)
-        for token, end in joined
+        token if get_end(token) == end else Token(normalize("NFC", text[start:end]), idx=start, idx_end=end)
+        for token, start, end in joined
     ]
