@@ -9,7 +9,6 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import huggingface_hub
@@ -222,10 +221,8 @@ def _train_worker(store):
         f"module._train_worker({str(tmp_path / 'store')!r})\n"
         "print('during:', torch.distributed.is_initialized())\n"
     )
-    root = str(Path(__file__).resolve().parents[2])
     finished = subprocess.run(
         [sys.executable, str(script)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
         text=True,
         check=False,
