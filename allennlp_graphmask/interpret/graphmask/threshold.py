@@ -25,8 +25,17 @@ class ThresholdPoint(NamedTuple):
 
 
 def focused_passes(model: GraphMask, batch: Any, focus: str) -> List[UnmaskedPass]:
-    """Return the unmasked pass of a batch for each part of the predictions that the name of a focus stands for."""
-    return model.masked_model.focused(model.masked_model.record(batch), focus)
+    """
+    Return the unmasked pass of a batch for each part of the predictions that the name of a focus stands for; where few instances have
+    the part, a pass over these.
+    """
+    masked_model = model.masked_model
+    passes = []
+    for unmasked in masked_model.focused(masked_model.record(batch), focus):
+        instances = unmasked.focus.is_explained.nonzero().squeeze(-1)
+        few = 0 < 2 * len(instances) < unmasked.graph.num_graphs
+        passes.append((masked_model.select(unmasked, instances) if few else None) or unmasked)
+    return passes
 
 
 @torch.no_grad()

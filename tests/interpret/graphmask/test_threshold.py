@@ -5,7 +5,12 @@ from allennlp.common.checks import ConfigurationError
 from allennlp_graphmask.focus import whole_prediction
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold, threshold_curve
-from allennlp_graphmask.interpret.graphmask.threshold import ThresholdPoint, gate_locations, mask_at_thresholds
+from allennlp_graphmask.interpret.graphmask.threshold import (
+    ThresholdPoint,
+    focused_passes,
+    gate_locations,
+    mask_at_thresholds,
+)
 from allennlp_graphmask.interpret.masked_model import UnmaskedPass
 from tests.interpret.toy import toy_batch, toy_graphmask
 
@@ -119,6 +124,23 @@ def test_messages_that_cannot_reach_the_focus_do_not_coarsen_the_search(max_chan
     model = toy_graphmask("tagger", vocab, batches[0])
     model.target.get_foci = get_foci
     check_choice(model, batches, max_changed)
+
+
+def test_a_part_that_few_instances_have_is_measured_on_these(vocab, monkeypatch) -> None:
+    def get_foci(focus: str, batch: dict, output: dict, graph: Graph) -> list:
+        whole = whole_prediction(output["mask"], graph)
+        descriptions = [None if number % 5 else "the fifth" for number in range(graph.num_graphs)]
+        return [whole, whole._replace(descriptions=descriptions)]
+
+    batches = [toy_batch(vocab, seed, 12) for seed in (1, 2)]
+    model = toy_graphmask("tagger", vocab, batches[0])
+    model.target.get_foci = get_foci
+    sizes = [one.graph.num_graphs for batch in batches for one in focused_passes(model, batch, "any")]
+    assert sizes == [12, 3, 12, 3]
+    thresholds = gate_locations(model, focused_passes(model, batches[0], "any")[0])[::7].tolist()
+    found = threshold_curve(model, batches, thresholds)
+    monkeypatch.setattr(model.masked_model, "select", lambda unmasked, instances: None)
+    assert found == threshold_curve(model, batches, thresholds) and len({point.changed for point in found}) > 2
 
 
 class TestErrors:
