@@ -22,8 +22,8 @@ class Focus(NamedTuple):
 
     for the name of a focus, its inputs, its output for them and their graph. Most names give one `Focus`; one that stands for several
     parts (each role that is assigned) gives as many as an instance of the batch has, empty for the instances with fewer. A name
-    that the model does not know is a `ConfigurationError`. Two attributes go with it: `default_focus`, a name, and `foci`, for each
-    kind of focus a name that covers it (`{"role": "each"}`). Models without them have the focus `"all"` only.
+    that the model does not know is a `ConfigurationError`. Three attributes go with it: `default_focus`, a name; `foci`, for each
+    kind of focus a name that covers it (`{"role": "each"}`); and, if pages should have a choice, `page_focus`, the name of the foci on them. Models without them have the focus `"all"` only.
 
     # Parameters
 
@@ -86,6 +86,11 @@ def whole_prediction(
 def default_focus(model: Model) -> str:
     """Return the name of the focus that a model is explained with if none is asked for."""
     return getattr(model, "default_focus", WHOLE_PREDICTION)
+
+
+def page_focus(model: Model) -> str:
+    """Return the name of the foci among which the page of a prediction has a choice."""
+    return getattr(model, "page_focus", default_focus(model))
 
 
 def foci_by_kind(model: Model) -> Dict[str, str]:

@@ -202,7 +202,10 @@ def _refusing_damaged(path: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
-        refuse(path, f"it is not a whole tar archive ({type(error).__name__}: {error})")
+        refuse(
+            path,
+            f"it is not a whole tar archive ({type(error).__name__}: {error}). Name the model.tar.gz that `allennlp train` wrote",
+        )
 
 
 def _check_member(member: tarfile.TarInfo, path: str) -> str:

@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 import allennlp_graphmask_compat
+from allennlp_graphmask_compat.config_variables import DESCRIPTIONS
 
 #: Installed with --no-deps, so that pip compares no versions. Everything else is left to `pip check`.
 VERSIONS = {"allennlp": "2.10.1", "fairscale": "0.4.13"}
@@ -79,7 +80,7 @@ def find_variables() -> Iterator[tuple[str, str]]:
     for name, readers in sorted(configs.items()):
         value = os.environ.get(name, "")
         exists = value.isdigit() or "://" in value or os.path.exists(value)
-        state = f"{value!r}{'' if exists else ', which does not exist'}" if value else "not set"
+        state = f"{value!r}{'' if exists else ', which does not exist'}" if value else f"not set; {DESCRIPTIONS[name]}"
         yield name, f"{state}; read by {', '.join(sorted(readers))}"
 
 

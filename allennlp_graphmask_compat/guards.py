@@ -37,8 +37,13 @@ def _guard_archival(module: Any) -> Mapping[str, Any]:
 
     def find_archive(archive_file: Any) -> Any:
         loading.check_archive_address(archive_file)
+        located = loading.locate(archive_file)
+        if "://" not in os.fspath(located) and not os.path.exists(located):
+            raise module.ConfigurationError(
+                f"The archive '{archive_file}' does not exist. Name the model.tar.gz that `allennlp train` wrote, or the folder it is in."
+            )
         # Not the guarded one: an archive may name another one on this machine, which is loaded by the same rules.
-        return getattr(cached_path, "__wrapped__", cached_path)(archive_file)
+        return getattr(cached_path, "__wrapped__", cached_path)(located)
 
     class ArchivedParams(params_class):  # type: ignore[misc, valid-type]
         @classmethod
@@ -102,6 +107,7 @@ def _guard_file_utils(module: Any) -> Mapping[str, Any]:
         url_or_filename: Any, cache_dir: Any = None, extract_archive: bool = False, force_extract: bool = False
     ) -> Any:
         loading.check_path(url_or_filename, "open")
+        url_or_filename = loading.locate(url_or_filename)
         if extract_archive:
             found = cached_path(os.fspath(url_or_filename).partition("!")[0], cache_dir)
             if os.path.isfile(found) and tarfile.is_tarfile(found):

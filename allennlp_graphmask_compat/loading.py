@@ -86,6 +86,16 @@ def loading(archive_file: str) -> Iterator[Loading]:
         _current.reset(token)
 
 
+def locate(name: Any) -> Any:
+    """
+    Return the path of an archive that comes with the package for its name, `pretrained:NAME`, and any other path or address as it
+    is. Raise a `ConfigurationError` if no archive has the name.
+    """
+    from allennlp_graphmask.pretrained import PREFIX, pretrained_archive
+
+    return pretrained_archive(name) if isinstance(name, str) and name.startswith(PREFIX) else name
+
+
 def refuse(archive_file: str, reason: str) -> NoReturn:
     from allennlp.common.checks import ConfigurationError
 

@@ -20,6 +20,7 @@ from typing import Any
 from allennlp_graphmask_compat import whole_files
 from allennlp_graphmask_compat.guards import GUARDS
 from allennlp_graphmask_compat.mechanism import Absent, Patch, View
+from allennlp_graphmask_compat.mistakes import MESSAGES
 
 PLUGIN = "allennlp_graphmask"
 
@@ -362,6 +363,16 @@ def _default_plugins(module: ModuleType) -> dict[str, Any]:
 )
 def _checked_archives(module: ModuleType) -> Mapping[str, Any]:
     return GUARDS[module.__name__](module)
+
+
+@_patch(
+    "mistakes_in_one_message",
+    *MESSAGES,
+    reason="AllenNLP answers a user's mistake with a traceback, often without the value and the place: a missing file, an unset "
+    "variable of a config, a name that is not registered, a GPU that is not there. Always needed.",
+)
+def _mistakes_in_one_message(module: ModuleType) -> Mapping[str, Any]:
+    return MESSAGES[module.__name__](module)
 
 
 PATCHES_BY_MODULE: dict[str, list[Patch]] = {}

@@ -106,7 +106,9 @@ def main() -> None:
     parser.add_argument("task", choices=sorted(TASKS))
     parser.add_argument("runs", type=Path, help="the output folder of the benchmark that trained the models")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the models")
-    parser.add_argument("--maskers", type=int, default=3, help="number of maskers whose agreement is measured")
+    parser.add_argument(
+        "--maskers", type=int, default=3, help="number of maskers whose agreement is measured, 0 for none"
+    )
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     import_plugins()
@@ -130,6 +132,8 @@ def main() -> None:
         result["interpreters"] = {**own["interpreters"], **result["interpreters"]}
         results.append(result)
     sys.stdout.write(f"{machine()}\n\n{format_table(results)}\n\n")
+    if arguments.maskers < 2:
+        return
     if arguments.task == "questions":
         questions = load_questions(data_folder / "qa_wikihop_format" / "redocred_train.json.xz")
         train_file, selection_file = split_questions(questions, arguments.runs)

@@ -2,7 +2,7 @@
 Measure how often interpreters are right about models with a proof of what matters (docs/ground_truth.md).
 
     python -m benchmarks.ground_truth [--json FILE] [--graphs 200] [--seeds 5] [--models NAME ...]
-        [--without-graphmask]
+        [--without-graphmask | --only-graphmask]
 
 For each model and each registered interpreter that can run on it, it prints the share of graphs of which an accepted set is
 kept, and the share of which an accepted set is ranked first. GraphMask is trained here, on graphs of other seeds: for each seed
@@ -179,7 +179,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     add("--seeds", type=int, default=1, help="of GraphMask's training: 0, 1, ...")
     add("--sharpness", type=float, default=4.0, help="of the models")
     add("--models", nargs="+", default=list(GROUND_TRUTHS), choices=list(GROUND_TRUTHS))
-    add("--without-graphmask", action="store_true")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--without-graphmask", action="store_true")
+    which.add_argument("--only-graphmask", action="store_true")
     parsed = parser.parse_args(arguments)
     results: Dict[str, Dict[str, Any]] = {}
 
@@ -195,7 +197,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         truth = GROUND_TRUTHS[name](sharpness=parsed.sharpness)
         results[name] = {
             label: report(name, label, score(interpreter, truth, parsed.graphs))
-            for label, interpreter in build_interpreters()
+            for label, interpreter in ([] if parsed.only_graphmask else build_interpreters())
         }
         if not parsed.without_graphmask:
             results[name]["graphmask"] = [

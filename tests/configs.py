@@ -1,13 +1,11 @@
 """Tiny configs that train every task model on the fixtures, and GraphMask on it."""
 
 import json
-from pathlib import Path
 from typing import Any, Dict
 
 from tests.commands.conftest import GRAPH_CONFIG
-from tests.conftest import QA_CONFIG, SRL_CONFIG
+from tests.conftest import QA_CONFIG, ROOT, SRL_CONFIG
 
-ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "fixtures"
 
 STAR_CONFIG: Dict[str, Any] = {

@@ -5,6 +5,7 @@ training, and pipelines of spaCy that need no download.
 
 import copy
 import json
+import os
 from pathlib import Path
 from typing import Any, Callable, Dict
 
@@ -23,6 +24,10 @@ from tests.predictors.stub_pipeline import CLEARNLP_LABELS, UNIVERSAL_LABELS, sa
 
 # Also where OMP_NUM_THREADS is not set: processes that are forked after OpenMP has used several threads hang.
 torch.set_num_threads(1)
+
+# Processes that tests start run the code of this checkout too, whatever is installed.
+ROOT = Path(__file__).resolve().parents[1]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
 # How long an example takes depends on the machine and on what else it does.
 settings.register_profile("no deadline", deadline=None)

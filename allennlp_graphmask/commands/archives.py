@@ -1,12 +1,10 @@
 """The argument ARCHIVE of commands, and the options for its model."""
 
 import argparse
-import os
 from typing import Dict
 
 from allennlp.common.checks import ConfigurationError
 
-from allennlp_graphmask.pretrained import PREFIX, pretrained_archive
 from allennlp_graphmask_compat import patches_in_effect
 from allennlp_graphmask_compat.loading import is_trusted
 
@@ -21,28 +19,14 @@ _TARGET_OPTIONS = {
 }
 
 
-def resolve_archive(name: str) -> str:
-    """
-    Return what `load_archive` takes for an ARCHIVE on the command line: the path of an archive or of the folder of a
-    training run, an address that AllenNLP can fetch, or `pretrained:NAME` for an archive that comes with the package.
-    Raise a `ConfigurationError` if there is no such file, or nothing would check it.
-    """
-    if not is_trusted() and not load_archive_is_checked():
+def require_checked_archives() -> None:
+    """Raise a `ConfigurationError` if nothing would check an archive before it is loaded, and it is not trusted either."""
+    applied = any(patch.name == "checked_archives" and patch.state == "applied" for patch in patches_in_effect())
+    if not applied and not is_trusted():
         raise ConfigurationError(
             "Nothing would check the archive before it is loaded: the patch 'checked_archives' is not in effect (`allennlp "
             "graphmask-doctor` lists the patches). Switch the compatibility layer on, or give --trust for an archive of your own."
         )
-    if name.startswith(PREFIX):
-        return pretrained_archive(name)
-    if "://" not in name and not os.path.exists(name):
-        raise ConfigurationError(
-            f"The archive '{name}' does not exist. Name the model.tar.gz that `allennlp train` wrote, or the folder it is in."
-        )
-    return name
-
-
-def load_archive_is_checked() -> bool:
-    return any(patch.name == "checked_archives" and patch.state == "applied" for patch in patches_in_effect())
 
 
 def add_trust_option(parser: argparse.ArgumentParser) -> None:

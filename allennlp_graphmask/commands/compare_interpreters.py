@@ -17,7 +17,7 @@ from allennlp_graphmask.commands.archives import (
     add_target_options,
     add_trust_option,
     get_target_options,
-    resolve_archive,
+    require_checked_archives,
 )
 from allennlp_graphmask.evaluation.comparison import (
     DEFAULT_INTERPRETERS,
@@ -160,8 +160,9 @@ def compare_from_args(args: argparse.Namespace) -> Dict[str, Any]:
     # As in AllenNLP's evaluate: it would list every argument of everything that is built.
     logging.getLogger("allennlp.common.params").disabled = True
     with trusting_archives(args.trust):
+        require_checked_archives()
         results = compare_interpreters(
-            resolve_archive(args.archive_file),
+            args.archive_file,
             args.data,
             args.output_dir,
             interpreters=parse_configs(args.interpreters, "interpreters"),

@@ -10,23 +10,25 @@ import logging
 import os
 import sys
 import tempfile
+from collections import Counter
 from typing import Any, Dict, Iterator, Optional
 
 import numpy
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common import Params
-from allennlp.common.checks import ConfigurationError, check_for_gpu
-from allennlp.common.util import SigTermReceived, int_to_device
+from allennlp.common.checks import ConfigurationError
+from allennlp.common.util import SigTermReceived
 from allennlp.models import load_archive
 
 from allennlp_graphmask.commands.archives import (
     add_target_options,
     add_trust_option,
     get_target_options,
-    resolve_archive,
+    require_checked_archives,
 )
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.provenance import with_file_contents
+from allennlp_graphmask.focus import page_focus
 from allennlp_graphmask.interpret.interpreters import Interpreter
 from allennlp_graphmask.predictors import ExplainingPredictor, load_explaining_predictor
 from allennlp_graphmask.predictors.explain_records import Outcome, explain_source
@@ -36,11 +38,14 @@ from allennlp_graphmask.views.page import write_html_pages
 from allennlp_graphmask.views.text_layout import shorten
 from allennlp_graphmask.views.text_printer import TextPrinter
 from allennlp_graphmask_compat.loading import trusting_archives
+from allennlp_graphmask_compat.mistakes import did_you_mean
 
 #: The exit status if some inputs could not be explained, and all others were.
 SOME_INPUTS_FAILED = 3
 #: How many of the predictions without anything to explain are named.
 _MAX_NAMED = 3
+#: How many of the inputs that could not be explained, or have nothing to explain, are named.
+_MAX_NAMED_INPUTS = 5
 #: That of a process that the user stopped.
 _INTERRUPTED = 130
 
@@ -60,7 +65,7 @@ def parse_interpreter(argument: str) -> Dict[str, Any]:
     if config.get("type") not in Interpreter.list_available():
         raise ConfigurationError(
             f'--interpreter: {config.get("type")!r} is not a registered interpreter; "type" is one of '
-            f"{', '.join(sorted(Interpreter.list_available()))}."
+            f"{', '.join(sorted(Interpreter.list_available()))}.{did_you_mean(config.get('type'), Interpreter.list_available())}"
         )
     return config
 
@@ -100,8 +105,8 @@ def check_arguments(args: argparse.Namespace) -> None:
 
 
 def build_predictor(args: argparse.Namespace) -> ExplainingPredictor:
-    check_for_gpu(int_to_device(args.cuda_device))
-    archive = load_archive(resolve_archive(args.archive_file), cuda_device=args.cuda_device)
+    require_checked_archives()
+    archive = load_archive(args.archive_file, cuda_device=args.cuda_device)
     arguments = dict(args.predictor_args)
     options = get_target_options(args)
     return load_explaining_predictor(
@@ -124,6 +129,7 @@ def get_settings(args: argparse.Namespace, predictor: ExplainingPredictor, sourc
         "versions": {**provenance["versions"], "numpy": numpy.__version__},
         "archive": {key: provenance[key] for key in ("config_sha256", "weights_sha256")},
         "input": source.fingerprint,
+        "input_file": source.name,
         "input_format": source.input_format,
         "interpreter": with_file_contents(args.interpreter),
         "predictor_args": args.predictor_args,
@@ -215,8 +221,8 @@ class Explain(Subcommand):
         add("--skip-errors", action="store_true", help="leave out inputs for which the model raises an error")
         add(
             "--input-format",
-            choices=["reader", "predictor"],
-            help="who reads INPUT (default: the predictor if it takes its JSON lines, else the reader)",
+            choices=["reader", "predictor", "text"],
+            help="who reads INPUT: the model's reader, or its predictor, as JSON or as raw text (default: who can)",
         )
         add(
             "--predictor-args",
@@ -238,10 +244,24 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     logging.getLogger("allennlp.common.params").disabled = True
     with trusting_archives(args.trust):
         predictor = build_predictor(args)
+    if "budget" in predictor.description:
+        _report(
+            f"{predictor.description['name']} keeps {predictor.description['budget']}. To keep others, set top_fraction."
+        )
     if args.view == "html":
         # Before anything is explained: an error at the end would cost all the time.
         _make_folder(args.view_dir)
+        if args.output_file is None and args.focus is None:
+            # With a file, a view may be changed when a run continues: it changes nothing in the file.
+            predictor.focus = page_focus(predictor.masked_model.target)
     printer = TextPrinter() if args.view == "text" or (args.view is None and args.output_file is None) else None
+    # How many explanations keep a message, and how many none.
+    counts: Counter[bool] = Counter()
+
+    def show(explanation: Explanation) -> bool:
+        counts[any(any(edge.kept) for edge in explanation.edges)] += 1
+        return printer is None or printer.show(explanation)
+
     with open_source(predictor, args.input, text=args.text, input_format=args.input_format) as source:
         with _open_lines(args, predictor, source) as lines:
             try:
@@ -249,7 +269,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                     predictor,
                     source,
                     lines=lines,
-                    show=None if printer is None else printer.show,
+                    show=show,
                     report=_report,
                     batch_size=args.batch_size,
                     strict=args.strict,
@@ -269,6 +289,11 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
         where.append(f"shown in {os.path.join(args.view_dir, 'index.html')}")
     summary = f"{_count(outcome.num_explanations, 'explanation')} of {_count(outcome.num_records, 'input')}"
     _report(f"{summary}{' ' if where else ''}{', '.join(where)}.")
+    if counts[False] > counts[True]:
+        _report(
+            f"No message is kept in {counts[False]} of these {counts.total()}: the states of the nodes and what replaces messages are "
+            'enough. What that means and what to try: "No message is kept" in docs/views.md.'
+        )
     if outcome.num_empty:
         named = "; ".join(shorten(title, 60) for title in outcome.empty[:_MAX_NAMED])
         more = outcome.num_empty - len(outcome.empty[:_MAX_NAMED])
@@ -276,11 +301,15 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
             f"Nothing to explain in {_count(outcome.num_empty, 'prediction')}, such as a predicate to which the model assigns no "
             f"role: {named}{f'; and {more} more' if more else ''}."
         )
-    elif outcome.num_records and not outcome.num_explanations and not outcome.num_failures:
-        _report("There was nothing to explain: a sentence without a predicate, for example.")
+    if outcome.num_without:
+        named = ", ".join(outcome.without[:_MAX_NAMED_INPUTS])
+        more = outcome.num_without - len(outcome.without[:_MAX_NAMED_INPUTS])
+        _report(
+            f"Nothing to explain in {_count(outcome.num_without, 'input')}: {named}{f' and {more} more' if more else ''}."
+        )
     if outcome.num_failures:
-        named = ", ".join(failure.place for failure in outcome.failures)
-        more = outcome.num_failures - len(outcome.failures)
+        named = ", ".join(failure.place for failure in outcome.failures[:_MAX_NAMED_INPUTS])
+        more = outcome.num_failures - len(outcome.failures[:_MAX_NAMED_INPUTS])
         _report(
             f"NOT EXPLAINED: {_count(outcome.num_failures, 'input')} of {source.name}: {named}"
             f"{f' and {more} more' if more else ''}, for the reasons above."

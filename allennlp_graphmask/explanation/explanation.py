@@ -3,6 +3,7 @@ The Explanation: one documented, versioned JSON object (`docs/explanation_format
 reads.
 """
 
+import copy
 import dataclasses
 import json
 from typing import Annotated, Any, Dict, List, NamedTuple, Optional, Tuple
@@ -18,6 +19,7 @@ from allennlp_graphmask.explanation.schema import (
     Constraint,
     ExplainedEdge,
     ExplainedFocus,
+    ExplainedInput,
     ExplainedNode,
     InterpreterDescription,
     JsonObject,
@@ -67,6 +69,7 @@ class Explanation:
     constraint: Optional[Constraint]
     interpreter: InterpreterDescription
     provenance: Provenance
+    input: Optional[ExplainedInput]
     metadata: JsonObject
 
     def __post_init__(self) -> None:
@@ -169,6 +172,12 @@ class Explanation:
             constraint=constraint,
             interpreter={**self.interpreter, "score_threshold": threshold},  # type: ignore[typeddict-unknown-key]
         )
+
+    def with_input(self, explained_input: ExplainedInput) -> "Explanation":
+        """Return a copy with another `input`. The rest is not checked again, which takes long in a large graph."""
+        traced = copy.copy(self)
+        vars(traced)["input"] = explained_input
+        return traced
 
     def _checked_layer(self, number: int) -> int:
         if not 0 <= number < self.num_layers:

@@ -132,6 +132,15 @@ class Provenance(TypedDict, extra_items=JsonValue):  # type: ignore[call-arg]
     seeds: Dict[String, Optional[Integer]]
 
 
+@with_config(CONFIG)
+class ExplainedInput(TypedDict):
+    """Where the input comes from: the file, the number of the input in it, from 1, and its place there in words, such as "line 3"."""
+
+    file: Optional[String]
+    number: Integer
+    place: String
+
+
 def check_references(
     tokens: Sequence[str],
     nodes: Sequence[ExplainedNode],
@@ -207,8 +216,8 @@ def upgrade(data: Any) -> Dict[str, Any]:
     if version == 1:
         fields["kind"] = _kind_of_version_1(fields)
     if version <= 2:
-        # Whole predictions were explained, and nothing was verified.
-        fields["focus"] = fields["verification"] = None
+        # Whole predictions were explained, nothing was verified, and inputs were not traced.
+        fields["focus"] = fields["verification"] = fields["input"] = None
     return fields
 
 

@@ -91,6 +91,7 @@ def build_explanation(
             "constraint": _build_constraint(interpreter, output),
             "interpreter": interpreter,
             "provenance": to_plain_json(provenance),
+            "input": None,  # what reads a file knows it
             "metadata": _plain_metadata(metadata),
         }
     )

@@ -14,6 +14,7 @@ from allennlp_graphmask.focus import (
     Focus,
     default_focus,
     reachable_messages,
+    select_instances,
     unknown_focus,
     whole_prediction,
 )
@@ -146,6 +147,20 @@ class MaskedModel:
         else:
             raise unknown_focus(self.target, focus, f"{WHOLE_PREDICTION!r}: it has no method get_foci")
         return [unmasked._replace(focus=one) for one in foci]
+
+    def select(self, unmasked: UnmaskedPass, instances: torch.Tensor) -> Optional[UnmaskedPass]:
+        """
+        Make a pass over some instances, numbers in ascending order. Return `None` if they are all of the batch, or cannot be told apart
+        in it.
+        """
+        batch_size = unmasked.graph.num_graphs
+        if len(instances) == batch_size:
+            return None
+        try:
+            batch = select_instances(unmasked.batch, instances, batch_size)
+        except TypeError:  # a field that is collated in a way of its own
+            return None
+        return self.record(batch)._replace(focus=unmasked.focus.select(instances, unmasked.graph))
 
     def masked(
         self,

@@ -4,7 +4,6 @@ from typing import NamedTuple, Optional
 
 import torch
 
-from allennlp_graphmask.focus import select_instances
 from allennlp_graphmask.interpret.divergences import Divergence
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution, Verification
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
@@ -36,7 +35,7 @@ def verify(
     num_passes = torch.zeros_like(attribution.graph.nodes_per_graph)
     instances = (~is_confirmed).nonzero().squeeze(-1)
     if len(instances):
-        part = _select(masked_model, unmasked, instances)
+        part = masked_model.select(unmasked, instances)
         if part is None:
             part, instances = unmasked, torch.arange(len(is_confirmed), device=instances.device)
         edges = attribution.graph.edges_of(instances)
@@ -71,19 +70,6 @@ class _Confirmed(NamedTuple):
 
     is_confirmed: torch.Tensor
     changed: torch.Tensor
-
-
-def _select(masked_model: MaskedModel, unmasked: UnmaskedPass, instances: torch.Tensor) -> Optional[UnmaskedPass]:
-    """Return a pass over some instances; `None` if they cannot be told apart in the batch, or are all of it."""
-    batch_size = unmasked.graph.num_graphs
-    if len(instances) == batch_size:
-        return None
-    try:
-        batch = select_instances(unmasked.batch, instances, batch_size)
-    except TypeError:  # a field that is collated in a way of its own
-        return None
-    part = masked_model.record(batch)
-    return part._replace(focus=unmasked.focus.select(instances, unmasked.graph))
 
 
 def _add_messages(

@@ -94,6 +94,7 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
 
     default_predictor = "graph_srl"
     default_focus = "assigned"
+    page_focus = "roles"
     foci = {WHOLE_PREDICTION: WHOLE_PREDICTION, "assigned": "assigned", "role": "each"}
 
     def __init__(
@@ -240,7 +241,8 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
         """
         Return the part of the prediction that a name stands for; see `Focus`. `"all"`: the label of every word, also that it has no
         role. `"assigned"`: the roles that the model assigns. The name of a role: the words to which it assigns this one. `"each"`: each
-        role that it assigns, one after the other, in the order of their words.
+        role that it assigns, one after the other, in the order of their words. `"roles"`: those of `"assigned"` and, if they are several,
+        then each of them.
         """
         mask, predicates = output["mask"], batch["predicate_indicator"].bool()
         roles = self.vocab.get_index_to_token_vocabulary(self._role_label_namespace)
@@ -257,11 +259,18 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
         elif focus == "each":
             most = max(map(len, assigned), default=0)
             chosen = [[own[number : number + 1] for own in assigned] for number in range(most)] or [assigned]
+        elif focus == "roles":
+            most = max(map(len, assigned), default=0)
+            each = [[own[number : number + 1] * (len(own) > 1) for own in assigned] for number in range(most)]
+            return [
+                self._focus_on_roles(kind, chosen_roles, best, predicates, graph)
+                for kind, chosen_roles in (("assigned", assigned), *(("role", one) for one in each))
+            ]
         elif focus in roles.values() and focus != self._null_role:
             chosen = [[[focus] if focus in own else [] for own in assigned]]
         else:
             known = ", ".join(sorted(set(roles.values()) - {self._null_role}))
-            raise unknown_focus(self, focus, f"'all', 'assigned', 'each' or a role of its vocabulary: {known}")
+            raise unknown_focus(self, focus, f"'all', 'assigned', 'each', 'roles' or a role of its vocabulary: {known}")
         kind = "assigned" if focus == "assigned" else "role"
         return [self._focus_on_roles(kind, chosen_roles, best, predicates, graph) for chosen_roles in chosen]
 

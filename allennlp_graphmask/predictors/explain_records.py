@@ -1,7 +1,8 @@
 """Explaining all records of an input, step by step."""
 
 import random
-from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
+import re
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy
 import torch
@@ -17,14 +18,17 @@ from allennlp_graphmask.predictors.records import Failure, RecordSource
 from allennlp_graphmask.predictors.resumable_lines import ResumableLines
 from allennlp_graphmask.views.view import get_view
 
-#: The largest number of failures in an outcome; all are reported when they occur.
+#: The largest number of failures, and of inputs and predictions without an explanation, in an outcome.
 _MAX_NAMED = 20
+#: Of failures with the same message but for numbers and quoted values, this many are reported when they occur.
+_MAX_ALIKE = 5
 
 
 class ReadRecord(NamedTuple):
-    """A record with its instances, or with what is wrong with it."""
+    """A record and its number, from 1, with its instances, or with what is wrong with it."""
 
     record: Record
+    number: int
     instances: List[Instance]
     failure: Optional[Failure]
 
@@ -32,7 +36,7 @@ class ReadRecord(NamedTuple):
 class ExplainedStep(NamedTuple):
     """
     Some records that were explained together, their explanations in order, and the failures: records that could not be read or,
-    with `skip_errors`, explained; and explanations whose focus is empty. Where an input cannot be read on, the last step has no
+    with `skip_errors`, explained; explanations whose focus is empty; and records without an instance, each with the reason. Where an input cannot be read on, the last step has no
     records and one failure.
     """
 
@@ -40,6 +44,7 @@ class ExplainedStep(NamedTuple):
     explanations: List[Explanation]
     failures: List[Failure]
     empty: List[Explanation]
+    without: List[str]
 
 
 class Outcome(NamedTuple):
@@ -53,6 +58,9 @@ class Outcome(NamedTuple):
     #: first of them are.
     num_empty: int
     empty: List[str]
+    #: The number of records without an instance, and the first of them, with the reason.
+    num_without: int
+    without: List[str]
 
 
 def explain_source(
@@ -71,18 +79,18 @@ def explain_source(
     Lines that an earlier run has written are continued.
 
     `show` is called for each explanation. If it returns `False` and there are no lines, the run ends. `report` is called with
-    messages for the user, as soon as there is one.
+    messages for the user, as soon as there is one; failures that are alike are counted after the first ones, and reported at the
+    end.
     """
-    done = Outcome(0, 0, 0, [], 0, [])
+    done = Outcome(0, 0, 0, [], 0, [], 0, [])
+    complaints = _Complaints(report)
+    if source.note is not None:
+        report(source.note)
     if lines is not None and lines.num_records:
-        failures = [Failure(*failure) for failure in lines.notes["failures"]]
-        stored = lines.notes
-        done = Outcome(
-            lines.num_records, lines.num_lines, stored["num_failures"], failures, stored["num_empty"], stored["empty"]
-        )
+        notes = {**lines.notes, "failures": [Failure(*failure) for failure in lines.notes["failures"]]}
+        done = Outcome(lines.num_records, lines.num_lines, **notes)
         report(f"Continuing after {done.num_records} inputs, which gave {done.num_explanations} explanations.")
-        for failure in failures:
-            report(f"Not explained: {failure.message}")
+        complaints.add(done.failures)
         if show is not None:
             for line in lines.read():
                 show(Explanation.from_json_line(line))
@@ -97,21 +105,58 @@ def explain_source(
                 done.num_failures + len(step.failures),
                 [*done.failures, *step.failures][:_MAX_NAMED],
                 done.num_empty + len(step.empty),
-                [*done.empty, *(get_view(explanation).get_title() for explanation in step.empty)][:_MAX_NAMED],
+                [*done.empty, *map(_name, step.empty)][:_MAX_NAMED],
+                done.num_without + len(step.without),
+                [*done.without, *step.without][:_MAX_NAMED],
             )
             if step.failures or show is not None:
                 bar.clear()
-            for failure in step.failures:
-                report(f"Not explained: {failure.message}")
+            complaints.add(step.failures)
             shown = [show(explanation) for explanation in step.explanations] if show is not None else []
             if lines is None and not all(shown):
                 break
             if lines is not None and step.num_records:
                 json_lines = [explanation.to_json_line() for explanation in step.explanations]
-                notes = ("num_failures", "failures", "num_empty", "empty")
-                lines.add(json_lines, step.num_records, {name: getattr(done, name) for name in notes})
+                num_records, num_explanations, *_ = Outcome._fields
+                notes = {
+                    name: value for name, value in done._asdict().items() if name not in (num_records, num_explanations)
+                }
+                lines.add(json_lines, step.num_records, notes)
             bar.update(step.num_records)
+    complaints.finish()
     return done
+
+
+class _Complaints:
+    """Reports failures, and counts those that are like others."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        #: By what is alike in them: the place of the first, and their number.
+        self._alike: Dict[str, Tuple[str, int]] = {}
+
+    def add(self, failures: List[Failure]) -> None:
+        for place, message in failures:
+            alike = _VALUE.sub("*", message)
+            first, count = self._alike.get(alike, (place, 0))
+            self._alike[alike] = first, count + 1
+            if count < _MAX_ALIKE:
+                self._report(f"Not explained: {message}")
+
+    def finish(self) -> None:
+        for first, count in self._alike.values():
+            if count > _MAX_ALIKE:
+                self._report(f"Not explained: {count - _MAX_ALIKE} more for the same reason as {first}.")
+
+
+#: What differs in messages that are alike: numbers, and what is quoted.
+_VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
+
+
+def _name(explanation: Explanation) -> str:
+    """Return what an explanation is of, and where its input is."""
+    title = get_view(explanation).get_title()
+    return title if explanation.input is None else f"{explanation.input['place']}, {title}"
 
 
 def explain_records(
@@ -140,13 +185,13 @@ def explain_records(
     position = first_record
     for step in _group_by_size(_read_records(source, first_record, strict), batch_size):
         if step[0].record is _REST:
-            yield ExplainedStep(0, [], [read.failure for read in step if read.failure is not None], [])
+            yield ExplainedStep(0, [], [read.failure for read in step if read.failure is not None], [], [])
             return
         instances = [instance for read in step for instance in read.instances]
         failures = [read.failure for read in step if read.failure is not None]
         _seed(position)
         try:
-            explanations = predictor.explain_instances(instances)
+            groups = predictor.explain_groups(instances)
         except SigTermReceived:
             raise
         except Exception as error:
@@ -156,13 +201,20 @@ def explain_records(
                     "fail, give --skip-errors."
                 )
                 raise
-            explanations, failures = _explain_one_by_one(predictor, source, step, position)
+            step, groups, failures = _explain_one_by_one(predictor, source, step, position)
         found: List[Explanation] = []
         empty: List[Explanation] = []
-        for explanation in explanations:
-            is_empty = explanation.focus is not None and explanation.focus["description"] is None
-            (empty if is_empty else found).append(explanation)
-        yield ExplainedStep(len(step), found, failures, empty)
+        inputs = [source.describe_input(read.record, read.number) for read in step for _ in read.instances]
+        for explained_input, group in zip(inputs, groups):
+            for explanation in group:
+                is_empty = explanation.focus is not None and explanation.focus["description"] is None
+                (empty if is_empty else found).append(explanation.with_input(explained_input))
+        without = [
+            f"{read.record.place} ({read.record.why_empty})"
+            for read in step
+            if not read.instances and read.failure is None
+        ]
+        yield ExplainedStep(len(step), found, failures, empty, without)
         position += len(step)
 
 
@@ -183,18 +235,18 @@ def _read_records(source: RecordSource, first_record: int, strict: bool) -> Iter
             if not number or strict:
                 raise
             what = f"What follows the first {number} inputs of {source.name} cannot be read."
-            yield ReadRecord(_REST, [], Failure(_REST.place, f"{source.describe(error)}\n{what}"))
+            yield ReadRecord(_REST, 0, [], Failure(_REST.place, f"{source.describe(error)}\n{what}"))
             return
         if record is None:
             return
         number += 1
         if number > first_record:
-            yield _read(source, record, strict)
+            yield _read(source, record, number, strict)
 
 
-def _read(source: RecordSource, record: Record, strict: bool) -> ReadRecord:
+def _read(source: RecordSource, record: Record, number: int, strict: bool) -> ReadRecord:
     try:
-        return ReadRecord(record, record.instances(), None)
+        return ReadRecord(record, number, record.instances(), None)
     except SigTermReceived:
         raise
     except Exception as error:
@@ -202,7 +254,7 @@ def _read(source: RecordSource, record: Record, strict: bool) -> ReadRecord:
         failure = source.failure(record, error)
         if strict:
             raise ConfigurationError(failure.message) from error
-        return ReadRecord(record, [], failure)
+        return ReadRecord(record, number, [], failure)
 
 
 def _group_by_size(records: Iterator[ReadRecord], batch_size: int) -> Iterator[List[ReadRecord]]:
@@ -227,21 +279,21 @@ def _group_by_size(records: Iterator[ReadRecord], batch_size: int) -> Iterator[L
 
 def _explain_one_by_one(
     predictor: ExplainingPredictor, source: RecordSource, step: List[ReadRecord], position: int
-) -> Tuple[List[Explanation], List[Failure]]:
-    explanations: List[Explanation] = []
-    failures: List[Failure] = []
+) -> Tuple[List[ReadRecord], List[List[Explanation]], List[Failure]]:
+    """Return the step with records that the model fails on marked as failures, the explanations of the others, and all failures."""
+    tried: List[ReadRecord] = []
+    groups: List[List[Explanation]] = []
     for number, read in enumerate(step):
-        if read.failure is not None:
-            failures.append(read.failure)
-            continue
-        _seed(position + number)
-        try:
-            explanations += predictor.explain_instances(read.instances)
-        except SigTermReceived:
-            raise
-        except Exception as error:  # noqa: BLE001
-            failures.append(source.failure(read.record, error))
-    return explanations, failures
+        if read.failure is None:
+            _seed(position + number)
+            try:
+                groups += predictor.explain_groups(read.instances)
+            except SigTermReceived:
+                raise
+            except Exception as error:  # noqa: BLE001
+                read = read._replace(instances=[], failure=source.failure(read.record, error))
+        tried.append(read)
+    return tried, groups, [read.failure for read in tried if read.failure is not None]
 
 
 def _seed(seed: int) -> None:

@@ -68,7 +68,7 @@ class ExplainingPredictor(Predictor):
         super().__init__(explaining_model or masked_model.target, dataset_reader, frozen)
         self.masked_model = masked_model
         self.interpreter = interpreter
-        self._description = description
+        self.description = description
         self.target_predictor = _build_target_predictor(
             masked_model.target, dataset_reader, target_predictor, frozen, target_predictor_arguments or {}
         )
@@ -145,7 +145,7 @@ class ExplainingPredictor(Predictor):
                     build_explanation(
                         instance,
                         {"original_prediction": original[number], **explained},
-                        interpreter={**self.interpreter.describe(unmasked.focus.kind), **self._description},
+                        interpreter={**self.interpreter.describe(unmasked.focus.kind), **self.description},
                         provenance=self.provenance,
                     )
                 )

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from typing import Annotated, Any, Callable, Dict, List, Optional
+from typing import Annotated, Any, Callable, Dict, List, Optional, cast
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import JsonDict
@@ -13,12 +13,15 @@ from allennlp_graphmask.data.dataset_readers.multihop_qa.entity_candidates impor
     FoundCandidates,
     Paragraph,
     build_titled_paragraph,
+    find_candidates_by,
 )
+from allennlp_graphmask.data.dataset_readers.multihop_qa.hotpotqa_graph import HotpotQaQuestion
 from allennlp_graphmask.data.dataset_readers.multihop_qa.multihop_qa_reader import MultihopQaReader
 from allennlp_graphmask.data.dataset_readers.multihop_qa.question import MultihopQuestion
 from allennlp_graphmask.data.dataset_readers.multihop_qa.wikihop import WikiHopQuestion
 from allennlp_graphmask.explanation.serialization import to_plain_json
 from allennlp_graphmask.predictors.task_predictor import TaskPredictor
+from allennlp_graphmask.pretrained import PARSER
 from allennlp_graphmask.validation import String, validate
 
 #: What the output has of the description of each mention in the metadata.
@@ -68,11 +71,13 @@ class GraphQaPredictor(TaskPredictor):
     - `{"question": "Where is Tern Lighthouse?", "paragraphs": [...]}`, optionally with `"candidates"`, `"subjects"` (what
       the question asks about; both are lists of texts), `"id"` and `"coreference"`. A paragraph is a text or
       `{"title": ..., "text": ...}`; a title goes before its text, as in HotpotQA.
+    - `{"_id": ..., "question": ..., "context": [[title, [sentence, ...]], ...]}`, as HotpotQA and 2WikiMultihopQA have it. Other
+      keys of such data are not read.
 
-    Where the second form has no candidates, they are the entities that a spaCy pipeline finds in the paragraphs, and where
-    it has no subjects, they are those in the question: by the pipeline named by `spacy_model`, or by that of the model's
-    reader (`hotpotqa_graph` has one). Without a pipeline candidates must be given, and there are no other subjects than
-    those given.
+    Where candidates are not given, they are the titles of the paragraphs and the names that a spaCy pipeline finds in them, and
+    where subjects are not given, they are the names in the question. The pipeline is that of `spacy_model`, or of the model's
+    reader (`hotpotqa_graph` has one), whose names are entities; or else the small one that comes with the package, whose names
+    are runs of proper nouns. The metadata `candidates_found_by` of the instance, and so of its explanation, state it.
 
     The output is `{"id": ..., "query": ..., "answer": ..., "ranking": [...], "mentions": [...]}`, for inputs and instances
     (`--use-dataset-reader`) alike: the `answer`, `null` if no candidate is mentioned; the candidates (at most as many as the
@@ -87,10 +92,12 @@ class GraphQaPredictor(TaskPredictor):
 
     spacy_model : `str`, optional (default = `None`)
         The spaCy pipeline that finds candidates and subjects, a name or a folder. It is loaded when the first question comes
-        that needs it. By default that of the reader, if it has one.
+        that needs it. By default that of the reader, if it has one, or else `pretrained:en-ewt-parser`.
 
     The others are those of `TaskPredictor`; the default of `batch_size` is 32.
     """
+
+    text_unit = "file"
 
     def __init__(
         self,
@@ -102,9 +109,16 @@ class GraphQaPredictor(TaskPredictor):
         batch_size: int = 32,
     ) -> None:
         super().__init__(model, dataset_reader, frozen, batch_size=batch_size)
-        self._entity_candidates: Optional[EntityCandidates] = (
-            getattr(dataset_reader, "entity_candidates", None) if spacy_model is None else EntityCandidates(spacy_model)
-        )
+        of_reader: Optional[EntityCandidates] = getattr(dataset_reader, "entity_candidates", None)
+        if spacy_model is not None or of_reader is None:
+            self._entity_candidates = find_candidates_by(spacy_model or PARSER, titles=True)
+        else:
+            self._entity_candidates = of_reader
+
+    def text_to_json(self, text: str) -> JsonDict:
+        """Return the input that stands for lines of text, the question and its paragraphs, for `allennlp explain`."""
+        question, *paragraphs = [line.strip() for line in text.splitlines() if line.strip()] or [""]
+        return {"question": question, "paragraphs": paragraphs}
 
     def json_to_question(self, inputs: JsonDict) -> MultihopQuestion:
         """
@@ -126,11 +140,16 @@ class GraphQaPredictor(TaskPredictor):
             )
         if "query" in inputs:
             return replace(validate(_Query, inputs, ConfigurationError).to_question(), answer=None)
-        form = validate(_Question, inputs, ConfigurationError)
+        if "context" in inputs:
+            published = validate(HotpotQaQuestion, inputs, ConfigurationError)
+            form = _Question(question=published.question, paragraphs=[], id=published.id)
+            paragraphs = published.build_paragraphs()
+        else:
+            form = validate(_Question, inputs, ConfigurationError)
+            paragraphs = cast(List[Paragraph], form.paragraphs)  # `_read_paragraph` makes them
         query = form.question.strip()
         if not query:
             raise ConfigurationError("question is empty.")
-        paragraphs: List[Any] = form.paragraphs
         found = self._find_candidates(form, query, paragraphs)
         return MultihopQuestion(
             question_id=form.id,
@@ -139,19 +158,14 @@ class GraphQaPredictor(TaskPredictor):
             supports=tuple(paragraph.text for paragraph in paragraphs),
             subjects=found.subjects,
             coreference=form.coreference,
+            candidates_found_by=found.found_by,
         )
 
     def _find_candidates(self, form: _Question, query: str, paragraphs: List[Paragraph]) -> FoundCandidates:
         """Find the candidates and subjects that are not given."""
         given = {key: tuple(getattr(form, key)) for key in ("candidates", "subjects") if key in form.model_fields_set}
-        if len(given) == 2 or (self._entity_candidates is None and "candidates" in given):
-            return FoundCandidates(given["candidates"], given.get("subjects", ()))
-        if self._entity_candidates is None:
-            raise ConfigurationError(
-                f'A question without "candidates" needs a spaCy pipeline that finds them, and {type(self._dataset_reader).__name__}, '
-                'the dataset reader of this model, has none. Give "candidates", or name a pipeline by the predictor\'s '
-                '"spacy_model" (--predictor-args \'{"spacy_model": "en_core_web_sm"}\').'
-            )
+        if len(given) == 2:
+            return FoundCandidates(given["candidates"], given["subjects"])
         try:
             # Where candidates are given, the question alone is looked at.
             found = self._entity_candidates.find(query, [] if "candidates" in given else paragraphs)
@@ -159,12 +173,18 @@ class GraphQaPredictor(TaskPredictor):
             raise ConfigurationError(
                 f'{error.message} Or give "candidates" and "subjects" with the question.'
             ) from error
-        if not found.candidates and "candidates" not in given:
+        if "candidates" in given:
+            return FoundCandidates(given["candidates"], found.subjects)
+        if not paragraphs:
             raise ConfigurationError(
-                f"The spaCy pipeline '{self._entity_candidates.pipeline.name}' finds no entities in \"paragraphs\" that could be "
-                'candidates. Give "candidates".'
+                "paragraphs is empty: the answer is looked for in at least one. In plain text they are the lines after the question."
             )
-        return found._replace(**given)
+        if not found.candidates:
+            raise ConfigurationError(
+                f"The spaCy pipeline '{self._entity_candidates.pipeline.name}' finds no {self._entity_candidates.names} in "
+                '"paragraphs" that could be candidates. Give "candidates".'
+            )
+        return found._replace(subjects=given.get("subjects", found.subjects))
 
     def json_to_instances(self, inputs: JsonDict) -> List[Instance]:
         if not isinstance(self._dataset_reader, MultihopQaReader):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type
 
 from allennlp.common.checks import ConfigurationError
@@ -18,6 +19,7 @@ from allennlp_graphmask.validation import Integer, String, validate
 
 
 class _Form(BaseModel, extra="forbid"):
+    id: String = None  # type: ignore[assignment]
     predicates: List[Integer] = None  # type: ignore[assignment]
 
 
@@ -59,7 +61,7 @@ class GraphSrlPredictor(TaskPredictor):
       CoNLL files.
     - `{"conll": "1\\tShe\\t..."}`: one or more sentences in the columns of CoNLL-2009; the columns of the roles may be absent.
 
-    Each may have `"predicates"`: the tokens whose arguments are asked for, counted from 0 through all sentences of the input.
+    Each may have an `"id"`, which becomes the `sentence_id` of its sentences, and `"predicates"`: the tokens whose arguments are asked for, counted from 0 through all sentences of the input.
     Otherwise they are those that the CoNLL columns mark, if any, or else the verbs (`predicate_parts_of_speech`), with
     auxiliaries but without modal verbs if the model was trained on all predicates.
 
@@ -101,6 +103,7 @@ class GraphSrlPredictor(TaskPredictor):
         self._parts_of_speech = validate(
             List[PredicatePartOfSpeech], predicate_parts_of_speech, ConfigurationError, "predicate_parts_of_speech"
         )
+        self.why_empty = f"no predicate: no word is a {' or '.join(self._parts_of_speech)}"
 
     def text_to_json(self, text: str) -> JsonDict:
         """Return the input that stands for raw text, for `allennlp explain --text`."""
@@ -133,6 +136,10 @@ class GraphSrlPredictor(TaskPredictor):
         form_type, read_form = read[forms[0]]
         form = validate(form_type, inputs, ConfigurationError)
         sentences = read_form(form)
+        if form.id is not None:
+            sentences = [
+                requested._replace(sentence=replace(requested.sentence, sentence_id=form.id)) for requested in sentences
+            ]
         return sentences if form.predicates is None else _replace_predicates(sentences, form.predicates)
 
     def _parse_text(self, form: _Text) -> List[RequestedSentence]:

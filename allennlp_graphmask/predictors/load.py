@@ -1,17 +1,21 @@
 """From an archive to a predictor that explains."""
 
 import copy
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
-from allennlp.models import Archive
+from allennlp.models import Archive, Model
 
+from allennlp_graphmask.focus import default_focus
 from allennlp_graphmask.interpret.build_explanation import weights_fingerprint
 from allennlp_graphmask.interpret.graphmask import GraphMask, model_to_explain
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask, Interpreter
 from allennlp_graphmask.predictors.explaining_predictor import ExplainingPredictor
 from allennlp_graphmask.predictors.graphmask import GraphMaskPredictor
+
+#: What an interpreter that only ranks messages keeps, where no masker sets the budget.
+_DEFAULT_FRACTION = 0.2
 
 
 def load_explaining_predictor(
@@ -34,7 +38,9 @@ def load_explaining_predictor(
     archive : `Archive`
         Of GraphMask, or with an interpreter of any model with a graph encoder.
     interpreter : `Dict[str, Any]`, optional (default = the masker of the archive)
-        The config of an interpreter: `type` and its settings.
+        The config of an interpreter: `type` and its settings. One that only ranks messages (`Interpreter.ranks_only`) keeps, if the
+        config has neither `threshold` nor `top_fraction`, the share that the masker of the archive keeps on its validation data, or
+        one fifth without a masker. The `budget` in the description of the interpreter states it.
     options : `Dict[str, Any]`, optional (default = `None`)
         Arguments of `MaskedModel`.
     verify, max_divergence : optional (default = `True`, `None`)
@@ -70,13 +76,32 @@ def load_explaining_predictor(
                 "their weights differ. Its scores would mean nothing."
             )
     settings = {name: value for name, value in interpreter.items() if name != "type"}
+    budget: Dict[str, str] = {}
+    if built.ranks_only and built.threshold is None and built.top_fraction is None:
+        built.top_fraction, budget["budget"] = _choose_budget(model, focus)
+        settings["top_fraction"] = built.top_fraction
     return ExplainingPredictor(
         masked_model,
         reader,
         interpreter=built,
-        description={"name": interpreter["type"], "settings": settings, "seed": built.seed},
+        description={"name": interpreter["type"], "settings": settings, "seed": built.seed, **budget},
         explaining_model=explaining_model,
         config=config,
         target_predictor_arguments=arguments,
         **shared,
     )
+
+
+def _choose_budget(model: Model, focus: Optional[str]) -> Tuple[float, str]:
+    """Return the fraction of the messages that is kept by default, and in words what it is."""
+    fraction, reason = _DEFAULT_FRACTION, "the default"
+    if isinstance(model, GraphMask):
+        summary = model.training_summary
+        chosen = summary.get("threshold_choice", summary)
+        chosen = summary.get("threshold_choices", {}).get(focus or default_focus(model.target), chosen)
+        if "kept" in chosen:
+            fraction, reason = (
+                round(chosen["kept"], 6),
+                "as many as the masker of the archive keeps on its validation data",
+            )
+    return fraction, f"the {100 * fraction:.3g} % of the messages with the highest scores: {reason}"

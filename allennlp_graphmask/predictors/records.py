@@ -6,22 +6,27 @@ import os
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Callable, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import SigTermReceived
 from allennlp.data import DatasetReader, Instance
 
+from allennlp_graphmask.data.dataset_readers.multihop_qa.json_objects import read_json_objects
 from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
-from allennlp_graphmask.data.files import open_data_file
-from allennlp_graphmask.data.json_lines import JsonLine, read_json_lines
+from allennlp_graphmask.data.files import decode_line, open_data_file
+from allennlp_graphmask.data.json_lines import JsonLine, parse_object, read_json_lines
 from allennlp_graphmask.explanation.provenance import file_fingerprint, fingerprint
+from allennlp_graphmask.explanation.schema import ExplainedInput
 from allennlp_graphmask.predictors.explaining_predictor import ExplainingPredictor
 
 #: How many lines are tried to find out whether they are inputs of the predictor.
 _TRIED_LINES = 10
+
+#: More bytes than a person writes.
+_MAX_OBJECT = 1 << 24
 
 _MAGIC_NUMBERS = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz"}
 
@@ -43,12 +48,18 @@ class RecordSource:
     fingerprint: str
     #: Reads the records.
     records: Callable[[], Iterator[Record]]
-    #: Who reads it: `"reader"` or `"predictor"`.
+    #: Who reads it, and as what: `"reader"`; `"predictor"`, as JSON; or `"text"`, the predictor as raw text.
     input_format: str = "predictor"
     #: The file that is read, if any. In messages the name takes its place.
     path: Optional[str] = None
     #: The number of records, if it is known without reading.
     num_records: Optional[int] = None
+    #: What the user should know of how it is read.
+    note: Optional[str] = None
+
+    def describe_input(self, record: Record, number: int) -> ExplainedInput:
+        """Return where a record comes from, as explanations state it."""
+        return {"file": None if self.path is None else self.name, "number": number, "place": record.place}
 
     def describe(self, error: BaseException) -> str:
         """Return an error's message for the user."""
@@ -76,8 +87,9 @@ def open_source(
     """
     Open an input: a text, or in its place a file, or `-` for standard input, which is read to its end first.
 
-    `input_format`, `"reader"` or `"predictor"`, is who reads the file. By default, files whose first character is a brace hold
-    JSON lines, which go to the predictor if it takes one of the first lines; all others go to the reader.
+    `input_format`, `"reader"`, `"predictor"` or `"text"`, is who reads the file. By default it is the first that takes one of the
+    first inputs in it. For a file that starts with a brace: the predictor, line by line or, where a line is not an object, the
+    whole; then the reader. For others: the reader; then the predictor, for a JSON list or for plain text.
 
     # Raises
 
@@ -94,39 +106,74 @@ def open_source(
 
 
 def _open_text(text: str, predictor: ExplainingPredictor) -> RecordSource:
+    read = _raw_text_reader(predictor, "--text")
+    record = Record("the text", partial(read, text), _why_empty(predictor))
+    return RecordSource("--text", fingerprint(text), lambda: iter([record]), num_records=1)
+
+
+def _raw_text_reader(predictor: ExplainingPredictor, option: str) -> Callable[[str], List[Instance]]:
     target_predictor = predictor.target_predictor
     text_to_json = getattr(target_predictor, "text_to_json", None)
     if text_to_json is None:
         has = "no predictor" if target_predictor is None else f"the predictor {type(target_predictor).__name__}"
         raise ConfigurationError(
-            f"--text: the model to explain has {has}, which takes no raw text. Give it a file for its reader or predictor, or a "
+            f"{option}: the model to explain has {has}, which takes no raw text. Give it a file for its reader or predictor, or a "
             "JSON object on standard input: echo '{...}' | allennlp explain ARCHIVE -"
         )
-    record = Record("the text", lambda: predictor.json_to_instances(text_to_json(text)))
-    return RecordSource("--text", fingerprint(text), lambda: iter([record]), num_records=1)
+    return lambda text: predictor.json_to_instances(text_to_json(text))
 
 
 def _open_file(path: str, name: str, predictor: ExplainingPredictor, input_format: Optional[str]) -> RecordSource:
     # A reader need not read files: "test" may be the name of a split.
     content = file_fingerprint(path) or path
-    by_reader = partial(_read_by_reader, path, predictor._dataset_reader)
-    reader = RecordSource(name, content, by_reader, "reader", path)
-    json_lines = RecordSource(name, content, partial(_read_json_lines, path, predictor), "predictor", path)
-    if input_format == "predictor":
-        return json_lines
-    if input_format == "reader" or not os.path.isfile(path) or _first_character(path) != b"{":
+    first = _first_character(path) if os.path.isfile(path) else b""
+
+    def source(read: Callable[..., Iterator[Record]], reads: Any, input_format: str) -> RecordSource:
+        return RecordSource(name, content, partial(read, path, reads), input_format, path)
+
+    reader = source(_read_by_reader, predictor._dataset_reader, "reader")
+    json_lines = source(_read_json_list if first == b"[" else _read_json_lines, predictor, "predictor")
+    text = source(_read_text, predictor, "text")
+    if input_format is not None:
+        if input_format == "text":
+            _raw_text_reader(predictor, "--input-format text")
+        return {"reader": reader, "predictor": json_lines, "text": text}[input_format]
+    options = [reader]
+    if first == b"{":
+        options = [json_lines, reader, source(_read_json_object, predictor, "predictor")]
+    elif first == b"[":
+        note = f"{name}: read by the model's predictor, which looks at no answers or labels, as its reader takes another format."
+        options = [reader, replace(json_lines, note=note)]
+    elif _is_plain_text(path) and hasattr(predictor.target_predictor, "text_to_json"):
+        unit = {
+            "line": "each line is an input",
+            "file": "its first line is the question, the others are the paragraphs",
+        }
+        options = [reader, replace(text, note=f"{name}: read as plain text; {unit[_text_unit(predictor)]}.")]
+    if len(options) == 1:
         return reader
-    refused_by_predictor = _first_refusal(json_lines)
-    if refused_by_predictor is None:
-        return json_lines
-    refused_by_reader = _first_refusal(reader)
-    if refused_by_reader is None:
-        return reader
+    refusals = []
+    for option in options:
+        refusal = _first_refusal(option)
+        if refusal is None:
+            return option
+        refusals.append(f"The {option.input_format}: {refusal}")
+    if first == b"[":
+        return reader  # which names each question that it cannot read
     raise ConfigurationError(
-        f"{name} holds JSON lines, but neither the predictor nor the reader of the model to explain takes any of the first "
-        f"{_TRIED_LINES}.\nThe predictor: {refused_by_predictor}\nThe reader: {refused_by_reader}\n"
-        "To have one of them read it all the same, give --input-format."
+        f"{name} cannot be read: neither the reader nor the predictor of the model to explain takes any of the first {_TRIED_LINES} "
+        "inputs in it.\n"
+        + "\n".join(dict.fromkeys(refusals))
+        + "\nTo have one of them read it all the same, give --input-format."
     )
+
+
+def _text_unit(predictor: ExplainingPredictor) -> str:
+    return getattr(predictor.target_predictor, "text_unit", "line")
+
+
+def _why_empty(predictor: ExplainingPredictor) -> str:
+    return getattr(predictor.target_predictor, "why_empty", "no instance")
 
 
 def _read_json_lines(path: str, predictor: ExplainingPredictor) -> Iterator[Record]:
@@ -134,7 +181,35 @@ def _read_json_lines(path: str, predictor: ExplainingPredictor) -> Iterator[Reco
         return predictor.json_to_instances(line.parse())
 
     for line in read_json_lines(path):
-        yield Record(f"line {line.number}", partial(build_instances, line))
+        yield Record(f"line {line.number}", partial(build_instances, line), _why_empty(predictor))
+
+
+def _read_json_object(path: str, predictor: ExplainingPredictor) -> Iterator[Record]:
+    """Read a file that is one object over several lines, as people write it."""
+    with open_data_file(path, lambda: "a part") as file:
+        content = parse_object(decode_line(file.read(_MAX_OBJECT), path, 1).removeprefix("\ufeff"), path)
+    yield Record("the object", partial(predictor.json_to_instances, content), _why_empty(predictor))
+
+
+def _read_json_list(path: str, predictor: ExplainingPredictor) -> Iterator[Record]:
+    for found in read_json_objects(path):
+        place = f"object {found.number} (byte {found.offset})"
+        yield Record(place, partial(predictor.json_to_instances, found.content), _why_empty(predictor))
+
+
+def _read_text(path: str, predictor: ExplainingPredictor) -> Iterator[Record]:
+    read = _raw_text_reader(predictor, path)
+
+    def build_instances(number: int, text: bytes) -> List[Instance]:
+        return read(decode_line(text, path, number).removeprefix("\ufeff"))
+
+    with open_data_file(path, lambda: "a part") as file:
+        if _text_unit(predictor) == "file":
+            yield Record("the text", partial(build_instances, 1, file.read()), _why_empty(predictor))
+            return
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield Record(f"line {number}", partial(build_instances, number, line), _why_empty(predictor))
 
 
 def _read_by_reader(path: str, reader: DatasetReader) -> Iterator[Record]:
@@ -165,15 +240,24 @@ def _first_refusal(source: RecordSource) -> Optional[str]:
     return messages[0] if messages else "there is nothing to read."
 
 
-def _first_character(path: str) -> bytes:
-    """Return the first byte that is not white space; empty if there is none, or the file cannot be decompressed."""
+def _first_lines(path: str) -> List[bytes]:
+    """Return the first lines that are not blank; none if the file cannot be decompressed."""
     # The reader reports what is wrong with the file.
     with contextlib.suppress(ConfigurationError), open_data_file(path, str) as file:
-        for line in file:
-            stripped = line.removeprefix(b"\xef\xbb\xbf").strip()
-            if stripped:
-                return stripped[:1]
-    return b""
+        stripped = (line.removeprefix(b"\xef\xbb\xbf").strip() for line in file)
+        return list(itertools.islice(filter(None, stripped), _TRIED_LINES))
+    return []
+
+
+def _first_character(path: str) -> bytes:
+    lines = _first_lines(path)
+    return lines[0][:1] if lines else b""
+
+
+def _is_plain_text(path: str) -> bool:
+    """Return whether a file has neither columns nor binary data. (Columns may be divided by spaces instead of tabs.)"""
+    lines = _first_lines(path)
+    return bool(lines) and not lines[0].startswith(b"1 ") and not any(b"\t" in line or b"\0" in line for line in lines)
 
 
 @contextlib.contextmanager

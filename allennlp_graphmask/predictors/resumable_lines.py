@@ -11,7 +11,7 @@ from allennlp_graphmask.explanation.files import write_atomically
 from allennlp_graphmask.explanation.serialization import to_plain_json
 
 #: The version of the form of the progress file.
-_VERSION = 1
+_VERSION = 2
 
 
 class ResumableLines:

@@ -1,4 +1,4 @@
-from typing import Any, Dict, Iterator, List
+from typing import Any, ClassVar, Dict, Iterator, List
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import JsonDict, lazy_groups_of
@@ -21,6 +21,11 @@ class TaskPredictor(Predictor):
 
     The others are those of `Predictor`.
     """
+
+    #: What of a file of plain text is one input for `text_to_json`, where a predictor has it: each `"line"`, or the whole `"file"`.
+    text_unit: ClassVar[str] = "line"
+    #: Why an input may have no instance, for the report that names it.
+    why_empty: str = "no instance"
 
     def __init__(
         self, model: Model, dataset_reader: DatasetReader, frozen: bool = True, *, batch_size: int = 64

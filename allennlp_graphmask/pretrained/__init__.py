@@ -12,6 +12,8 @@ from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.model_card import ModelCard
 
+from allennlp_graphmask_compat.mistakes import did_you_mean
+
 PREFIX = "pretrained:"
 
 #: The spaCy pipeline that comes with the package.
@@ -31,7 +33,7 @@ def pretrained_archive(name: str) -> str:
     if name not in pretrained_names():
         raise ConfigurationError(
             f"No trained archive is called '{PREFIX}{name}'. Available: "
-            f"{', '.join(PREFIX + other for other in pretrained_names()) or 'none'}."
+            f"{', '.join(PREFIX + other for other in pretrained_names()) or 'none'}.{did_you_mean(name, pretrained_names())}"
         )
     return str(_FOLDER / f"{name}.tar.gz")
 

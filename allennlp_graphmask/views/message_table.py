@@ -59,8 +59,24 @@ def score_name(explanation: Explanation) -> str:
     return "gate" if explanation.interpreter["name"].startswith("graphmask") else "score"
 
 
-def kept_classes(kept_in_layers: Sequence[bool]) -> str:
-    """Return the style classes by which the page's switch of layers finds what is kept: `k-any k-0`."""
-    if not any(kept_in_layers):
-        return "k-none"
-    return " ".join(["k-any", *(f"k-{layer}" for layer, kept in enumerate(kept_in_layers) if kept)])
+def describe_decisions(edge: ExplainedEdge, score: str) -> str:
+    """Return in each layer whether the message is kept and its score, which is called `score`: `kept, gate 0.90`."""
+    places = [f"layer {layer} " if len(edge.kept) > 1 else "" for layer in range(len(edge.kept))]
+    return "; ".join(
+        f"{place}{'kept' if kept else 'dropped'}, {score} {value:.2f}"
+        for place, kept, value in zip(places, edge.kept, edge.score)
+    )
+
+
+def kept_classes(kept: Sequence[Sequence[bool]], first_focus: int = 0, letter: str = "k") -> str:
+    """
+    Return the style classes by which a page's switches of foci and layers find what is kept, from the decisions for each focus and
+    layer: `k-any k-0 k1-any k1-1`, or `k-none`.
+    """
+    names = [
+        f"{letter}{focus or ''}-{layer}"
+        for focus, layers in enumerate(kept, start=first_focus)
+        if any(layers)
+        for layer in ("any", *(number for number, is_kept in enumerate(layers) if is_kept))
+    ]
+    return " ".join(names) or f"{letter}-none"

@@ -6,13 +6,15 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.files import write_atomically
-from allennlp_graphmask.views.message_table import kept_classes, score_name
+from allennlp_graphmask.views.foci import explain_one_prediction, group_by_prediction
+from allennlp_graphmask.views.message_table import describe_decisions, kept_classes, score_name
 from allennlp_graphmask.views.text_layout import shorten
-from allennlp_graphmask.views.view import Source, get_view
+from allennlp_graphmask.views.view import Source, View, get_view, has_choice_of_foci
+from allennlp_graphmask.views.wording import format_kept
 
 if TYPE_CHECKING:  # imported when a page is rendered, not by every `allennlp` command
     from jinja2 import Environment, Template
@@ -27,7 +29,9 @@ _POLICY = "default-src 'none'; style-src '{style}'; script-src '{script}'; base-
 _FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
-def render_html(explanation: Explanation, *, title: Optional[str] = None, max_edges: int = 400) -> str:
+def render_html(
+    explanation: Explanation, *others: Explanation, title: Optional[str] = None, max_edges: int = 400
+) -> str:
     """
     Render an explanation as one HTML document that loads nothing: style, script and drawing are part of it, and its content
     security policy forbids everything else. All text of the explanation is escaped.
@@ -35,19 +39,31 @@ def render_html(explanation: Explanation, *, title: Optional[str] = None, max_ed
     # Parameters
 
     explanation : `Explanation`
+    *others : `Explanation`
+        Further explanations of the same prediction, with other foci (each role, beside all that are assigned): the page starts with
+        the first and has a choice of them. Only sentences have such pages.
     title : `str`, optional
         By default what is explained: the predicate with its sentence, the question, the text of the graph.
     max_edges : `int`, optional (default = `400`)
         Draw at most this many arcs or links and list at most this many kept messages, those with the highest scores. The page
         gives the number of those left out.
+
+    # Raises
+
+    `ValueError` if the explanations are not of different parts of one prediction, or their view does not show several.
     """
     view = get_view(explanation)
+    if others and not (view.has_choice_of_foci and explain_one_prediction([explanation, *others])):
+        raise ValueError("Explanations on one page are of one sentence and one prediction, with different foci.")
+    view.parts = [view, *map(get_view, others)]
     context = {
         "explanation": explanation,
+        "parts": view.parts,
+        "tables": [part.build_table(max_edges) for part in view.parts],
         "names": view.node_names,
         "num_layers": explanation.num_layers,
+        "num_foci": len(view.parts),
         "title": view.get_title() if title is None else title,
-        "facts": view.list_facts(),
         "score": score_name(explanation),
         "provenance": _list_provenance(explanation),
         **view.build_context(max_edges),
@@ -63,11 +79,23 @@ def render_frame(explanation: Explanation) -> str:
     return _environment().get_template("frame.html").render(page=render_html(explanation))
 
 
+class _IndexRow(NamedTuple):
+    """A page in the index."""
+
+    page: str
+    name: str
+    prediction: str
+    changed: str
+    kept: str
+    kept_share: float
+
+
 def write_html_pages(explanations: Iterable[Explanation], folder: Union[str, Path], *, max_edges: int = 400) -> int:
     """
-    Write a page for each explanation to a folder, which is created if need be: `0001.html`, `0002.html`, ..., and after them
-    `index.html`, which links to them. Every file appears only when it is complete, and explanations are read one at a time; for
-    `max_edges` see `render_html`. Return the number of pages without the index.
+    Write pages to a folder, which is created if need be: `0001.html`, `0002.html`, ..., and after them `index.html`, which links to
+    them. Explanations of different parts of one prediction that follow each other (the roles of a predicate) share a page if their
+    view has a choice of foci. Every file appears only when it is complete, and explanations are read page by page; for `max_edges` see
+    `render_html`. Return the number of pages without the index.
 
     # Raises
 
@@ -75,24 +103,41 @@ def write_html_pages(explanations: Iterable[Explanation], folder: Union[str, Pat
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    entries: List[Tuple[str, str, str, str, str]] = []
-    for number, explanation in enumerate(explanations, start=1):
-        name = f"{number:04}.html"
-        write_atomically(folder / name, render_html(explanation, max_edges=max_edges))
-        view = get_view(explanation)
-        prediction = explanation.prediction
-        entries.append(
-            (
-                name,
-                view.get_title(),
-                shorten(view.summarize(prediction["original"]), 120),
-                {True: "changed", False: "unchanged", None: "not measured"}[prediction["changed"]],
-                f"{100 * explanation.kept_share():.0f} %" if explanation.edges else "no messages",
-            )
-        )
-    index = _render_page(_TEMPLATES / INDEX, {"title": "Explanations", "entries": entries, "num_layers": 0})
+    # The title of each text with its pages; those of one text that follow each other come under one title.
+    texts: List[Tuple[str, List[_IndexRow]]] = []
+    last: Any = None
+    num_pages = 0
+    for num_pages, group in enumerate(group_by_prediction(explanations, has_choice_of_foci), start=1):
+        name = f"{num_pages:04}.html"
+        write_atomically(folder / name, render_html(*group, max_edges=max_edges))
+        view = get_view(group[0])
+        part = view.get_part_of_text()
+        text = None if part is None else group[0].tokens
+        if text is None or text != last:
+            texts.append((view.get_title() if text is None else shorten(" ".join(text), 160), []))
+        last = text
+        texts[-1][1].append(_describe_page(name, part, view, group))
+    index = _render_page(
+        _TEMPLATES / INDEX,
+        {"title": "Explanations", "texts": texts, "num_pages": num_pages, "num_layers": 1, "num_foci": 1},
+        script=_TEMPLATES / "index.js",
+    )
     write_atomically(folder / INDEX, index)
-    return len(entries)
+    return num_pages
+
+
+def _describe_page(page: str, part: Optional[str], view: View, explanations: Sequence[Explanation]) -> _IndexRow:
+    """Return the row of a page; how much is kept is that of its first explanation."""
+    changed = [explanation.prediction["changed"] for explanation in explanations]
+    outcome = "changed" if True in changed else "not measured" if None in changed else "unchanged"
+    return _IndexRow(
+        page,
+        page if part is None else part,
+        shorten(view.summarize(view.explanation.prediction["original"]), 120),
+        outcome,
+        format_kept(view.num_kept, view.num_messages) if view.num_messages else "no messages",
+        view.explanation.kept_share(),
+    )
 
 
 def _list_provenance(explanation: Explanation) -> List[Tuple[str, str]]:
@@ -121,9 +166,8 @@ def _render_page(template: Source, context: Dict[str, Any], style: Source = "", 
     """Return a whole document. The template extends `page.html`; everything in `context` is escaped."""
     from markupsafe import Markup
 
-    layers = {"num_layers": context["num_layers"]}
-    view_style = Markup(_compile(style).render(layers))
-    whole_style = _environment().get_template("page.css").render(layers, view_style=view_style).strip()
+    view_style = Markup(_compile(style).render(context))
+    whole_style = _environment().get_template("page.css").render(context, view_style=view_style).strip()
     whole_script = "\n".join(map(_read, (_TEMPLATES / "page.js", script))).strip()
     policy = _POLICY.format(style=_hash(whole_style), script=_hash(whole_script))
     return _compile(template).render(
@@ -147,6 +191,7 @@ def _environment() -> "Environment":
     environment.filters["pixels"] = lambda number: f"{number:.1f}".removesuffix(".0")
     environment.filters["score"] = lambda number: f"{number:.2f}"
     environment.filters["kept_classes"] = kept_classes
+    environment.filters["decisions"] = describe_decisions
     return environment
 
 

@@ -5,6 +5,7 @@ import unicodedata
 from typing import Iterable, List, Sequence, Tuple
 
 from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.views.wording import format_kept
 
 _LABEL_WIDTH = 12
 _MAX_TOKENS = 300
@@ -80,8 +81,3 @@ def layer_heading(explanation: Explanation, layer: int) -> str:
         place = {0: ", bottom", explanation.num_layers - 1: ", top"}.get(layer, "")
     kept = len(explanation.kept_edges(layer))
     return f"layer {layer}{place}: kept {format_kept(kept, len(explanation.edges))}"
-
-
-def format_kept(kept: int, total: int) -> str:
-    """Return how many messages are kept."""
-    return f"{kept} of {total} messages" + (f", {100 * kept / total:.0f} %" if total else "")

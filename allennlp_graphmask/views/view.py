@@ -5,22 +5,23 @@ import json
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple, Type, Union
 
 from allennlp.common import Registrable
 
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.views.arcs import Arc, build_arcs, format_arcs, has_directions
-from allennlp_graphmask.views.message_table import MessageRow, build_message_table, rank_edge
+from allennlp_graphmask.views.message_table import MessageRow, MessageTable, build_message_table, rank_edge
 from allennlp_graphmask.views.text_layout import (
-    format_kept,
     format_more,
     label_lines,
     layer_heading,
     printable,
     shorten,
+    wrap,
     wrap_tokens,
 )
+from allennlp_graphmask.views.wording import describe_constraint, describe_divergence, format_kept
 
 logger = logging.getLogger(__name__)
 
@@ -48,14 +49,30 @@ class View(Registrable):
     script: ClassVar[Source] = ""
     #: The label of the prediction.
     prediction_label: ClassVar[str] = "prediction"
+    #: What messages are called where they are counted.
+    messages_name: ClassVar[str] = "messages"
+
+    #: Whether a page may show several explanations of one prediction, with a choice of their foci.
+    has_choice_of_foci: ClassVar[bool] = False
 
     def __init__(self, explanation: Explanation) -> None:
         self.explanation = explanation
+        #: The views of all explanations on the page, this one first.
+        self.parts: Sequence[View] = [self]
 
     def get_title(self) -> str:
         """Return what is explained, in a line or two at most."""
         text = shorten(" ".join(self.explanation.tokens), 160)
         return text or f"A graph of {len(self.explanation.nodes)} nodes"
+
+    def get_part_of_text(self) -> Optional[str]:
+        """Return which part of the text is explained, for an index of several parts of one text; `None` if it is not a part."""
+        return None
+
+    def name_focus(self) -> str:
+        """Return the name of the focus where one is chosen."""
+        focus = self.explanation.focus
+        return "all" if focus is None else focus["description"] or focus["name"]
 
     def summarize(self, prediction: Any) -> str:
         """Return a prediction (the original one or the masked one) in one line."""
@@ -68,10 +85,55 @@ class View(Registrable):
             return " | ".join(f"{node['text']}: {node['label']}" for node in nodes) or "no nodes"
         return json.dumps(prediction, ensure_ascii=False)
 
-    def list_facts(self) -> List[Tuple[str, str]]:
-        """Return what text and page show first, as labels and texts: the prediction, what is explained, the divergence, the messages kept."""
+    def describe_explained(self) -> Tuple[str, bool]:
+        """Return what is explained, as the subject of a sentence, and whether it is a plural."""
+        focus = self.explanation.focus
+        return "the whole prediction" if focus is None else focus["description"] or "nothing", False
+
+    def get_statement(self) -> str:
+        """Return in a sentence how many messages what is explained needs, and whether it stays the same without the others."""
         explanation = self.explanation
-        prediction, changed = explanation.prediction, explanation.prediction["changed"]
+        subject, is_plural = self.describe_explained()
+        kept, total, changed = self.num_kept, self.num_messages, explanation.prediction["changed"]
+        verb = "" if is_plural else "s"
+        if not total:
+            return f"{_capitalize(subject)} depend{verb} on no message: the graph has no edges."
+        messages = f"{total:,} {self.messages_name}"
+        if explanation.num_layers > 1:
+            messages += f" ({len(explanation.edges):,} in each of {explanation.num_layers} layers)"
+        if changed:
+            return f"{kept:,} of the {messages} are not enough: {subject} CHANGE{verb.upper()} without the others."
+        if kept == total:
+            return f"{_capitalize(subject)} need{verb} all {messages}."
+        outcome = ""
+        if changed is not None:
+            others = "any" if not kept else f"the other {total - kept:,}"
+            outcome = f"; without {others} {'they stay' if is_plural else 'it stays'} the same"
+        return f"{_capitalize(subject)} need{verb} {f'{kept:,}' if kept else 'none'} of the {messages}{outcome}."
+
+    def list_notes(self) -> List[str]:
+        """Return what else must be known to read the statement, in sentences."""
+        explanation = self.explanation
+        focus, verification = explanation.focus, explanation.verification
+        notes = []
+        if self.num_messages and not self.num_kept and not explanation.prediction["changed"]:
+            notes.append(
+                "That is, the states that the graph encoder starts from are enough, with one constant in the place of all messages: "
+                'here the model hardly uses its graph. What to try is under "No message is kept" in docs/views.md.'
+            )
+        if verification is not None and verification["added"]:
+            reason = "the prediction changed" if verification["changed_before"] else "the divergence was too large"
+            notes.append(
+                f"{len(verification['added']):,} of the {self.num_kept:,} were added when this was checked, because {reason} without "
+                "them."
+            )
+        if focus is not None and focus["trained"] is False:
+            notes.append("The masker was trained to explain another part of the prediction.")
+        return notes
+
+    def list_facts(self) -> List[Tuple[str, str]]:
+        """Return what text and page show after the statement, as labels and texts: the prediction before and after masking."""
+        prediction, changed = self.explanation.prediction, self.explanation.prediction["changed"]
         before, after = self.summarize(prediction["original"]), self.summarize(prediction["masked"])
         if changed is None and prediction["masked"] is None:
             after = "not measured"
@@ -79,37 +141,40 @@ class View(Registrable):
             after = "unchanged" if prediction["masked"] is None or after == before else f"unchanged: {after}"
         elif changed:
             after = f"CHANGED: {after}"
-        facts = [(self.prediction_label, before), ("explained", self.describe_result()), ("masked", after)]
-        if explanation.divergence is not None:
-            value, name = explanation.divergence["value"], explanation.divergence["name"]
-            facts.append(("divergence", f"{value:.4g} ({name})"))
-        if explanation.constraint is not None:
-            constraint = explanation.constraint
-            answers = {True: "yes", False: "no", None: "not known"}
-            met, met_in_training = answers[constraint["met"]], answers[constraint["met_in_training"]]
-            bound = f"{constraint['kind']} at most {constraint['bound']:g}"
-            facts.append(("constraint", f"{bound}; met here: {met}, in training: {met_in_training}"))
-        kept = sum(sum(edge.kept) for edge in explanation.edges)
-        total = len(explanation.edges) * explanation.num_layers
-        facts.append(("kept", f"{format_kept(kept, total)} ({explanation.interpreter['name']})"))
-        return facts
+        return [(self.prediction_label, before), ("masked", after)]
 
-    def describe_result(self) -> str:
-        """Return what is explained, how many messages it needs, and whether it stays the same without the others."""
+    def list_measurements(self) -> List[Tuple[str, str, str]]:
+        """Return what was measured and how the explanation was made, as labels, texts, and what they mean."""
         explanation = self.explanation
-        focus, verification = explanation.focus, explanation.verification
-        what = "the whole prediction" if focus is None else focus["description"]
-        if what is None:
-            return "nothing"
-        total = len(explanation.edges) * explanation.num_layers
-        kept = sum(sum(edge.kept) for edge in explanation.edges)
-        outcome = {None: "", False: " It stays the same without the others.", True: " It CHANGES without the others."}
-        text = f"{what}. It needs {kept} of the {total} messages.{outcome[explanation.prediction['changed']]}"
-        if focus is not None and focus["trained"] is False:
-            text += " The masker was not trained for this focus."
-        if verification is not None and verification["added"]:
-            text += f" {len(verification['added'])} of them were added when this was checked."
-        return text
+        rows = []
+        if explanation.divergence is not None:
+            meaning = "how far the probabilities of what is explained move when only the kept messages are left; 0: not at all"
+            rows.append(("divergence", describe_divergence(explanation.divergence), meaning))
+        if explanation.constraint is not None:
+            meaning = "what the method had to keep to when it was trained"
+            rows.append(("constraint", describe_constraint(explanation.constraint), meaning))
+        kept = f"{format_kept(self.num_kept, self.num_messages)} ({explanation.interpreter['name']})"
+        meaning = (
+            "a message is what one node sends to another along an edge, in one layer; a dropped one is replaced by a constant; in "
+            "brackets is the method that chose them"
+        )
+        rows.append(("kept", kept, meaning))
+        if explanation.input is not None and explanation.input["file"] is not None:
+            names = [explanation.metadata.get("sentence_id"), explanation.metadata.get("id")]
+            place = f"{explanation.input['place']} of {explanation.input['file']}"
+            where = ", ".join([*(str(name) for name in names if name), place])
+            rows.append(("input", where, "where the explained input is"))
+        return rows
+
+    @functools.cached_property
+    def num_kept(self) -> int:
+        """The number of messages kept, of all layers."""
+        return sum(sum(edge.kept) for edge in self.explanation.edges)
+
+    @property
+    def num_messages(self) -> int:
+        """The number of messages of all layers."""
+        return len(self.explanation.edges) * self.explanation.num_layers
 
     def format_lines(self, width: int, max_edges: Optional[int]) -> List[str]:
         """
@@ -123,9 +188,18 @@ class View(Registrable):
         return lines
 
     def format_header(self, width: int) -> List[str]:
-        """Return the lines above the layers: the text and the facts."""
+        """Return the lines above the layers: the text, the statement and the facts."""
         text = wrap_tokens(self.list_words(), width)
-        return [*text, *([""] if text else []), *label_lines(self.list_facts(), width)]
+        return [*text, *([""] if text else []), *self.format_statement(width), "", *self.format_facts(width)]
+
+    def format_statement(self, width: int) -> List[str]:
+        """Return the statement and its notes as lines."""
+        return wrap(" ".join([self.get_statement(), *self.list_notes()]), width)
+
+    def format_facts(self, width: int) -> List[str]:
+        """Return the facts and what was measured as lines."""
+        measurements = [(label, text) for label, text, _ in self.list_measurements()]
+        return label_lines([*self.list_facts(), *measurements], width)
 
     def list_words(self) -> Sequence[str]:
         """Return the tokens as the text shows them."""
@@ -140,12 +214,18 @@ class View(Registrable):
 
     def build_context(self, max_edges: int) -> Dict[str, Any]:
         """
-        Return what the template shows, beside `explanation`, `names`, `title`, `facts` and what `explanation.html` needs. The
-        `MessageTable` under `table` must be part of it. At most `max_edges` edges are drawn, and as many kept and as
-        many dropped messages listed: kept ones first, then by score.
+        Return what the template shows, beside `explanation`, `names`, `title`, `parts` and what `explanation.html` needs. At most
+        `max_edges` edges are drawn: kept ones first, then by score.
         """
-        rows = [MessageRow(edge, edge.type) for edge in sorted(self.explanation.edges, key=rank_edge)]
-        return {"table": build_message_table(self.explanation, rows, max_edges)}
+        return {}
+
+    def list_rows(self) -> List[MessageRow]:
+        """Return the messages in the order in which the page lists them: kept ones first, then by score."""
+        return [MessageRow(edge, edge.type) for edge in sorted(self.explanation.edges, key=rank_edge)]
+
+    def build_table(self, max_rows: int) -> MessageTable:
+        """Return the table of messages with at most so many kept and so many dropped ones."""
+        return build_message_table(self.explanation, self.list_rows(), max_rows)
 
     @functools.cached_property
     def node_names(self) -> List[str]:
@@ -166,6 +246,10 @@ class View(Registrable):
         return has_directions(self.explanation.edges)
 
 
+def _capitalize(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _is_classification(prediction: Any) -> bool:
     return (
         isinstance(prediction, dict)
@@ -176,12 +260,20 @@ def _is_classification(prediction: Any) -> bool:
 
 def get_view(explanation: Explanation) -> View:
     """Return the view registered for the explanation's kind, or that of a graph, with a warning, if there is none."""
-    kind = explanation.kind
+    return _view_class(explanation.kind)(explanation)
+
+
+def has_choice_of_foci(explanation: Explanation) -> bool:
+    """Return whether a page can show this explanation together with others of the same prediction."""
+    return _view_class(explanation.kind).has_choice_of_foci
+
+
+def _view_class(kind: str) -> Type[View]:
     # `by_name` alone would import the module of an unknown name with dots in it.
     if kind not in View.list_available():
         _warn_of_unknown_kind(kind)
         kind = "graph"
-    return View.by_name(kind)(explanation)
+    return View.resolve_class_name(kind)[0]
 
 
 @functools.cache

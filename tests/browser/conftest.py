@@ -82,11 +82,11 @@ def open_file(browser: Any) -> Iterator[Callable[..., OpenPage]]:
 
 @pytest.fixture()
 def show(open_file: Callable[..., OpenPage], tmp_path: Path) -> Callable[..., OpenPage]:
-    """Writes the page of an explanation and opens it."""
+    """Writes the page of an explanation, or of several, and opens it."""
 
-    def show_it(explanation: Explanation, title: Any = None, **options: Any) -> OpenPage:
+    def show_it(*explanations: Explanation, title: Any = None, **options: Any) -> OpenPage:
         path = tmp_path / "explanation.html"
-        path.write_text(render_html(explanation, title=title), encoding="utf-8")
+        path.write_text(render_html(*explanations, title=title), encoding="utf-8")
         return open_file(path, **options)
 
     return show_it

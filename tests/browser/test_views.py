@@ -3,8 +3,10 @@
 import pytest
 
 from allennlp_graphmask.views import write_html_pages
+from tests.browser.conftest import OpenPage
 from tests.explanation.explanations import role_explanation
 from tests.views.explanations import ALL, HOSTILE, HOSTILE_SHOWN, question
+from tests.views.test_foci import KEPT, roles
 
 
 def check(opened, contrast=True):
@@ -80,7 +82,7 @@ def get_strong(page):
         """() => [...document.querySelectorAll(".message")]
             .map((message) => [message, getComputedStyle(message.querySelector(".stroke"))])
             .filter(([message, style]) => parseFloat(style.strokeWidth) > 2)
-            .map(([message, style]) => [message.closest(".arc").dataset.tip.split("\\n")[0],
+            .map(([message, style]) => [message.closest(".arc").getAttribute("aria-label").split("\\n")[0],
                 message.classList.contains("along") ? "along" : "against", style.stroke, style.strokeDasharray])"""
     )
 
@@ -119,7 +121,7 @@ def test_pointing_and_the_keyboard_show_gate_label_and_layer(show):
     tip = page.locator(".tip")
     assert not tip.is_visible()
     # By the mouse, on the line's top.
-    place = page.locator('.arc[data-tip^="nsubj"]').evaluate(
+    place = page.locator('.arc[aria-label^="nsubj"]').evaluate(
         """(arc) => { const hit = arc.querySelector(".hit"); const point = hit.getPointAtLength(hit.getTotalLength() / 2);
                       const place = point.matrixTransform(hit.getScreenCTM()); return [place.x - 40, place.y]; }"""
     )
@@ -149,15 +151,50 @@ def test_pointing_and_the_keyboard_show_gate_label_and_layer(show):
 @pytest.mark.parametrize("name", ["roles", "right to left", "long sentence", "long right to left"])
 def test_nothing_lies_on_anything_else_or_outside_the_drawing(show, name):
     page = show(ALL[name]).page
-    words = measure(page, ".word text")
+    words = measure(page, "[data-roving]:not(.narrow) .word text")
     assert len(words) == len(ALL[name].tokens)
     assert not any(overlap(one, other, slack=1) for one, other in zip(words, words[1:]))
-    [[left, right, _, _]] = measure(page, "[data-roving]")
+    [[left, right, _, _]] = measure(page, "[data-roving]:not(.narrow)")
     assert all(left <= word[0] and word[1] <= right for word in words)
     if name != "long right to left":
-        labels = measure(page, ".arc-label text")
+        labels = measure(page, "[data-roving]:not(.narrow) .arc-label text")
         for number, one in enumerate(labels):
             assert not any(overlap(one, other, slack=3) for other in labels[:number])
+
+
+@pytest.mark.parametrize("name", list(ALL))
+@pytest.mark.parametrize("width", [400, 700, 1000, 1400])
+def test_no_screen_cuts_off_a_sentence(show, name, width):
+    if ALL[name].kind != "sentence":
+        pytest.skip("not a sentence")
+    page = show(ALL[name], viewport={"width": width, "height": 800}).page
+    [shown] = page.locator("[data-roving]:visible").all()
+    # A column of words of any length may be wider: its words come first.
+    if "column" not in shown.get_attribute("class"):
+        assert (
+            page.evaluate(
+                "(() => { const box = document.querySelector('.drawing'); return box.scrollWidth - box.clientWidth; })()"
+            )
+            <= 0
+        )
+        sizes = page.evaluate(
+            "[...document.querySelectorAll('.line .word text')].map((word) => word.getBoundingClientRect().height)"
+        )
+        assert min(sizes) >= 11
+
+
+def test_the_choice_of_roles_changes_what_is_strong(show, tmp_path):
+    first, *others = roles()
+    for scripts in (True, False):
+        page = show(first, *others, java_script_enabled=scripts).page
+        for label, kept in KEPT.items():
+            page.get_by_role("radio", name=label).check()
+            assert page.locator(".statement:visible").count() == 1
+            assert page.locator("table.messages tbody tr.k-none:visible").count() == 0
+            assert page.locator("table.messages tbody tr:visible").count() == len(kept)
+            if scripts:
+                assert len(get_strong(page)) == len(kept)
+                check(OpenPage(page, [], [page.url]))
 
 
 # --- Hostile text
@@ -197,7 +234,7 @@ def test_the_policy_stops_what_is_not_ours(show):
 def get_links(page):
     """The descriptions of the links that are drawn."""
     page.wait_for_timeout(60)
-    return page.evaluate("() => [...document.querySelectorAll('.links .hover')].map((link) => link.dataset.tip)")
+    return page.evaluate("() => [...document.querySelectorAll('.over .hover')].map((link) => link.dataset.tip)")
 
 
 def test_links_by_layer_choice_and_relation(show):
@@ -215,12 +252,11 @@ def test_links_by_layer_choice_and_relation(show):
         assert len(links) == len(explanation.kept_edges(layer))
         assert all(f"layer {layer} kept" in link for link in links)
     page.get_by_label("any layer").check()
-    page.get_by_label("MATCH").uncheck()
+    # What is not ticked is not drawn, also of a chain, whose relations are ticked at first.
+    relation = chains[0].split(":")[0]
+    page.get_by_label(relation).uncheck()
     without = get_links(page)
-    assert len(without) < len(explanation.kept_edges())
-    # Chains are shown whole.
-    matches, chain_matches = ([link for link in links if link.startswith("MATCH")] for links in (without, chains))
-    assert matches == chain_matches
+    assert without and not [link for link in without if link.startswith(relation)]
     page.get_by_label("into the answer").check()
     answer = explanation.prediction["original"]["ranking"][0]["mentions"]
     targets = [link.split("[")[2].split("]")[0] for link in get_links(page) if link not in chains]
@@ -236,7 +272,7 @@ def test_every_link_starts_and_ends_at_its_mentions(show):
           const near = (point, node) => [...document.querySelectorAll(`mark[data-nodes~="${node}"]`)].some((mark) => {
             const box = mark.getBoundingClientRect(); const x = point.x + frame.left, y = point.y + frame.top;
             return x > box.left - 12 && x < box.right + 12 && y > box.top - 12 && y < box.bottom + 12; });
-          return [...document.querySelectorAll(".links .hover")].filter((link) => {
+          return [...document.querySelectorAll(".over .hover")].filter((link) => {
             const [source, target] = link.dataset.tip.match(/\\[\\d+\\]/g).map((name) => name.slice(1, -1));
             return !near(link.getPointAtLength(0), source) || !near(link.getPointAtLength(link.getTotalLength()), target);
           }).map((link) => link.dataset.tip); }"""
@@ -298,7 +334,7 @@ def test_runs_within_the_frame_of_a_notebook(open_file, tmp_path):
     opened.page.locator("iframe").nth(1).scroll_into_view_if_needed()
     frame = opened.page.frame_locator("iframe").nth(0)
     frame.get_by_label("all kept").check()
-    assert frame.locator(".links .hover").count() > 0
+    assert frame.locator(".over .hover").count() > 0
     assert opened.page.inner_text("h1") == "mine"
     assert opened.page.locator("body > *").count() == 3
     # The frame has no access to the notebook.
@@ -313,7 +349,12 @@ def test_the_index_leads_to_the_pages(open_file, tmp_path):
     write_html_pages([role_explanation(), ALL["hostile question"]], tmp_path)
     opened = open_file(tmp_path / "index.html")
     check(opened)
-    opened.page.locator("a").nth(1).click()
+    # A click on a heading sorts, another one turns the order.
+    for heading, order in (("kept", ["0001.html", "0002.html"]), ("kept", ["0002.html", "0001.html"])):
+        opened.page.locator("th", has_text=heading).get_by_role("button").last.click()
+        assert [link.get_attribute("href") for link in opened.page.locator("a").all()] == order
+    check(opened)
+    opened.page.locator("a").nth(0).click()
     opened.page.wait_for_selector(".supports")
     assert opened.page.url.endswith("0002.html")
     assert opened.complaints == []
@@ -333,8 +374,9 @@ def test_real_sentences(show, real_sentences):
     for explanation in choose_by_size(explanations, lambda item: len(item.tokens)):
         opened = show(explanation)
         check(opened)
-        assert len(measure(opened.page, ".word text")) == len(explanation.tokens)
-        opened.page.locator("#layer-0").check()
+        assert len(measure(opened.page, "[data-roving]:not(.narrow) .word text")) == len(explanation.tokens)
+        if explanation.num_layers > 1:
+            opened.page.locator("#layer-0").check()
         assert len(get_strong(opened.page)) == len(explanation.kept_edges(0))
 
 

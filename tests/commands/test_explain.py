@@ -1,6 +1,9 @@
 """`allennlp explain`: what it writes and shows, by which interpreter."""
 
+import dataclasses
+import itertools
 import json
+import math
 import os
 from typing import Any, List
 
@@ -13,7 +16,7 @@ from allennlp.predictors import Predictor
 
 from allennlp_graphmask.commands import explain as explain_module
 from allennlp_graphmask.commands.explain import SOME_INPUTS_FAILED
-from allennlp_graphmask.explanation import read_explanations
+from allennlp_graphmask.explanation import read_explanations, write_explanations
 from allennlp_graphmask.focus import Focus
 from allennlp_graphmask.interpret.interpreters import LeaveOneEdgeOut
 from allennlp_graphmask.interpret.masked_model import MaskedModel
@@ -42,7 +45,11 @@ def test_the_file_is_that_of_allennlp_predict(tmp_path, graphmask_archive_file, 
     assert (outcome.num_records, outcome.num_explanations, outcome.num_failures) == (3, 3, 0)
     predictor = Predictor.from_archive(load_archive(graphmask_archive_file))
     _PredictManager(predictor, conll_file, str(tmp_path / "predicted.jsonl"), 32, False, True).run()
-    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "predicted.jsonl").read_bytes()
+    # Beside where each input is, which the command knows.
+    written = [dataclasses.replace(found, input=None) for found in read_explanations(tmp_path / "out.jsonl")]
+    write_explanations(tmp_path / "untraced.jsonl", written)
+    assert (tmp_path / "untraced.jsonl").read_bytes() == (tmp_path / "predicted.jsonl").read_bytes()
+    os.remove(tmp_path / "untraced.jsonl")
     assert sorted(os.listdir(tmp_path)) == ["out.jsonl", "predicted.jsonl"]
 
 
@@ -86,10 +93,12 @@ def test_predicates_without_roles_are_named(tmp_path, srl_archive_file, conll_fi
     undo()
     capsys.readouterr()
     explain(*arguments)
-    lines = [line for line in capsys.readouterr().err.split("\n") if "Nothing to explain" in line]
+    shown = capsys.readouterr().err.split("\n")
+    lines = [line for line in shown if "Nothing to explain in 3 predictions" in line]
+    assert "Nothing to explain in 1 input: sentence at line 13 (no predicate)." in shown
     assert len(lines) == is_empty and len(list(read_explanations(tmp_path / "out"))) == (0 if is_empty else 3)
     if is_empty:
-        assert "3 predictions" in lines[0] and "sings: She sings ." in lines[0]
+        assert "sentence at line 1, sings: She sings ." in lines[0]
 
 
 def test_small_batches_give_the_same(tmp_path, graphmask_archive_file, conll_file) -> None:
@@ -108,13 +117,20 @@ def test_a_raw_text(graphmask_archive_file, universal_pipeline, capsys) -> None:
     assert "2 explanations of 1 input." in shown.err
     outcome = explain(graphmask_archive_file, "--text", "The dog.", "--predictor-args", arguments)
     shown = capsys.readouterr()
-    assert shown.out == "" and "nothing to explain" in shown.err
+    assert shown.out == "" and "Nothing to explain in 1 input: the text (no predicate" in shown.err
     assert outcome.num_explanations == 0
 
 
 def test_a_text_for_a_predictor_that_takes_none(graph_archive_file) -> None:
     with pytest.raises(ConfigurationError, match="--text.*GraphClassifierPredictor"):
         explain(graph_archive_file, "--text", "She sings.", "--interpreter", "random")
+
+
+def test_a_run_that_keeps_nothing_is_told_so_once(graphmask_archive_file, conll_file, capsys) -> None:
+    for threshold, times in ((2, 1), (-1, 0)):
+        config = json.dumps({"type": "random", "threshold": threshold})
+        explain(graphmask_archive_file, conll_file, "--interpreter", config, "--no-verify", "--focus", "all")
+        assert capsys.readouterr().err.count("docs/views.md") == times
 
 
 # --- Pages
@@ -130,9 +146,14 @@ def test_html_pages(tmp_path, graphmask_archive_file, conll_file, capsys, with_l
     names = sorted(os.listdir(tmp_path / "pages"))
     assert len(names) == 4 and names[-1] == "index.html"
     index = (tmp_path / "pages" / "index.html").read_text()
-    for name, explanation in zip(names, explained(tmp_path / "again.jsonl", graphmask_archive_file, conll_file)):
+    # Pages without a file have a choice of the roles.
+    focus = [] if with_lines else ["--focus", "roles"]
+    explanations = explained(tmp_path / "again.jsonl", graphmask_archive_file, conll_file, *focus)
+    groups = [list(group) for _, group in itertools.groupby(explanations, lambda one: one.prediction["original"])]
+    assert (len(explanations) > len(groups)) is not with_lines
+    for name, group in zip(names, groups):
         assert f'href="{name}"' in index
-        assert (tmp_path / "pages" / name).read_text() == render_html(explanation)
+        assert (tmp_path / "pages" / name).read_text() == render_html(*group)
 
 
 def test_pages_of_an_interrupted_run_are_all_there(tmp_path, graphmask_archive_file, monkeypatch, capsys) -> None:
@@ -193,6 +214,36 @@ def test_an_interpreter_of_a_plain_archive(tmp_path, srl_archive_file, conll_fil
         }
         assert explanation.constraint is None
         assert explanation.provenance["seeds"]["random_seed"] == 13370
+
+
+@pytest.mark.parametrize("name", ["gradient_x_message", "integrated_gradients", "leave_one_edge_out"])
+@pytest.mark.parametrize("with_masker", [False, True])
+def test_what_only_ranks_keeps_a_budget(
+    tmp_path, graphmask_archive_file, srl_archive_file, conll_file, monkeypatch, capsys, name, with_masker
+) -> None:
+    load = explain_module.load_archive
+
+    def trained(*arguments: Any, **options: Any) -> Any:
+        archive = load(*arguments, **options)
+        if with_masker:
+            archive.model.training_summary = {"kept": 0.9, "threshold_choices": {"all": {"kept": 0.4}}}
+        return archive
+
+    monkeypatch.setattr(explain_module, "load_archive", trained)
+    archive_file = graphmask_archive_file if with_masker else srl_archive_file
+    options = ["--no-verify", "--focus", "all", "--interpreter"]
+    found = explained(tmp_path / "out.jsonl", archive_file, conll_file, *options, name)
+    fraction = 0.4 if with_masker else 0.2
+    for explanation in found:
+        kept = sum(sum(edge.kept) for edge in explanation.edges)
+        assert kept == math.ceil(round(fraction * len(explanation.edges) * explanation.num_layers, 6))
+        assert explanation.interpreter["settings"] == {"top_fraction": fraction}  # type: ignore[typeddict-item]
+    assert f"{name} keeps the {100 * fraction:g} % of the messages" in capsys.readouterr().err
+    # What is asked for goes first.
+    config = json.dumps({"type": name, "threshold": -1})
+    found = explained(tmp_path / "out.jsonl", archive_file, conll_file, *options, config)
+    assert {explanation.kept_share() for explanation in found} == {1.0} and "budget" not in found[0].interpreter
+    assert "highest scores" not in capsys.readouterr().err
 
 
 def test_all_edges_change_nothing(tmp_path, graph_archive_file) -> None:

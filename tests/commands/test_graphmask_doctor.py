@@ -81,4 +81,4 @@ def test_variables(monkeypatch, tmp_path) -> None:
     assert found["GRAPHMASK_DATA"].startswith(f"'{tmp_path}'; read by propbank/small.libsonnet")
     assert "dev.json', which does not exist" in found["WIKIHOP_DEV"]
     assert found["WORD_VECTORS_DIMENSION"].startswith("'300'; ")
-    assert found["GRAPHMASK_TARGET"].startswith("not set; read by ")
+    assert found["GRAPHMASK_TARGET"].startswith("not set; the archive (model.tar.gz)")

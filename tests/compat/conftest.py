@@ -15,11 +15,11 @@ SECONDS_PER_COMMAND = 600
 
 
 def run_python(*arguments: str, folder: Path, expected_status: int = 0, **environment: str) -> str:
-    """Run this interpreter in `folder`, where nothing of this repository is imported by accident. Return what it printed."""
+    """Run this interpreter in `folder`, with the code of this checkout (`tests/conftest.py`). Return what it printed."""
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if name not in ("PYTHONPATH", "ALLENNLP_GRAPHMASK_COMPAT") and not name.startswith("PYTEST_XDIST")
+        if name != "ALLENNLP_GRAPHMASK_COMPAT" and not name.startswith("PYTEST_XDIST")
     }
     offline = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     finished = subprocess.run(

@@ -16,6 +16,7 @@ import allennlp_graphmask_compat as compat
 from allennlp_graphmask_compat import mechanism, patches
 from tests.compat.conftest import run_python
 from tests.compat.test_patches import Malicious
+from tests.conftest import ROOT
 
 STATE_OF_PROCESS = """
 import sys
@@ -24,6 +25,13 @@ print("loaded" if layer else "absent", "installed" if layer and layer.is_install
 print(sorted({name.split(".")[0] for name in sys.modules} & {"typing", "dataclasses", "inspect", "torch", "numpy",
       "transformers", "allennlp", "pickle", "contextlib"}))
 """
+
+
+@pytest.mark.parametrize("package", ["allennlp_graphmask", "allennlp_graphmask_compat"])
+def test_processes_of_tests_run_this_checkout(tmp_path, package) -> None:
+    """Also where another one is installed."""
+    output = run_python("-c", f"import {package}; print({package}.__file__)", folder=tmp_path)
+    assert Path(output.strip()) == ROOT / package / "__init__.py"
 
 
 def test_it_starts_with_the_interpreter_and_imports_nothing_heavy(tmp_path) -> None:

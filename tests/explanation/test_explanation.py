@@ -252,6 +252,7 @@ def explanations(draw) -> Explanation:
         constraint=None,
         interpreter={"name": draw(st.text()), "more": draw(JSON_VALUES)},
         provenance={**PROVENANCE, "more": draw(JSON_VALUES)},
+        input=draw(st.none() | st.just({"file": None, "number": 3, "place": "line 4"})),
         metadata={"any": draw(JSON_VALUES)},
     )
 
@@ -340,6 +341,7 @@ class TestValidation:
             ("provenance.weights_sha256", "F" * 64, "provenance.weights_sha256"),
             ("provenance.seeds.numpy_seed", 0.5, "provenance.seeds.numpy_seed"),
             ("provenance.versions.torch", 2, "provenance.versions.torch"),
+            ("input", "line 3", "input"),
             ("metadata.x", float("nan"), "metadata.x"),
         ],
     )
@@ -380,7 +382,7 @@ class TestValidation:
 
 
 class TestEarlierVersions:
-    """Version 1 had no `kind`: the views looked at the metadata. Version 2 had neither focus nor verification."""
+    """Version 1 had no `kind`: the views looked at the metadata. Version 2 had neither focus, verification nor input."""
 
     @pytest.mark.parametrize(
         "explanation",
@@ -388,7 +390,7 @@ class TestEarlierVersions:
     )
     def test_are_read(self, explanation):
         data = explanation.to_dict()
-        for field in ("focus", "verification"):
+        for field in ("focus", "verification", "input"):
             del data[field]
         expected = dataclasses.replace(explanation, focus=None, verification=None)
         assert Explanation.from_dict({**data, "schema_version": 2}) == expected

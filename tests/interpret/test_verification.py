@@ -10,7 +10,7 @@ from allennlp.data import Instance, Vocabulary
 
 from allennlp_graphmask.evaluation.metrics import AttributionEvaluation, EdgeChanged, EdgeKept, EdgeVerification
 from allennlp_graphmask.focus import foci_by_kind
-from allennlp_graphmask.interpret import verification
+from allennlp_graphmask.interpret import masked_model
 from allennlp_graphmask.interpret.divergences import Kl, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import (
@@ -164,7 +164,7 @@ def test_where_instances_cannot_be_told_apart_the_whole_batch_is_passed_again(to
     def refuse(*_: Any) -> None:
         raise TypeError
 
-    monkeypatch.setattr(verification, "select_instances", refuse)
+    monkeypatch.setattr(masked_model, "select_instances", refuse)
     found = interpreter.attribute(model, unmasked)
     assert all(torch.equal(*pair) for pair in zip(found.kept, expected.kept))
     assert torch.equal(found.verification.num_passes, expected.verification.num_passes)

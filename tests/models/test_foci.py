@@ -1,12 +1,13 @@
 """Which messages can have an effect on the parts of a prediction that a model offers as foci: every model against perturbation."""
 
+import copy
 from typing import List
 
 import pytest
 import torch
 from allennlp.common.checks import ConfigurationError
 
-from allennlp_graphmask.focus import default_focus, foci_by_kind
+from allennlp_graphmask.focus import default_focus, foci_by_kind, page_focus
 from allennlp_graphmask.interpret.divergences import broadcast_mask
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.modules.intervention import Gate
@@ -102,6 +103,29 @@ class TestRoles:
             for role in found:
                 (named,) = model.focused(unmasked, role)
                 assert named.focus.mask[row].tolist()[: len(tags)] == [tag == role for tag in tags]
+
+    def test_pages_have_the_roles_together_and_each(self, roles, monkeypatch) -> None:
+        model = roles.masked_model
+        vocabulary = copy.deepcopy(roles.vocabulary)
+        vocabulary.add_tokens_to_namespace(["A0", "A1"], "role_labels")
+        monkeypatch.setattr(model.target, "vocab", vocabulary)
+        unmasked = model.unmasked(make_batch(roles.instances, roles.vocabulary))
+        shape = (*unmasked.output["logits"].shape[:-1], vocabulary.get_vocab_size("role_labels"))
+        logits = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        output = {**unmasked.output, "logits": logits}
+
+        def get_foci(name):
+            return model.target.get_foci(name, unmasked.batch, output, unmasked.graph)
+
+        (assigned,), each = get_foci("assigned"), get_foci("each")
+        first, *others = get_foci(page_focus(model.target))
+        assert first.kind == "assigned" and torch.equal(first.mask, assigned.mask)
+        assert len(others) == len(each) > 1 and {part.kind for part in others} == {"role"}
+        for row in range(len(roles.instances)):
+            descriptions = [part.descriptions[row] for part in each]
+            # A single role is not explained twice.
+            is_shown = sum(description is not None for description in descriptions) > 1
+            assert [part.descriptions[row] for part in others] == (descriptions if is_shown else [None] * len(each))
 
     def test_several_parts_are_not_one_focus(self, roles, monkeypatch) -> None:
         target = roles.masked_model.target

@@ -1,3 +1,4 @@
+import json
 from typing import Any, Dict, List
 
 import pytest
@@ -6,7 +7,9 @@ from allennlp.predictors import Predictor
 from allennlp_graphmask.data.dataset_readers import HotpotQaGraphReader
 from allennlp_graphmask.predictors import GraphQaPredictor
 from tests.data.malformed import DELETED, changed, refused, wrong_value
-from tests.predictors.inputs import QUERIES, QUESTION, assert_equal_up_to_rounding
+from tests.predictors.inputs import QUERIES, QUESTION, QUESTIONS_FILE, assert_equal_up_to_rounding
+
+HOTPOTQA_FILE = QUESTIONS_FILE.with_name("paragraphs.json")
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +136,45 @@ class TestQuestions:
         question = predictor.json_to_question(without(QUESTION, "candidates", "subjects"))
         assert question.candidates == ("Tern Lighthouse", "Ostby", "Norlund")
 
-    def test_without_a_pipeline_there_are_only_the_given_subjects(self, predictor):
-        assert predictor.json_to_question(without(QUESTION, "subjects")).subjects == ()
+    def test_typed_by_hand(self, predictor):
+        """The proper nouns of the pipeline that comes with the package."""
+        typed = without(QUESTION, "candidates", "subjects")
+        question = predictor.json_to_question(typed)
+        assert sorted(question.candidates) == ["Halvar", "Norlund", "Ostby", "Tern Lighthouse"]
+        assert question.subjects == ("Tern Lighthouse",)
+        [instance] = predictor.json_to_instances(typed)
+        assert "pretrained:en-ewt-parser" in instance["metadata"]["candidates_found_by"]
+        [given] = predictor.json_to_instances(QUESTION)
+        assert given["metadata"]["candidates_found_by"] is None
+        assert predictor.json_to_question(without(QUESTION, "subjects")).subjects == ("Tern Lighthouse",)
+
+    def test_a_question_in_lower_case_has_a_subject(self, predictor):
+        typed = {**without(QUESTION, "candidates", "subjects"), "question": "which country is tern lighthouse in?"}
+        assert predictor.json_to_question(typed).subjects == ("Tern Lighthouse",)
+
+    def test_lines_of_text(self, predictor):
+        typed = predictor.text_to_json(
+            "In which country is Tern Lighthouse?\n\n It is above Ostby.\nOstby is in Norlund.\n"
+        )
+        assert predictor.json_to_question(typed) == predictor.json_to_question(
+            {
+                "question": "In which country is Tern Lighthouse?",
+                "paragraphs": ["It is above Ostby.", "Ostby is in Norlund."],
+            }
+        )
+
+    def test_as_hotpotqa_has_it(self, predictor, entity_pipeline):
+        reader = HotpotQaGraphReader(entity_pipeline)
+        for published in json.loads(HOTPOTQA_FILE.read_text()):
+            if not published["context"]:
+                continue
+            question, read = predictor.json_to_question(published), reader.question_from_json(published)
+            assert (question.question_id, question.query, question.supports) == (
+                read.question_id,
+                read.query,
+                read.supports,
+            )
+            assert question.answer is None and {"Tern Lighthouse", "Ostby"} & set(question.candidates)
 
     def test_no_paragraphs(self, predictor):
         output = predictor.predict_json({**QUESTION, "paragraphs": []})
@@ -180,7 +220,9 @@ def test_wrong_values_are_named(predictor, inputs, path, value):
         ({**QUERIES[0], "query": " "}, ["query is empty"]),
         ({**QUESTION, "question": " "}, ["question is empty"]),
         ({**QUERIES[0], "coreference": [[]]}, ["1 lists of clusters for 3 supports"]),
-        (without(QUESTION, "candidates"), ["WikiHopReader", '"candidates"', '"spacy_model"']),
+        ({"question": "Who?", "paragraphs": ["that is all ."]}, ["proper nouns", '"paragraphs"', '"candidates"']),
+        ({"question": "Who?", "paragraphs": []}, ["paragraphs is empty"]),
+        ({"question": "Who?", "context": []}, ["id is missing"]),
     ],
 )
 def test_wrong_input_is_named(predictor, inputs, expected):

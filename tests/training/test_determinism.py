@@ -8,7 +8,7 @@ from typing import Any, Dict
 import pytest
 
 from tests.compat.conftest import run_python
-from tests.configs import DATA, ROOT
+from tests.configs import DATA
 from tests.training.whole_run import run
 
 #: Durations and memory are measured, and part of the metrics in a training's state; archives hold the times of files; AllenNLP writes
@@ -27,7 +27,7 @@ def whole_run(folder: Path, hash_seed: int, loader: Dict[str, Any], *names: str)
     """Train, explain and write pages in a process of its own. Return the files."""
     folder.mkdir()
     module = ("-m", "tests.training.whole_run", json.dumps(loader))
-    run_python(*module, *names, folder=folder, PYTHONPATH=str(ROOT), PYTHONHASHSEED=str(hash_seed))
+    run_python(*module, *names, folder=folder, PYTHONHASHSEED=str(hash_seed))
     return read_files(folder)
 
 

@@ -11,7 +11,7 @@ from typing import Callable, List
 
 import pytest
 
-from tests.configs import ROOT, task_config
+from tests.configs import task_config
 
 LIMIT = 60.0
 
@@ -61,7 +61,7 @@ def test_all_processes_end_when_one_is_killed(killed, busy, tmp_path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "notes.py").write_text(NOTES)
     command = [sys.executable, "-m", "allennlp", "train", "config.json", "-s", "run", "--include-package", "notes"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with open(tmp_path / "printed", "w") as printed:
         main = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=printed, stderr=printed)
     files = [tmp_path / f"{rank}.pid" for rank in range(2)]

@@ -25,11 +25,13 @@ def test_what_is_explained_and_what_was_added():
         dataclasses.replace(role_explanation(masked=masked), focus=focus, verification=verification), width=200
     )
     for line in (
-        "explained   the role A0. It needs 5 of the 16 messages. It stays the same without the others. The masker was not "
-        "trained for this focus. 1 of them were added when this was checked.",
-        "also        with these messages alone, other words have roles: AM-LOC: slept",
+        'The role A0 of "saw" ("the cat that slept") needs 5 of the 16 messages along the arcs (8 in each of 2 layers); without the '
+        "other 11 it stays the same.",
+        "1 of the 5 were added when this was checked, because the prediction changed without them.",
+        "The masker was trained to explain another part of the prediction.",
+        "With the kept messages alone other words have roles, too (AM-LOC: slept)",
     ):
-        assert line in text.split("\n")
+        assert line in " ".join(text.split())
 
 
 def _with_prediction(prediction):
@@ -41,12 +43,18 @@ def _with_prediction(prediction):
     [
         (
             role_explanation(changed=True, masked=role_prediction([])),
-            ["masked CHANGED: no arguments", "constraint changed at most 0.055; met here: no, in training: yes"],
+            [
+                "masked CHANGED: no arguments",
+                "constraint at most 5 % of the predictions may change; this one changes: yes; in training: met",
+            ],
             "unchanged",
         ),
         (
             role_explanation().threshold(0.5),
-            ["masked not measured", "constraint changed at most 0.055; met here: not known, in training: not known"],
+            [
+                "masked not measured",
+                "constraint at most 5 % of the predictions may change; this one changes: not known; in training: not known",
+            ],
             "divergence",
         ),
         (explain(2, [], [[]], {"name": "random"}), ["kept 0 of 0 messages (random)"], "constraint"),
@@ -57,7 +65,7 @@ def _with_prediction(prediction):
     ],
 )
 def test_what_was_predicted_and_measured(explanation, lines, missing):
-    text = render_text(explanation)
+    text = render_text(explanation, width=120)
     assert set(lines) <= {" ".join(line.split()) for line in text.splitlines()}
     assert missing not in text
 

@@ -12,6 +12,8 @@ class Record(NamedTuple):
     place: str
     #: Builds its instances, or raises a `ConfigurationError` that names the file and the place if the record is malformed.
     instances: Callable[[], List[Instance]]
+    #: Why it may have no instance, for the report that names it.
+    why_empty: str = "no instance"
 
 
 class RecordReader(CheckedParameters, DatasetReader):

@@ -5,7 +5,7 @@ from typing import List
 from allennlp.data import Token
 from allennlp.data.tokenizers import Tokenizer
 
-from allennlp_graphmask.data.tokenizers.combining_marks import MARK, unify_marks
+from allennlp_graphmask.data.tokenizers.combining_marks import MARK, normalize, unify_marks
 
 # A mask of WikiHop is one token even where two of them touch; `_` is in no word otherwise. Nothing that is matched is given back
 # (`++`): to remember where it could be takes 100 bytes for each mark.
@@ -30,5 +30,5 @@ class PlainWordsTokenizer(Tokenizer):
         tokens = [Token(text[start:end], idx=start, idx_end=end) for start, end in spans]
         if not unicodedata.is_normalized("NFC", text):
             for token in tokens:
-                token.text = unicodedata.normalize("NFC", token.ensure_text())
+                token.text = normalize("NFC", token.ensure_text())
         return tokens

@@ -1,12 +1,11 @@
 """Tokenizing by any tokenizer, as all readers do it."""
 
-import unicodedata
-from typing import List, Sequence
+from typing import List, Sequence, Tuple
 
 from allennlp.data import Token
 from allennlp.data.tokenizers import Tokenizer
 
-from allennlp_graphmask.data.tokenizers.combining_marks import MARK, unify_marks
+from allennlp_graphmask.data.tokenizers.combining_marks import MARK, normalize, unify_marks
 from allennlp_graphmask.vocabulary_entries import check_entries, may_have_lost_entries
 
 
@@ -37,16 +36,20 @@ def _join_marks(text: str, unified: str, tokens: List[Token]) -> List[Token]:
     # The pieces of transformers have numbers and stay as they are; so do tokens whose places are not known.
     if any(token.idx is None or token.text_id is not None for token in tokens):
         return tokens
-    joined: List[Token] = []
+    joined: List[
+        Tuple[Token, int, int]
+    ] = []  # the first of the tokens that belong together, and where they start and end
     for token in tokens:
         start, end = token.idx, get_end(token)
-        before = joined[-1] if joined else None
-        if before is not None and get_end(before) == start:
-            first = before.idx
-            assert start is not None and first is not None
+        assert start is not None
+        if joined and joined[-1][2] == start:
+            first_token, first, _ = joined[-1]
             word_goes_on = unified[start - 1] == MARK and text[first].isalnum() and text[start].isalpha()
             if unified[start] == MARK or word_goes_on:
-                token = Token(unicodedata.normalize("NFC", text[first:end]), idx=first, idx_end=end)
-                joined.pop()
-        joined.append(token)
-    return joined
+                joined[-1] = (first_token, first, end)
+                continue
+        joined.append((token, start, end))
+    return [
+        token if get_end(token) == end else Token(normalize("NFC", text[start:end]), idx=start, idx_end=end)
+        for token, start, end in joined
+    ]

@@ -26,6 +26,7 @@ from allennlp_graphmask.explanation.provenance import file_fingerprint, with_fil
 from allennlp_graphmask.interpret.build_explanation import build_provenance
 from allennlp_graphmask.interpret.graphmask import GraphMask, model_to_explain
 from allennlp_graphmask.interpret.interpreters import Interpreter
+from allennlp_graphmask_compat.mistakes import did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -250,7 +251,7 @@ def build_metrics(configs: Configs) -> Dict[str, EdgeMetric]:
             names = [name for name in sorted(known) if name.startswith("edge_") and name != "edge_agreement"]
             raise ConfigurationError(
                 f"The metric '{label}' is {config['type']}, expected one of {', '.join(names)}. edge_agreement is measured with "
-                "several seeds (--seeds)."
+                f"several seeds (--seeds).{did_you_mean(config['type'], names)}"
             )
         metrics[label] = kind.from_params(Params(settings))
     return metrics

@@ -18,7 +18,7 @@ from allennlp_graphmask.evaluation.comparison.folder import to_json
 from allennlp_graphmask.explanation.files import write_atomically
 from allennlp_graphmask.explanation.provenance import fingerprint
 from allennlp_graphmask.interpret.graphmask import GraphMask
-from allennlp_graphmask_compat.loading import TRUST, is_trusted
+from allennlp_graphmask_compat.loading import TRUST, is_trusted, locate
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def train_maskers(
     if not os.path.isfile(config_file):
         raise ConfigurationError(f"The config of GraphMask '{config_file}' does not exist.")
     # Absolute, so that the masker's own archive can name it.
-    archive_file = os.path.abspath(archive_file)
+    archive_file = os.path.abspath(locate(archive_file))
     environment = {**os.environ, "GRAPHMASK_TARGET": archive_file, **({TRUST: "1"} if is_trusted() else {})}
     maskers = []
     for allowance, seed in itertools.product(allowances, seeds):

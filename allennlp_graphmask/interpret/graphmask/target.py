@@ -12,6 +12,7 @@ from allennlp.models import Model
 
 from allennlp_graphmask.checked_parameters import translate_renamed
 from allennlp_graphmask_compat.archives import read_archived_config
+from allennlp_graphmask_compat.loading import locate
 
 #: In a target's config: its weights will be loaded into it, from GraphMask's own archive.
 WEIGHTS_FOLLOW = "weights_follow"
@@ -62,7 +63,7 @@ def load_target(config: Dict[str, Any], vocab: Vocabulary) -> Model:
     archive_file = config.get("archive_file")
     if not archive_file:
         raise ConfigurationError('The target {"type": "from_archive"} needs "archive_file".')
-    if not os.path.exists(archive_file) and "://" not in archive_file:
+    if not os.path.exists(locate(archive_file)) and "://" not in archive_file:
         raise ConfigurationError(
             f"The archive of the model to explain, '{archive_file}', does not exist. Training needs it (also with --recover); "
             "a finished GraphMask archive does not need it."
@@ -70,6 +71,11 @@ def load_target(config: Dict[str, Any], vocab: Vocabulary) -> Model:
     # Without a vocabulary: given ours, `from_archive` would extend the target's vocabulary and embeddings with it, and so alter the
     # model to explain.
     target = Model.from_archive(archive_file, vocab=None)  # type: ignore[arg-type]
+    if isinstance(target, Model.by_name("graphmask")):  # type: ignore[arg-type]  # AllenNLP: a class, or a constructor
+        raise ConfigurationError(
+            f"The target '{archive_file}' is an archive of GraphMask, which has its masker already: `allennlp explain` uses it as it "
+            "is. To train a masker, give the archive of the model that it explains."
+        )
     check_same_vocabulary(vocab, target.vocab, archive_file)
     return target
 

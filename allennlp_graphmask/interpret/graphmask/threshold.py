@@ -25,8 +25,17 @@ class ThresholdPoint(NamedTuple):
 
 
 def focused_passes(model: GraphMask, batch: Any, focus: str) -> List[UnmaskedPass]:
-    """Return the unmasked pass of a batch for each part of the predictions that the name of a focus stands for."""
-    return model.masked_model.focused(model.masked_model.record(batch), focus)
+    """
+    Return the unmasked pass of a batch for each part of the predictions that the name of a focus stands for; where few instances have
+    the part, a pass over these.
+    """
+    masked_model = model.masked_model
+    passes = []
+    for unmasked in masked_model.focused(masked_model.record(batch), focus):
+        instances = unmasked.focus.is_explained.nonzero().squeeze(-1)
+        few = 0 < 2 * len(instances) < unmasked.graph.num_graphs
+        passes.append((masked_model.select(unmasked, instances) if few else None) or unmasked)
+    return passes
 
 
 @torch.no_grad()
@@ -134,10 +143,12 @@ def choose_threshold(
     everything_open = float(ordered[0]) - 1.0
     points = threshold_curve(model, data_loader, [everything_open, *dropping_shares(coarse_shares)], focus=focus)
     best = _best(points, max_changed)
-    # Between the best and the next point that keeps less.
-    fewer = [point.kept for point in points if point.kept < best.kept]
-    lower = max(fewer) if fewer else 0.0
-    fine_shares = torch.linspace(1 - best.kept, 1 - lower, steps + 2, dtype=torch.float64)[1:-1].clamp(0, 1)
+    # Between the best and the next point that keeps less. Messages without a gate, and those that have no effect, are the same at every
+    # threshold.
+    most, least = points[0].kept, points[-1].kept
+    lower = max((point.kept for point in points if point.kept < best.kept), default=least)
+    kept_shares = torch.linspace(best.kept, lower, steps + 2, dtype=torch.float64)[1:-1]
+    fine_shares = ((most - kept_shares) / max(most - least, 1e-9)).clamp(0, 1)
     points += threshold_curve(model, data_loader, dropping_shares(fine_shares), focus=focus)
     best = _best(points, max_changed)
     return [best] + sorted(point for point in points if point != best)

@@ -146,6 +146,8 @@ class GraphMaskCallback(ReliableTraining):
         # Without metrics, training ended by an exception.
         if metrics is None:
             return
+        if self._max_changed is not None:
+            self._choose_threshold(trainer, model, self._max_changed, is_primary)
         summary = model.training_summary
         if is_primary and not summary.get("constraint_met", 1.0):
             logger.warning(
@@ -156,8 +158,6 @@ class GraphMaskCallback(ReliableTraining):
                 f"{summary['kept']:.1%}",
                 f"{summary['changed']:.1%}",
             )
-        if self._max_changed is not None:
-            self._choose_threshold(trainer, model, self._max_changed, is_primary)
 
     def _choose_threshold(
         self, trainer: GradientDescentTrainer, model: GraphMask, max_changed: float, is_primary: bool
@@ -194,6 +194,10 @@ class GraphMaskCallback(ReliableTraining):
         if model.focus in choices:
             model.threshold.fill_(choices[model.focus]["threshold"])
             model.training_summary["threshold_choice"] = {"max_changed": max_changed, **choices[model.focus]}
+            if model.selection.kind == "changed":
+                model.training_summary["constraint_met"] = float(
+                    choices[model.focus]["changed"] <= model.selection.bound
+                )
         model.training_summary["threshold_choices"] = choices
         if not is_primary:
             return

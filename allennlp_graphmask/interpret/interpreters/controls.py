@@ -1,5 +1,3 @@
-import torch
-
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
@@ -29,5 +27,4 @@ class AllEdgesInterpreter(Interpreter):
     """
 
     def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
-        graph = unmasked.graph
-        return LayerScores([torch.ones(graph.num_edges, device=graph.edge_index.device)] * len(unmasked.layers))
+        return LayerScores([messages.node_states.new_ones(unmasked.graph.num_edges) for messages in unmasked.layers])

@@ -85,8 +85,9 @@ class ErasureSearch(Interpreter):
             best = next(one for one in found if one.divergence <= highest)
             for layer, edge in best.messages:
                 kept[layer, places[edge]] = True
-        kept = kept.to(graph.edge_index.device)
-        return LayerScores([layer.to(torch.get_default_dtype()) for layer in kept], kept=list(kept))
+        decisions = list(kept.to(graph.edge_index.device))
+        scores = [layer.to(messages.node_states) for layer, messages in zip(decisions, unmasked.layers)]
+        return LayerScores(scores, kept=decisions)
 
     def minimum_sets(self, masked_model: MaskedModel, batch: Dict[str, Any]) -> List[List[MinimumSet]]:
         """

@@ -28,6 +28,8 @@ class GradientTimesMessage(Interpreter):
         By default a message is only dropped if the derivative is exactly zero; use `top_fraction`.
     """
 
+    ranks_only = True
+
     def __init__(self, *, signed: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.signed = signed

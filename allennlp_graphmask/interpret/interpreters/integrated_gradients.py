@@ -48,6 +48,8 @@ class IntegratedGradients(Interpreter):
     `ConfigurationError` if `num_steps` is below 1 or the tolerance is negative.
     """
 
+    ranks_only = True
+
     def __init__(
         self,
         *,

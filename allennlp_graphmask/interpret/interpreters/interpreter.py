@@ -1,4 +1,4 @@
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, ClassVar, Dict, List, NamedTuple, Optional
 
 import torch
 from allennlp.common import Registrable
@@ -68,6 +68,8 @@ class Interpreter(CheckedParameters, Registrable):
 
     #: What decides if nothing else does.
     default_threshold: float = 0.0
+    #: Whether scores rank messages and hardly any is zero, so that the default threshold keeps nearly all.
+    ranks_only: ClassVar[bool] = False
 
     def __init__(
         self,

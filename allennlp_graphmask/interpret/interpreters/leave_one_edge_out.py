@@ -24,6 +24,8 @@ class LeaveOneEdgeOut(Interpreter):
     divergence : `Divergence`, optional (default = `kl`)
     """
 
+    ranks_only = True
+
     def __init__(self, *, divergence: Optional[Divergence] = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.divergence = divergence or Kl()
@@ -40,8 +42,8 @@ class LeaveOneEdgeOut(Interpreter):
         most = int(counts.max()) if graph.num_graphs else 0
         scores: List[torch.Tensor] = []
         with torch.no_grad():
-            for layer in range(len(unmasked.layers)):
-                layer_scores = torch.zeros(graph.num_edges, device=order.device)
+            for layer, messages in enumerate(unmasked.layers):
+                layer_scores = messages.node_states.new_zeros(graph.num_edges)
                 for number in range(most):
                     left_out = number_in_graph == number
                     gates: List[Optional[Gate]] = [None] * len(unmasked.layers)

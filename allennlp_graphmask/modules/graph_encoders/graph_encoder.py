@@ -1,9 +1,12 @@
-from typing import Callable, List, Optional
+import copy
+from typing import Any, Callable, List, Optional
 
 import torch
 from allennlp.common import Registrable
+from allennlp.common.checks import ConfigurationError
+from allennlp.data import Vocabulary
 
-from allennlp_graphmask.graph import Graph
+from allennlp_graphmask.graph import Graph, num_relations, relation_name
 from allennlp_graphmask.modules.intervention import Gate, Messages, apply_gate, consult_interventions
 
 
@@ -48,6 +51,31 @@ class GraphEncoder(torch.nn.Module, Registrable):
         `(num_nodes, input_dim)`.
         """
         raise NotImplementedError
+
+    def extend_vocab(self, extended_vocab: Vocabulary, **_: Any) -> None:
+        """
+        Make room for the relations of a vocabulary that has grown. AllenNLP calls this whenever a model is loaded, and before it is
+        fine-tuned on other data (`Model.extend_embedder_vocab`). Encoders with parameters for each relation override it; this one
+        only checks, with one edge of the last relation of the namespace `edge_labels`, that there is room.
+
+        # Raises
+
+        `ConfigurationError` if the encoder has no parameters for that relation.
+        """
+        last = num_relations(extended_vocab) - 1
+        # On the CPU, where an index that is out of range is an ordinary error; and no state of a layer may change.
+        encoder = copy.deepcopy(self).cpu().eval()
+        like = next((one for one in encoder.parameters() if one.is_floating_point()), torch.zeros(0))
+        try:
+            with torch.no_grad():
+                encoder(like.new_zeros(1, self.get_input_dim()), Graph.from_edges(1, [[0, 0]], [last]))
+        except IndexError as error:
+            name = type(self).__name__
+            raise ConfigurationError(
+                f"The graph encoder {name} has no parameters for the relation {relation_name(extended_vocab, last)!r}, the last of "
+                f"the {last + 1} in the vocabulary ({error}). To read data with other relations than those of its training, {name} "
+                "needs a method extend_vocab(extended_vocab, **kwargs) that makes room for them (docs/extending.md)."
+            ) from error
 
     def intervene(self, messages: Messages) -> Optional[Gate]:
         """

@@ -29,7 +29,6 @@ class GraphView(View):
         edges = [edge for edge in explanation.edges if edge.source in nodes and edge.target in nodes]
         drawn = sorted(edges, key=rank_edge)[: min(max_edges, _MAX_DRAWN)]
         return {
-            **super().build_context(max_edges),
             "drawing": draw_graph(nodes, drawn, self.node_names),
             "styles": choose_styles(edge.type for edge in explanation.edges),
             "nodes_left_out": len(explanation.nodes) - len(nodes),

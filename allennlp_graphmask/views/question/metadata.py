@@ -32,6 +32,7 @@ class QuestionMetadata:
     supports: List[String]
     nodes: List[MentionMetadata] = ()  # type: ignore[assignment]
     answer: Optional[String] = None
+    candidates_found_by: Optional[String] = None
     relation: Optional[String] = None
     subject: Optional[String] = None
 

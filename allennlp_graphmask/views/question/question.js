@@ -2,7 +2,9 @@
 // The links between the mentions of a question's supports, drawn over the text wherever the browser has placed it.
 function drawQuestion(data) {
   const supports = document.querySelector(".supports");
+  // The links lie under the text; over it are what is pointed at and the names of hops.
   const canvas = supports.querySelector(".links");
+  const over = supports.querySelector(".over");
   const count = document.getElementById("link-count");
   const space = "http://www.w3.org/2000/svg";
   let pinned = null;
@@ -34,7 +36,7 @@ function drawQuestion(data) {
   }
 
   function chosen() {
-    const layer = document.querySelector('input[name="layer"]:checked').id.slice("layer-".length);
+    const layer = document.querySelector('input[name="layer"]:checked')?.id.slice("layer-".length) ?? "any";
     const which = document.querySelector('input[name="links"]:checked').value;
     const focus = pointed ?? pinned;
     const relations = new Set([...document.querySelectorAll('input[name="relation"]:checked')].map((input) => Number(input.value)));
@@ -44,8 +46,7 @@ function drawQuestion(data) {
       const isMeant = focus
         ? focus.includes(String(link.source)) || focus.includes(String(link.target))
         : link.chain || which === "all" || (which === "answer" && link.answer);
-      // A chain is shown whole.
-      if (!isMeant || (link.place && !focus) || relations.has(link.relation)) return isMeant;
+      if (!isMeant || relations.has(link.relation)) return isMeant;
       unchecked += 1;
       return false;
     });
@@ -84,6 +85,7 @@ function drawQuestion(data) {
   function draw() {
     const frame = canvas.getBoundingClientRect();
     canvas.replaceChildren();
+    over.replaceChildren();
     const definitions = make(canvas, "defs", {});
     data.relations.forEach((relation, number) => {
       const marker = make(definitions, "marker", { id: `head-${number}`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8.5, markerHeight: 8.5, markerUnits: "userSpaceOnUse", orient: "auto" });
@@ -107,12 +109,12 @@ function drawQuestion(data) {
       const isStrong = link.place !== "";
       make(canvas, "path", { class: "link", d: path, stroke: relation.colour, "stroke-width": isStrong ? 3 : 1.5, "stroke-opacity": isStrong ? 1 : 0.62, "stroke-dasharray": relation.dashes, "marker-end": `url(#head-${link.relation})` });
       const layers = link.scores.map((score, layer) => `layer ${layer} ${link.kept.includes(layer) ? "kept" : "dropped"}, ${score}`);
-      const hover = make(canvas, "path", { class: "hover", d: path });
+      const hover = make(over, "path", { class: "hover", d: path });
       hover.dataset.tip = `${relation.name}: ${link.names[0]} \u2192 ${link.names[1]}\n${layers.join("; ")}`;
       if (isStrong) badges.push([middle(points), link.place, relation.colour]);
     }
     for (const [[x, y], number, colour] of badges) {
-      const badge = make(canvas, "g", { class: "badge" });
+      const badge = make(over, "g", { class: "badge" });
       const half = 5 + 5 * String(number).length;
       make(badge, "rect", { x: x - half, y: y - 10, width: 2 * half, height: 20, rx: 10, stroke: colour });
       make(badge, "text", { x, y: y + 4 }).textContent = number;

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 from allennlp_graphmask.explanation.explanation import Explanation
-from allennlp_graphmask.views.message_table import MessageRow, build_message_table
+from allennlp_graphmask.focus import WHOLE_PREDICTION
+from allennlp_graphmask.views.message_table import MessageRow, MessageTable, build_message_table
 from allennlp_graphmask.views.question.chains import ChainHop, find_chains
 from allennlp_graphmask.views.question.mentions import build_mentions, join_lines
 from allennlp_graphmask.views.question.metadata import question_metadata
@@ -14,7 +15,7 @@ from allennlp_graphmask.views.question.ranking import format_answer, get_answer,
 from allennlp_graphmask.views.question.supports import split_support
 from allennlp_graphmask.views.question.text import format_candidates, format_hops, format_supports
 from allennlp_graphmask.views.relation_styles import WEAK_RELATION, choose_styles
-from allennlp_graphmask.views.text_layout import label_lines, shorten
+from allennlp_graphmask.views.text_layout import shorten, wrap
 from allennlp_graphmask.views.view import View
 
 _MAX_CANDIDATES = 8
@@ -37,6 +38,7 @@ class QuestionView(View):
     style = Path(__file__).with_name("question.css")
     script = Path(__file__).with_name("question.js")
     prediction_label = "answer"
+    messages_name = "messages along the links"
 
     def __init__(self, explanation: Explanation) -> None:
         super().__init__(explanation)
@@ -58,15 +60,23 @@ class QuestionView(View):
     def summarize(self, prediction: Any) -> str:
         return format_answer(prediction)
 
+    def describe_explained(self) -> Tuple[str, bool]:
+        """Name the answer, and against which candidate it is explained if that is the focus."""
+        focus, answer = self.explanation.focus, get_answer(self.explanation.prediction["original"])
+        if not isinstance(answer, str) or (focus is not None and focus["kind"] != WHOLE_PREDICTION):
+            return super().describe_explained()
+        return f'the answer "{shorten(join_lines(answer), 60)}"', False
+
     def list_facts(self) -> List[Tuple[str, str]]:
-        rows = [("question", join_lines(self.metadata.query))]
-        if self.metadata.answer is not None:
-            rows.append(("true answer", join_lines(self.metadata.answer)))
-        return [*rows, *super().list_facts()]
+        known = {"true answer": self.metadata.answer, "candidates": self.metadata.candidates_found_by}
+        own = [(label, join_lines(text)) for label, text in known.items() if text is not None]
+        return [*own, *super().list_facts()]
 
     def format_header(self, width: int) -> List[str]:
         parts = [
-            label_lines(self.list_facts(), width),
+            wrap(join_lines(self.metadata.query), width),
+            self.format_statement(width),
+            self.format_facts(width),
             format_candidates(self.explanation.prediction),
             format_supports(self.explanation, self.metadata.supports, self.mentions, width),
         ]
@@ -78,6 +88,12 @@ class QuestionView(View):
 
     # --- The page
 
+    def build_table(self, max_rows: int) -> MessageTable:
+        """Return the table of the links that are drawn."""
+        edges = self.explanation.edges
+        rows = [MessageRow(edges[number], edges[number].type) for number in self._choose_links(max_rows)]
+        return build_message_table(self.explanation, rows, max_rows)
+
     def build_context(self, max_edges: int) -> Dict[str, Any]:
         """
         See `View.build_context`. The links of chains are drawn in any case; then come those into mentions of the answer, then
@@ -85,11 +101,9 @@ class QuestionView(View):
         """
         explanation = self.explanation
         links = self._choose_links(max_edges)
-        rows = [MessageRow(explanation.edges[number], explanation.edges[number].type) for number in links]
         candidates, more_candidates = list_candidates(explanation.prediction, _MAX_CANDIDATES)
         styles = choose_styles(edge.type for edge in explanation.edges)
         return {
-            "table": build_message_table(explanation, rows, max_edges),
             "true_answer": self.metadata.answer,
             "candidates": candidates,
             "more_candidates": more_candidates,
@@ -101,6 +115,7 @@ class QuestionView(View):
             "supports": self._group_supports(links),
             "kinds": [self._get_kind(node) for node in range(len(self.mentions))],
             "styles": styles,
+            "chain_relations": {hop.edge.type for chain in self.named_chains.values() for _, hop in chain},
             "weak_relation": WEAK_RELATION if len(styles) > 1 else None,
             "links_data": {
                 "relations": [{"name": name, **style._asdict()} for name, style in styles.items()],

@@ -5,8 +5,10 @@ import itertools
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from allennlp_graphmask.views.arcs import Arc
+from allennlp_graphmask.views.foci import SharedEdges
+from allennlp_graphmask.views.message_table import kept_classes
 from allennlp_graphmask.views.sentence.arc_layout import PAIR_GAP, ArcLayout, ArcSpan, PlacedArc, lay_out_arcs
-from allennlp_graphmask.views.sentence.roles import RolePrediction
+from allennlp_graphmask.views.sentence.roles import Argument, RolePrediction
 from allennlp_graphmask.views.text_layout import shorten
 from allennlp_graphmask.views.text_widths import is_right_to_left, text_width
 
@@ -16,8 +18,10 @@ _ROLE_SIZE = 12.0
 _MAX_WORD = 40
 _MAX_LABEL = 24
 _MAX_ROLE = 20
-# A sentence that would be wider than this, in pixels, is drawn as a column. (The page shrinks a line to 1,100 or scrolls.)
+# A sentence that would be wider than this, in pixels, is drawn as a column. (The page shrinks a line to the width that it has.)
 _MAX_WIDTH = 1480.0
+# A wider line gets a column for small screens; a page shrinks this one to what they have.
+_SMALL_SCREEN = 360.0
 _MARGIN = 14.0
 _CORNER = 7.0
 _ARROW = 7.0
@@ -31,6 +35,8 @@ class _Mark(NamedTuple):
     first: int
     last: int
     description: str
+    #: The style classes of the foci that are about it: ` in-0 in-2`.
+    foci: str
 
     @property
     def width(self) -> float:
@@ -53,6 +59,10 @@ class SentenceDrawing:
     predicate: Optional[int]
     #: The predicted arguments: none, those before masking, or those before and after it.
     roles: Sequence[RolePrediction]
+    #: The arguments that each focus is about, if there is a choice of them.
+    explained: Sequence[Sequence[Argument]] = ()
+    #: Whether to draw a column whatever the width of the line.
+    is_column: bool = False
 
     def __post_init__(self) -> None:
         self.mirrored = is_right_to_left(" ".join(self.tokens))
@@ -64,7 +74,7 @@ class SentenceDrawing:
         if len(self.lanes) == 2 and [mark[:3] for mark in self.lanes[0]] == [mark[:3] for mark in self.lanes[1]]:
             del self.lanes[1]  # masking changes no argument
         self.layout = self._lay_out_line()
-        self.vertical = self.layout.length + 2 * _MARGIN > _MAX_WIDTH
+        self.vertical = self.is_column or self.layout.length + 2 * _MARGIN > _MAX_WIDTH
         has_lane_names = len(self.lanes) > 1
         if self.vertical:
             spans = [ArcSpan(arc.source, arc.target, 0.0) for arc in self.arcs]
@@ -85,6 +95,11 @@ class SentenceDrawing:
             self.lane_starts = [self.base + 42 + number * _LANE for number in range(len(self.lanes))]
             self.width = max(self.start + self.layout.length + _MARGIN + 2, 320.0)
             self.height = self.base + 40 + len(self.lanes) * _LANE
+
+    def list_sizes(self) -> List["SentenceDrawing"]:
+        """Return this drawing and, if it is a line that a small screen would cut off, the same as a column."""
+        is_small = self.vertical or self.width <= _SMALL_SCREEN
+        return [self] if is_small else [self, dataclasses.replace(self, is_column=True)]
 
     # --- Geometry
 
@@ -138,19 +153,25 @@ class SentenceDrawing:
     def draw_words(self) -> Iterator[Dict[str, Any]]:
         """Yield the words as the template takes them."""
         for number, (token, text) in enumerate(zip(self.tokens, self.words)):
-            is_argument = any(mark.first <= number <= mark.last for lane in self.lanes for mark in lane)
-            kind = "predicate" if number == self.predicate else "argument" if is_argument else "plain"
+            marks = [mark for lane in self.lanes for mark in lane if mark.first <= number <= mark.last]
+            kind = "predicate" if number == self.predicate else "argument" if marks else "plain"
+            foci = "".join(mark.foci for mark in marks)
             width = self.word_widths[number] + 14
             if self.vertical:
                 x, y = self._mirror(self.words_end - width / 2), self.start + self.layout.centres[number]
             else:
                 x, y = self._point(self.layout.centres[number], -17)
-            yield {"token": token, "text": text, "kind": kind, "x": x, "y": y, "width": width}
+            yield {"token": token, "text": text, "kind": kind, "foci": foci, "x": x, "y": y, "width": width}
 
-    def draw_arcs(self) -> List[Dict[str, Any]]:
-        """Return the arcs as the template takes them, kept ones after, that is on top of, dropped ones."""
-        drawn = zip(self.arcs, self.layout.arcs, self.labels, self.label_widths)
-        return [self._draw_arc(*arc) for arc in sorted(drawn, key=lambda item: any(item[0].kept))]
+    def draw_arcs(self, shared: SharedEdges) -> List[Dict[str, Any]]:
+        """
+        Return the arcs as the template takes them, those that an explanation keeps after, that is on top of, dropped ones. `shared`
+        has the decisions of the explanations.
+        """
+        kept = [shared.kept([edge for _, edge in arc.messages]) for arc in self.arcs]
+        arcs = zip(self.arcs, self.layout.arcs, self.labels, self.label_widths)
+        drawn = [{**self._draw_arc(*arc), "classes": kept_classes(of_arc)} for arc, of_arc in zip(arcs, kept)]
+        return sorted(drawn, key=lambda item: item["classes"] != "k-none")
 
     def _draw_arc(self, arc: Arc, placed: PlacedArc, label: str, label_width: float) -> Dict[str, Any]:
         begin, end, level = placed
@@ -181,7 +202,10 @@ class SentenceDrawing:
                 description = f"{argument.role}: {argument.phrase}"
                 if argument.probability is not None:
                     description += f" ({argument.probability:.2f})"
-                marks.append(_Mark(shorten(argument.role, _MAX_ROLE), start, end - 1, description))
+                foci = "".join(
+                    f" in-{number}" for number, of_focus in enumerate(self.explained) if argument in of_focus
+                )
+                marks.append(_Mark(shorten(argument.role, _MAX_ROLE), start, end - 1, description, foci))
         return marks
 
     def draw_lanes(self) -> Iterator[Dict[str, Any]]:
@@ -206,7 +230,7 @@ class SentenceDrawing:
                 f"M{self._mirror(low):.1f} {start - 6:.1f} V{start - 1:.1f} H{self._mirror(high):.1f} V{start - 6:.1f}"
             )
             x, y = self._mirror(middle), start + 11
-        return {"role": mark.role, "path": path, "x": x, "y": y, "description": mark.description}
+        return {"role": mark.role, "path": path, "x": x, "y": y, "description": mark.description, "foci": mark.foci}
 
     def _half(self, word: int) -> float:
         """Return half the size of a word along the sentence."""

@@ -7,7 +7,7 @@ tip.setAttribute("aria-hidden", "true");  // the element's own label is the same
 document.body.append(tip);
 
 function showTip(element, event) {
-  tip.textContent = element.dataset.tip;
+  tip.textContent = element.dataset.tip || element.getAttribute("aria-label");
   tip.hidden = false;
   const box = element.getBoundingClientRect();
   const isPointed = event instanceof MouseEvent;

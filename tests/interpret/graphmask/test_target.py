@@ -79,3 +79,8 @@ class TestTargetConfig:
     def test_an_archive_that_is_not_named(self) -> None:
         with pytest.raises(ConfigurationError, match='needs "archive_file"'):
             load_target({"type": "from_archive"}, Vocabulary())
+
+    def test_a_masker(self) -> None:
+        named = "pretrained:propbank-srl"
+        with pytest.raises(ConfigurationError, match=f"'{named}' is an archive of GraphMask"):
+            load_target({"type": "from_archive", "archive_file": named}, Vocabulary())

@@ -2,9 +2,15 @@ import pytest
 import torch
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.focus import whole_prediction
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold, threshold_curve
-from allennlp_graphmask.interpret.graphmask.threshold import gate_locations, mask_at_thresholds
+from allennlp_graphmask.interpret.graphmask.threshold import (
+    ThresholdPoint,
+    focused_passes,
+    gate_locations,
+    mask_at_thresholds,
+)
 from allennlp_graphmask.interpret.masked_model import UnmaskedPass
 from tests.interpret.toy import toy_batch, toy_graphmask
 
@@ -75,31 +81,66 @@ class TestChoice:
     def test_it_satisfies_the_bound_and_comes_close_to_the_best(self, kind, max_changed, vocab, batches) -> None:
         model = toy_graphmask(kind, vocab, batches[0])
         before = float(model.threshold)
-        chosen = choose_threshold(model, batches, max_changed, steps=STEPS)[0]
+        chosen = check_choice(model, batches, max_changed)
         assert float(model.threshold) == before  # it only says which
-        assert chosen == threshold_curve(model, batches, [chosen.threshold])[0]
-        assert chosen.changed <= max_changed
-
-        points = brute_force(model, batches)
-        num_gates = sum(2 * batch["graph"].num_edges for batch in batches)
-        # The last threshold before the promise is broken for the first time: a grid cannot promise to find what may lie
-        # beyond it. The first search has cells of 0.98 / (steps - 1), the second cuts one into steps + 1 parts, and
-        # quantiles are rounded to gates.
-        safe = points[0].kept
-        for point in points:
-            if point.changed > max_changed:
-                break
-            safe = point.kept
-        assert chosen.kept <= safe + 0.98 / (STEPS - 1) / (STEPS + 1) + 2 / num_gates
         assert chosen.kept == 0 or max_changed < 1
-        # And nothing that keeps the promise is missed that could not exist.
-        assert chosen.kept >= min(point.kept for point in points if point.changed <= max_changed)
 
     def test_all_points_are_given(self, kind, max_changed, vocab, batches) -> None:
         points = choose_threshold(toy_graphmask(kind, vocab, batches[0]), batches, max_changed, steps=STEPS)
         thresholds = [point.threshold for point in points[1:]]
         assert thresholds == sorted(thresholds) and len(points) > STEPS
         assert all(point.kept >= points[0].kept for point in points if point.changed <= max_changed)
+
+
+def check_choice(model: GraphMask, batches: list, max_changed: float) -> ThresholdPoint:
+    """Compare the choice with all thresholds."""
+    chosen = choose_threshold(model, batches, max_changed, steps=STEPS)[0]
+    assert chosen == threshold_curve(model, batches, [chosen.threshold])[0]
+    assert chosen.changed <= max_changed
+    points = brute_force(model, batches)
+    num_messages = sum(2 * batch["graph"].num_edges for batch in batches)
+    # The last threshold before the bound is broken for the first time: a grid cannot be sure to find what may lie beyond it. The
+    # first search has cells of 0.98 / (steps - 1) of the gates, the second cuts one into steps + 1 parts, and quantiles are rounded.
+    safe = points[0].kept
+    for point in points:
+        if point.changed > max_changed:
+            break
+        safe = point.kept
+    cell = (points[0].kept - points[-1].kept) * 0.98 / (STEPS - 1)
+    assert chosen.kept <= safe + cell / (STEPS + 1) + 2 / num_messages
+    # And nothing that satisfies the bound is given that could not exist.
+    assert chosen.kept >= min(point.kept for point in points if point.changed <= max_changed)
+    return chosen
+
+
+@pytest.mark.parametrize("max_changed", [0.1, 0.25])
+def test_messages_that_cannot_reach_the_focus_do_not_coarsen_the_search(max_changed, vocab) -> None:
+    def get_foci(focus: str, batch: dict, output: dict, graph: Graph) -> list:
+        nodes = torch.zeros(graph.num_nodes, dtype=torch.bool)
+        nodes[graph.first_node_of_graph()] = True
+        return [whole_prediction(graph.pad_nodes(nodes, output["mask"].size(1)), graph, nodes)]
+
+    batches = [toy_batch(vocab, seed, 40) for seed in (1, 2)]
+    model = toy_graphmask("tagger", vocab, batches[0])
+    model.target.get_foci = get_foci
+    check_choice(model, batches, max_changed)
+
+
+def test_a_part_that_few_instances_have_is_measured_on_these(vocab, monkeypatch) -> None:
+    def get_foci(focus: str, batch: dict, output: dict, graph: Graph) -> list:
+        whole = whole_prediction(output["mask"], graph)
+        descriptions = [None if number % 5 else "the fifth" for number in range(graph.num_graphs)]
+        return [whole, whole._replace(descriptions=descriptions)]
+
+    batches = [toy_batch(vocab, seed, 12) for seed in (1, 2)]
+    model = toy_graphmask("tagger", vocab, batches[0])
+    model.target.get_foci = get_foci
+    sizes = [one.graph.num_graphs for batch in batches for one in focused_passes(model, batch, "any")]
+    assert sizes == [12, 3, 12, 3]
+    thresholds = gate_locations(model, focused_passes(model, batches[0], "any")[0])[::7].tolist()
+    found = threshold_curve(model, batches, thresholds)
+    monkeypatch.setattr(model.masked_model, "select", lambda unmasked, instances: None)
+    assert found == threshold_curve(model, batches, thresholds) and len({point.changed for point in found}) > 2
 
 
 class TestErrors:

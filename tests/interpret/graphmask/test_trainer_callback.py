@@ -183,6 +183,15 @@ class TestWhatARunSays:
         assert model.training_summary["constraint_met"] == 0
         assert f"{model.training_summary['changed']:.1%} of the instances changed" in log
 
+    def test_a_threshold_that_meets_it_afterwards(self, target, tmp_path) -> None:
+        settings = {"constraint_bound": 0.0, "initial_multiplier": -2.0, "multiplier_bounds": [-2.0, -2.0]}
+        config = graphmask_config(target, penalty_scaling=20.0, **settings)
+        config["trainer"]["optimizer"] = {"type": "adam", "lr": 0.3}
+        config["trainer"]["callbacks"] = [{"type": "graphmask", "max_changed": 0.0}]
+        model = train(config, tmp_path / "run")
+        assert model.training_summary["constraint_met"] == 1
+        assert "No epoch met" not in log_of(tmp_path / "run")
+
     def test_a_run_that_meets_it_says_nothing(self, target, tmp_path) -> None:
         model = train(graphmask_config(target), tmp_path / "run")
         assert model.training_summary["constraint_met"] == 1

@@ -11,9 +11,9 @@ from allennlp_graphmask.evaluation.metrics.sanity import reorder_edges
 from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.graphmask.threshold import gate_locations
-from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask, ErasureSearch, Interpreter, LeaveOneEdgeOut
+from allennlp_graphmask.interpret.interpreters import ErasureSearch, Interpreter, LeaveOneEdgeOut
 from allennlp_graphmask.interpret.masked_model import MaskedModel
-from tests.interpret.interpreters.test_every_interpreter import SETTINGS, build
+from tests.interpret.interpreters.cases import SETTINGS, build_registered
 from tests.interpret.interpreters.tied import TASKS, Tied, tied_task
 from tests.interpret.toy import toy_target
 from tests.models.building import make_batch
@@ -28,17 +28,15 @@ def tasks(tmp_path_factory) -> Dict[str, Tied]:
 
 
 def build_any(name: str, tied: Tied, **more: Any) -> Interpreter:
-    if name == "attention":
-        return Interpreter.by_name(name)(**more)
     if name != "graphmask":
-        return build(name, **more)
+        return build_registered(name, **more)
     torch.manual_seed(4)
     model = GraphMask(tied.vocabulary, tied.masked_model.target, focus="all").eval()
     batch = make_batch(tied.instances, tied.vocabulary)
     # As `choose_threshold` does: the location of a gate.
     locations = gate_locations(model, model.masked_model.unmasked(batch)).sort().values
     model.threshold.fill_(float(locations[len(locations) // 2]))
-    return AmortisedGraphMask(graphmask=model, **more)
+    return build_registered(name, model, **more)
 
 
 def decisions(interpreter: Interpreter, tied: Tied, numbers: List[int], size: int, seed: int) -> List[Decisions]:

@@ -1,42 +1,18 @@
 """What holds for every interpreter that can explain any encoder and graphs of any size."""
 
-import copy
-from typing import Any, Dict, Tuple
+from typing import Any
 
 import pytest
 import torch
-from allennlp.common import Params
 
-from allennlp_graphmask.interpret.interpreters import Interpreter
 from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.modules.graph_encoders import relational_graph_encoder
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
-from tests.interpret.interpreters.cases import TARGETS, batch_of, target_of
+from tests.interpret.interpreters.cases import SETTINGS, TARGETS, batch_of, build, target_of
 from tests.interpret.toy import toy_batch, toy_instances
 
-GRADIENTS = {"num_steps": 8, "completeness_tolerance": None}
-PER_INSTANCE = {"num_steps": 12, "learning_rate": 0.5}
-#: The settings of a short run, and what a run is given besides that must show whether graphs depend on one another.
-SETTINGS: Dict[str, Tuple[Dict[str, Any], Dict[str, Any]]] = {
-    "random": ({}, {}),
-    "all_edges": ({}, {}),
-    "leave_one_edge_out": ({}, {}),
-    "gradient_x_message": ({}, {"signed": True}),
-    "integrated_gradients": (GRADIENTS, {"signed": True}),
-    "gnn_explainer": ({"num_epochs": 5}, {"num_epochs": 20, "size_coefficient": 0.1}),
-    "gnn_explainer, mean": ({"num_epochs": 5, "size_reduction": "mean"}, {"num_epochs": 20, "size_coefficient": 0.1}),
-    "information_bottleneck": ({"num_steps": 2, "samples_per_step": 2}, {"num_steps": 4, "beta": 0.5}),
-    "information_bottleneck, information": ({"num_steps": 2, "samples_per_step": 2, "score": "information"}, {}),
-    "graphmask_per_instance": (PER_INSTANCE, {"num_steps": 25, "gates": "soft"}),
-    "graphmask_per_instance, zeros": ({**PER_INSTANCE, "learn_baselines": False}, {"gates": "straight_through"}),
-}
 every_interpreter = pytest.mark.parametrize("name", SETTINGS)
 every_target = pytest.mark.parametrize("target", TARGETS)
-
-
-def build(name: str, **more: Any) -> Interpreter:
-    settings = {"type": name.split(",")[0], **SETTINGS[name][0], **more}
-    return Interpreter.from_params(Params(copy.deepcopy(settings)))
 
 
 @every_target

@@ -167,25 +167,6 @@ class TestTheLocation:
         assert not masker.gates[0].relation_bias.grad[:2].any()
 
     @both
-    def test_the_order_of_the_edges_does_not_matter(self, masker) -> None:
-        shown = messages(masker, 0)
-        order = torch.randperm(SPARSE.num_edges, generator=torch.Generator().manual_seed(2))
-        shuffled = SPARSE._replace(
-            edge_index=SPARSE.edge_index[:, order],
-            edge_type=SPARSE.edge_type[order],
-            edge_graph=SPARSE.edge_graph[order],
-        )
-        other = Messages(0, shown.node_states, shuffled, lambda: shown.values[order])
-        assert torch.allclose(masker(other), masker(shown)[order], rtol=0, atol=1e-12)
-
-    @both
-    def test_other_graphs_of_the_batch_do_not_matter(self, masker) -> None:
-        shown = messages(masker, 0)
-        first = example_graphs(NUM_RELATIONS)[0]
-        alone = Messages(0, shown.node_states[:5], first, lambda: shown.values[: first.num_edges])
-        assert torch.allclose(masker(alone), masker(shown)[: first.num_edges], rtol=0, atol=1e-12)
-
-    @both
     @pytest.mark.parametrize("num_nodes", [0, 3])
     def test_no_edges(self, masker, num_nodes) -> None:
         assert masker(messages(masker, 0, Graph.from_edges(num_nodes, [], []))).shape == (0,)

@@ -3,13 +3,16 @@
 import re
 from collections import defaultdict
 from itertools import chain
-from typing import Container, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import ClassVar, Container, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from spacy.language import Language
+from spacy.tokens import Doc, Token
 
 from allennlp_graphmask.data.dataset_readers.multihop_qa.tokenized_text import normalize_case
 from allennlp_graphmask.data.spacy_pipelines import SpacyPipeline
+from allennlp_graphmask.pretrained import PARSER
 
+_WORD = r"[^\s?,;:!]+"
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 _POSSESSIVE = re.compile(r"(?:['’]s|['’])$")
 
@@ -45,10 +48,11 @@ class _Entity(NamedTuple):
 
 
 class FoundCandidates(NamedTuple):
-    """Names in the paragraphs, each once, and in the question."""
+    """Names in the paragraphs, each once, and in the question; and what found those in the paragraphs, in words."""
 
     candidates: Tuple[str, ...]
     subjects: Tuple[str, ...]
+    found_by: Optional[str] = None
 
 
 class EntityCandidates:
@@ -56,20 +60,24 @@ class EntityCandidates:
     Takes as candidates the entities that a spaCy pipeline finds in paragraphs, in the order of the text and without a leading
     article or a possessive ending, and as subjects those of the question. Entities that differ only in case are one candidate. The
     ending stays where it is a part of the name: where a title has it, or the name without it is an entity of another label
-    ("McDonald's", an organization, beside "McDonald", a person).
+    ("McDonald's", an organization, beside "McDonald", a person). If no entity is found in the question, the candidates in it are
+    its subjects.
 
     `pipeline`, `labels` and `titles` are the parameters `pipeline`, `entity_labels` and `title_candidates` of `HotpotQaGraphReader`.
     """
 
-    # Entities are found without these.
-    _NOT_NEEDED = ["tagger", "parser", "attribute_ruler", "lemmatizer"]
+    #: What is taken, in words.
+    names: ClassVar[str] = "entities"
+    # They are found without these components, and not without these annotations.
+    _NOT_NEEDED: ClassVar[Sequence[str]] = ("tagger", "parser", "attribute_ruler", "lemmatizer")
+    _REQUIRED: ClassVar[Mapping[str, str]] = {"ENT_IOB": "an 'ner' or 'entity_ruler', which find entities"}
 
     def __init__(
         self, pipeline: Union[str, Language], labels: Optional[Sequence[str]] = None, titles: bool = False
     ) -> None:
         self.pipeline = SpacyPipeline(
             pipeline,
-            "Candidates are the entities that are found by",
+            f"Candidates are the {self.names} that are found by",
             "name another one by the reader's 'pipeline' or the predictor's 'spacy_model'",
             self._NOT_NEEDED,
         )
@@ -95,15 +103,64 @@ class EntityCandidates:
             for name in filter(None, found):
                 spellings.setdefault(normalize_case(name), name)
         subjects = dict.fromkeys(strip_name(entity.text, spellings) for entity in of_question)
-        return FoundCandidates(tuple(spellings.values()), tuple(filter(None, subjects)))
+        if not subjects:
+            # Questions are often typed in lower case, in which no name is found.
+            asked = f" {' '.join(re.findall(_WORD, normalize_case(question)))} "
+            subjects.update(dict.fromkeys(name for spelling, name in spellings.items() if f" {spelling} " in asked))
+        found_by = f"{self.names} in the texts, by the spaCy pipeline {self.pipeline.name}"
+        return FoundCandidates(tuple(spellings.values()), tuple(filter(None, subjects)), found_by)
 
     def _find_entities(self, texts: Sequence[str]) -> List[List[_Entity]]:
         """Find the entities in each text, in order."""
         found = []
-        for document in self.pipeline.annotate(texts, {"ENT_IOB": "an 'ner' or 'entity_ruler', which find entities"}):
-            entities = [_Entity(entity.text, entity.label_) for entity in document.ents]
+        for document in self.pipeline.annotate(texts, self._REQUIRED):
+            entities = self._list_names(document)
             found.append([entity for entity in entities if self._labels is None or entity.label in self._labels])
         return found
+
+    def _list_names(self, document: Doc) -> List[_Entity]:
+        return [_Entity(entity.text, entity.label_) for entity in document.ents]
+
+
+class ProperNounCandidates(EntityCandidates):
+    """
+    As `EntityCandidates`, for pipelines that tag words and find no entities: a name is a run of proper nouns, with numbers that
+    follow one ("Apollo 11"), and with words like "of" and "de" between two ("University of the Arts").
+    """
+
+    names = "proper nouns"
+    _NOT_NEEDED = ("parser", "lemmatizer", "ner")
+    _REQUIRED: ClassVar[Mapping[str, str]] = {"TAG": "a 'tagger'"}
+    _PROPER_NOUNS = frozenset({"NNP", "NNPS"})
+    _PARTICLES = frozenset("of de da di del du van von & -".split())
+    _ARTICLES = frozenset("the la le les der den".split())
+
+    def _list_names(self, document: Doc) -> List[_Entity]:
+        names = []
+        start = end = 0
+        # A sentinel ends the last run.
+        for position, token in enumerate([*document, None]):
+            tag = "" if token is None else token.tag_
+            if tag in self._PROPER_NOUNS or (tag == "CD" and start < end == position):
+                start, end = (start if start < end else position), position + 1
+            elif start < end and not self._may_join(token, within_particles=end < position):
+                names.append(_Entity(document[start:end].text, "PROPN"))
+                start = end = 0
+        return names
+
+    def _may_join(self, token: Optional[Token], within_particles: bool) -> bool:
+        """Return whether a token may stand between two proper nouns of a name."""
+        return token is not None and (
+            token.lower_ in self._PARTICLES or (within_particles and token.lower_ in self._ARTICLES)
+        )
+
+
+def find_candidates_by(
+    pipeline: Union[str, Language], labels: Optional[Sequence[str]] = None, titles: bool = False
+) -> EntityCandidates:
+    """Return what finds candidates by a pipeline: by entities, or by the proper nouns of the one that comes with the package."""
+    by = ProperNounCandidates if pipeline == PARSER else EntityCandidates
+    return by(pipeline, labels, titles)
 
 
 def _strip_brackets(title: str) -> str:

@@ -6,8 +6,9 @@ from pydantic import AliasChoices, BaseModel, Field
 from spacy.language import Language
 
 from allennlp_graphmask.data.dataset_readers.multihop_qa.entity_candidates import (
-    EntityCandidates,
+    Paragraph,
     build_titled_paragraph,
+    find_candidates_by,
     strip_name,
 )
 from allennlp_graphmask.data.dataset_readers.multihop_qa.multihop_qa_reader import MultihopQaReader
@@ -18,7 +19,7 @@ from allennlp_graphmask.validation import String, validate
 _YES_AND_NO = ("yes", "no")
 
 
-class _HotpotQaQuestion(BaseModel):
+class HotpotQaQuestion(BaseModel):
     """A question as published; other keys are ignored."""
 
     id: String = Field(validation_alias=AliasChoices("_id", "id"))
@@ -26,6 +27,10 @@ class _HotpotQaQuestion(BaseModel):
     #: Titles and sentences.
     context: List[Tuple[String, List[String]]]
     answer: Optional[String] = None
+
+    def build_paragraphs(self) -> List[Paragraph]:
+        """Return the paragraphs as texts, the title of each before its sentences."""
+        return [build_titled_paragraph(title, sentences) for title, sentences in self.context]
 
 
 @DatasetReader.register("hotpotqa_graph")
@@ -49,7 +54,7 @@ class HotpotQaGraphReader(MultihopQaReader):
 
     pipeline : `Union[str, Language]`, optional (default = `"en_core_web_sm"`)
         The name or folder of a spaCy pipeline that finds entities, loaded when the first question is read; from Python, a
-        pipeline.
+        pipeline. With `"pretrained:en-ewt-parser"`, which comes with the package, runs of proper nouns take the place of entities.
     entity_labels : `List[str]`, optional (default = `None`)
         Only entities with one of these labels are candidates and subjects; by default all.
     title_candidates : `bool`, optional (default = `False`)
@@ -73,12 +78,12 @@ class HotpotQaGraphReader(MultihopQaReader):
         **kwargs: Any,
     ) -> None:
         super().__init__(max_query_tokens=max_query_tokens, max_candidates=max_candidates, **kwargs)
-        self.entity_candidates = EntityCandidates(pipeline, entity_labels, title_candidates)
+        self.entity_candidates = find_candidates_by(pipeline, entity_labels, title_candidates)
 
     def question_from_json(self, content: Dict[str, Any]) -> MultihopQuestion:
-        question = validate(_HotpotQaQuestion, content, ConfigurationError)
+        question = validate(HotpotQaQuestion, content, ConfigurationError)
         query, answer = question.question.strip(), question.answer
-        paragraphs = [build_titled_paragraph(title, sentences) for title, sentences in question.context]
+        paragraphs = question.build_paragraphs()
         assert self.entity_candidates is not None
         found = self.entity_candidates.find(query, paragraphs)
         entities = tuple(name for name in found.candidates if normalize_case(name) not in _YES_AND_NO)
@@ -90,4 +95,5 @@ class HotpotQaGraphReader(MultihopQaReader):
             answer=None if answer is None else strip_name(answer, set(map(normalize_case, entities))) or answer,
             subjects=found.subjects,
             not_mentioned=frozenset(_YES_AND_NO),
+            candidates_found_by=found.found_by,
         )

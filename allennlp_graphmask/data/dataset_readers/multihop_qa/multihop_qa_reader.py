@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
-from allennlp.data import Instance, Token, TokenIndexer
+from allennlp.data import DatasetReader, Instance, Token, TokenIndexer
 from allennlp.data.fields import Field, ListField, MetadataField, TensorField, TextField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.data.tokenizers import Tokenizer
@@ -40,6 +40,9 @@ from allennlp_graphmask.data.tokenizers.tokenization import tokenize
 
 logger = logging.getLogger(__name__)
 
+#: The readers of published formats, and the keys by which an object in one is recognised.
+_FORMATS = {"wikihop": {"query", "supports"}, "hotpotqa_graph": {"question", "context"}}
+
 
 class MultihopQaReader(RecordReader):
     """
@@ -60,7 +63,8 @@ class MultihopQaReader(RecordReader):
     - `candidate_mask`: Shape: (C,), bool.
     - `answer`: an index of candidates, -1 where it is not known. Shape: ().
     - `graph`: a `GraphField` whose nodes are the mentions, in order.
-    - `metadata`: `id`, `query`, `relation`, `subject`, `subjects`, `candidates` (those kept), `answer` (text), `supports`
+    - `metadata`: `id`, `query`, `relation`, `subject`, `subjects`, `candidates` (those kept), `candidates_found_by` (in words; `None` where
+      they were given), `answer` (text), `supports`
       (all texts), `support_rows` (which of them each row of `supports` is), and for explanations `tokens` (of the rows, one
       after the other) and `nodes`, for each mention `text`, `support` (its number among all texts), `start_char` and `end_char`
       (exclusive) there, `start` and `end` (exclusive) in `tokens`, `candidate` (index or -1), `is_subject` and `kind`
@@ -168,9 +172,22 @@ class MultihopQaReader(RecordReader):
 
     def _read_object(self, content: Dict[str, Any], place: str, counts: Counter[str]) -> List[Instance]:
         with errors_at(place):
-            instance, counts_of_question = self._build_instance(self.question_from_json(content))
+            try:
+                question = self.question_from_json(content)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{error.message}{self._recognise(content)}") from error
+            instance, counts_of_question = self._build_instance(question)
         counts.update(counts_of_question)
         return [instance]
+
+    def _recognise(self, content: Dict[str, Any]) -> str:
+        """Return a sentence that names the reader of an object's format, if it is another one."""
+        for name, keys in _FORMATS.items():
+            if keys <= content.keys() and type(self) is not DatasetReader.by_name(name):
+                return (
+                    f" It has the keys of another format ({', '.join(sorted(keys))}), which the reader '{name}' reads."
+                )
+        return ""
 
     def _log(self, path: str, counts: Counter[str]) -> None:
         """Log what was read and what was left out."""
@@ -250,6 +267,7 @@ class MultihopQaReader(RecordReader):
             "subject": question.subjects[0] if len(question.subjects) == 1 else None,
             "subjects": list(question.subjects),
             "candidates": candidates.texts,
+            "candidates_found_by": question.candidates_found_by,
             "answer": question.answer,
             "supports": list(question.supports),
             "support_rows": rows,

@@ -29,6 +29,8 @@ class MultihopQuestion:
     relation: Optional[str] = None
     #: Candidates that are not looked for in the supports, such as "no": that word in a text is not an answer.
     not_mentioned: FrozenSet[str] = frozenset()
+    #: In words what found the candidates, where the question was asked without any.
+    candidates_found_by: Optional[str] = None
     #: The question's annotation of coreference, for a `CoreferenceResolver`, which checks it.
     coreference: Optional[Any] = None
 

@@ -1,10 +1,10 @@
-import unicodedata
 from typing import List, NamedTuple, Sequence
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Token
 from allennlp.data.tokenizers import Tokenizer
 
+from allennlp_graphmask.data.tokenizers.combining_marks import normalize
 from allennlp_graphmask.data.tokenizers.tokenization import get_end, tokenize
 
 
@@ -13,7 +13,7 @@ def normalize_case(text: str) -> str:
     # The same, and much faster.
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+    return normalize("NFC", normalize("NFD", text).casefold())
 
 
 class TokenizedText(NamedTuple):

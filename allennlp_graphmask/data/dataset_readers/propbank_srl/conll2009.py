@@ -21,6 +21,7 @@ from allennlp_graphmask.vocabulary_entries import check_entries, may_have_lost_e
 _LEMMA, _PART_OF_SPEECH, _HEAD, _LABEL = 2, 4, 8, 10
 _IS_PREDICATE, _SENSE, _FIRST_ROLE = 12, 13, 14
 _MIN_COLUMNS = 12
+_CONLLU_COLUMNS = 10
 _NOTHING = "_"
 #: Which columns lemmas, parts of speech, heads and dependency labels are taken from.
 SYNTAX = ("gold", "predicted")
@@ -72,8 +73,23 @@ def parse_conll2009(lines: Iterable[Line], source: str, syntax: str = "gold") ->
         try:
             sentence = parser.parse(block, str(number))
         except ConfigurationError as raised:
+            if number == 1:
+                _check_format(block, source)
             error = raised
         yield ConllBlock(block[0][0], sentence, error)
+
+
+def _check_format(block: List[Tuple[int, Line]], source: str) -> None:
+    """Raise a `ConfigurationError` if a malformed block has the columns of CoNLL-U, where HEAD is the seventh."""
+    rows = [line.split("\t") for _, line in block if isinstance(line, str) and not line.startswith("#")]
+    # Ranges (1-2) and empty tokens (3.1) have no head.
+    heads = [row[6] for row in rows if len(row) > 7 and row[0].isdecimal()]
+    if heads and len(rows[0]) >= _CONLLU_COLUMNS and all(head.isdecimal() for head in heads):
+        raise ConfigurationError(
+            f"{source}, line {block[0][0]}: these are the columns of CoNLL-U (HEAD is the 7th), expected those of CoNLL-2009 (HEAD is the "
+            "9th, and there are no comments). Convert the file. To explain its sentences as raw text: sed -n 's/^# text = //p' "
+            f"'{source}' | allennlp explain ARCHIVE -"
+        )
 
 
 def format_conll2009(sentence: DependencySentence) -> str:

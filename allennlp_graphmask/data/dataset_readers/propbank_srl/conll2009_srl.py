@@ -75,15 +75,17 @@ class Conll2009SrlReader(RecordReader):
         self._max_sentence_length = max_sentence_length
 
     def records(self, path: str) -> Iterator[Record]:
-        num_predicates = num_left_out = 0
+        num_sentences = num_predicates = num_left_out = 0
         counts: Counter[str] = Counter()
         for block in read_conll2009(path, self.syntax):
             # Counted before the sentences are shared out: a worker's share of a file may have no predicate.
             if block.sentence is not None:
                 num_selected = len(self._select_predicates(block.sentence))
+                num_sentences += 1
                 num_predicates += num_selected
                 num_left_out += len(block.sentence.predicates) - num_selected
-            yield Record(f"sentence at line {block.line}", partial(self._read_block, block, path, counts))
+            place = f"sentence at line {block.line}"
+            yield Record(place, partial(self._read_block, block, path, counts), self._explain_emptiness(block))
         if counts["too long"]:
             logger.warning(
                 "%s: left out %d sentences of more than %d tokens.", path, counts["too long"], self._max_sentence_length
@@ -94,16 +96,25 @@ class Conll2009SrlReader(RecordReader):
                 path,
                 num_left_out,
             )
-        elif not num_predicates:
+        elif num_sentences and not num_predicates:
             logger.warning("%s: no instance: no sentence has a predicate (FILLPRED = Y).", path)
 
     def _read_block(self, block: ConllBlock, path: str, counts: Counter[str]) -> List[Instance]:
         sentence = block.get_sentence()
         check_scheme(sentence.dependency_labels, self.dependency_scheme, f"{path}, sentence {sentence.sentence_id}")
-        if self._max_sentence_length is not None and len(sentence) > self._max_sentence_length:
+        if self._is_too_long(sentence):
             counts["too long"] += 1
             return []
         return [self.text_to_instance(sentence, predicate) for predicate in self._select_predicates(sentence)]
+
+    def _explain_emptiness(self, block: ConllBlock) -> str:
+        """Return why a block may have no instance."""
+        if block.sentence is not None and self._is_too_long(block.sentence):
+            return f"more than {self._max_sentence_length} tokens"
+        return "no predicate" if self.predicates == "all" else "no predicate with arguments"
+
+    def _is_too_long(self, sentence: DependencySentence) -> bool:
+        return self._max_sentence_length is not None and len(sentence) > self._max_sentence_length
 
     def _select_predicates(self, sentence: DependencySentence) -> List[Predicate]:
         takes_all = self.predicates == "all"

@@ -152,8 +152,31 @@ def test_patterns_may_look_at_tags(tmp_path):
     assert found.candidates == ("Ostby",)
 
 
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        ("She was born in Warsaw , Poland .", ("Warsaw", "Poland")),
+        (
+            "Anna Berg founded the University of the Arts in Stockholm .",
+            ("Anna Berg", "University of the Arts", "Stockholm"),
+        ),
+        ("Apollo 11 landed in 1969 .", ("Apollo 11",)),
+        ("Paris and the Seine are in France of today .", ("Paris", "Seine", "France")),
+        ("nothing here .", ()),
+        ("", ()),
+    ],
+)
+def test_names_are_runs_of_proper_nouns(text, names):
+    """Of the pipeline that comes with the package, which has no entities."""
+    reader = HotpotQaGraphReader("pretrained:en-ewt-parser")
+    assert reader.entity_candidates.find("", [Paragraph(None, text)]).candidates == names
+    question = {"_id": "x", "question": "Who?", "context": [["T", [text]]]}
+    read = reader.question_from_json(question)
+    assert read.candidates[:2] == ("yes", "no") and "pretrained:en-ewt-parser" in read.candidates_found_by
+
+
 def test_texts_without_entities():
-    assert EntityCandidates(pipeline()).find("", [Paragraph(None, "Some text.")]) == ((), ())
+    assert EntityCandidates(pipeline()).find("", [Paragraph(None, "Some text.")])[:2] == ((), ())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from allennlp.data.tokenizers import LettersDigitsTokenizer, Tokenizer
 from allennlp.nn.util import get_text_field_mask
 
 from allennlp_graphmask.data.coreference import AnnotatedCoreference, CoreferenceResolver
-from allennlp_graphmask.data.dataset_readers import WikiHopReader
+from allennlp_graphmask.data.dataset_readers import HotpotQaGraphReader, WikiHopReader
 from allennlp_graphmask.data.dataset_readers.multihop_qa import MultihopQuestion
 from tests.data.dataset_readers.multihop_qa.questions import (
     QUESTION,
@@ -24,6 +24,7 @@ from tests.data.dataset_readers.multihop_qa.questions import (
 )
 from tests.data.malformed import DELETED, changed, refused, wrong_value
 from tests.models.building import make_batch
+from tests.predictors.inputs import QUESTIONS_FILE
 
 
 def test_two_hops_in_full():
@@ -340,3 +341,12 @@ def test_batches(ids):
 
 def test_max_instances():
     assert len(list(WikiHopReader(max_instances=2).read(QUESTIONS))) == 2
+
+
+@pytest.mark.parametrize(
+    "reader, file, other",
+    [(WikiHopReader(), "paragraphs.json", "'hotpotqa_graph'"), (HotpotQaGraphReader(), "questions.json", "'wikihop'")],
+)
+def test_the_format_of_another_reader_is_recognised(reader, file, other):
+    with refused(file, "(number 1, byte ", other):
+        list(reader.read(QUESTIONS_FILE.with_name(file)))

@@ -190,3 +190,24 @@ def test_a_file_without_sentences(tmp_path, content):
 def test_syntax_is_gold_or_predicted():
     with refused("'silver'"):
         parse(text(RAIN), "silver")
+
+
+CONLLU = """\
+1-2\tCannot\t_\t_\t_\t_\t_\t_\t_\t_
+1\tCan\tcan\tAUX\tMD\t_\t0\troot\t0:root\t_
+2\tnot\tnot\tPART\tRB\t_\t1\tadvmod\t1:advmod\t_
+"""
+
+
+@pytest.mark.parametrize("comments", ["", "# sent_id = a\n# text = Cannot\n"])
+@pytest.mark.parametrize("further_columns", ["", "\t_\tV"])
+def test_conllu_is_recognised(tmp_path, comments, further_columns):
+    file = tmp_path / "dev.conllu"
+    file.write_text(comments + CONLLU.replace("\n", further_columns + "\n") * 3)
+    with refused(f"{file}, line 1: ", "CoNLL-U", "CoNLL-2009"):
+        list(read_conll2009(str(file)))
+
+
+@pytest.mark.parametrize("malformed", [malformed for malformed, _, _ in MALFORMED.values()], ids=MALFORMED)
+def test_other_malformed_sentences_are_not_taken_for_conllu(malformed):
+    assert len(list(parse_conll2009(text(malformed, RAIN).split("\n"), "a file"))) == 2
