@@ -6,6 +6,7 @@ import torch
 from allennlp.common import Registrable
 
 from allennlp_graphmask.checks import check_at_least
+from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.hard_concrete import straight_through
 from allennlp_graphmask.interpret.masked_model import UnmaskedPass
 from allennlp_graphmask.interpret.per_graph import sum_per_graph
@@ -153,7 +154,7 @@ class AllBudgets(Objective):
 
         share = _log_uniform(self.shares, stacked, graph.num_graphs).exp()
         budget = (share * num_messages).clamp(min=0.5)
-        budgeted_gates = _gates_within_budget(distribution, stacked, _logistic(stacked), reaches, budget, unmasked)
+        budgeted_gates = gates_within_budget(distribution, stacked, _logistic(stacked), reaches, budget, graph)
         return drawn, priced + graphmask.mask(unmasked, list(budgeted_gates)).divergence
 
 
@@ -167,19 +168,18 @@ def _logistic(like: torch.Tensor) -> torch.Tensor:
     return uniform.log() - (-uniform).log1p()
 
 
-def _gates_within_budget(
+def gates_within_budget(
     distribution: Any,
     locations: torch.Tensor,
     noise: torch.Tensor,
     reaches: torch.Tensor,
     budget: torch.Tensor,
-    unmasked: UnmaskedPass,
+    graph: Graph,
 ) -> torch.Tensor:
     """
     Return gates at the locations less a number for each graph, with which they add up to its budget. Shape of the budget:
     `(num_graphs,)`, of the others `(num_layers, num_edges)`.
     """
-    graph = unmasked.graph
     owner = graph.edge_graph
 
     def gates_and_sums(tau: torch.Tensor, places: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:

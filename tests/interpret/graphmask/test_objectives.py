@@ -1,0 +1,92 @@
+"""What a masker is trained for, beside the constraint."""
+
+import pytest
+import torch
+
+from allennlp_graphmask.interpret.graphmask.objectives import AllBudgets, gates_within_budget
+from allennlp_graphmask.interpret.hard_concrete import HardConcrete
+from allennlp_graphmask.interpret.per_graph import sum_per_graph
+from tests.interpret.toy import in_training, toy_batch, toy_graphmask
+
+
+@pytest.fixture
+def model(vocab):
+    return toy_graphmask("tagger", vocab, objective=AllBudgets())
+
+
+def logistic(shape: torch.Size) -> torch.Tensor:
+    uniform = torch.rand(shape, generator=torch.Generator().manual_seed(4), dtype=torch.double).clamp(1e-3, 1 - 1e-3)
+    return uniform.log() - (1 - uniform).log()
+
+
+class TestBudget:
+    def setup(self, vocab):
+        graph = toy_batch(vocab)["graph"]
+        generator = torch.Generator().manual_seed(2)
+        locations = torch.randn(2, graph.num_edges, generator=generator, dtype=torch.double) * 2
+        reaches = torch.rand(2, graph.num_edges, generator=generator) > 0.2
+        possible = sum_per_graph(reaches.double().sum(0), graph)
+        budget = (0.3 * possible).clamp(min=0.5)
+        return graph, locations, reaches, possible, budget
+
+    def gates(self, vocab, locations):
+        graph, _, reaches, _, budget = self.setup(vocab)
+        return gates_within_budget(HardConcrete(), locations, logistic(locations.shape), reaches, budget, graph)
+
+    def test_gates_add_up_to_it(self, vocab) -> None:
+        graph, locations, reaches, possible, budget = self.setup(vocab)
+        gates = self.gates(vocab, locations)
+        sums = sum_per_graph(gates.sum(0), graph)
+        some = possible > 0
+        assert torch.allclose(sums[some], budget[some], atol=1e-5)
+        assert not gates[~reaches].any() and not sums[~some].any()
+
+    def test_the_gradient_goes_through_the_threshold(self, vocab) -> None:
+        _, locations, _, _, _ = self.setup(vocab)
+        weights = torch.randn(locations.shape, generator=torch.Generator().manual_seed(9), dtype=torch.double)
+        locations.requires_grad_()
+        value = (weights * self.gates(vocab, locations)).sum()
+        (gradient,) = torch.autograd.grad(value, locations)
+        step = 1e-5
+        for place in [(0, 0), (0, 7), (1, 3), (1, 11)]:
+            with torch.no_grad():
+                values = []
+                for change in (step, -step):
+                    moved = locations.clone()
+                    moved[place] += change
+                    values.append(float((weights * self.gates(vocab, moved)).sum()))
+            assert float(gradient[place]) == pytest.approx((values[0] - values[1]) / (2 * step), abs=1e-3)
+
+
+class TestAllBudgets:
+    def test_training_lowers_the_loss(self, model, vocab) -> None:
+        batch = toy_batch(vocab)
+        before = float(model(**batch)["loss"])
+        in_training(model)
+        optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+        torch.manual_seed(0)
+        for _ in range(60):
+            optimizer.zero_grad()
+            model(**batch)["loss"].backward()
+            optimizer.step()
+        model.eval()
+        assert float(model(**batch)["loss"]) < before - 0.1
+        assert all(bool(p.grad.isfinite().all()) for p in model.masker.parameters())
+        assert bool(model.objective.slope.grad)
+
+    def test_epochs_are_compared_by_equal_draws_and_the_loss_chooses(self, model, vocab) -> None:
+        batch = toy_batch(vocab)
+        model.in_training_run = True
+        state = torch.get_rng_state()
+        first, second = (float(model(**batch)["loss"]) for _ in range(2))
+        assert first == second and torch.equal(state, torch.get_rng_state())
+        metrics = model.get_metrics(reset=True)
+        assert metrics["selection"] == pytest.approx(first, rel=1e-5) == metrics["objective"]
+        # Decisions are those of the threshold.
+        assert 0 < metrics["kept"] <= 1 and metrics["constraint_met"] == 1
+
+    @pytest.mark.parametrize("bounds", [(2.0, 1.0), (0.0, 1.0)])
+    def test_bounds_that_are_none(self, bounds) -> None:
+        for name in ("prices", "shares"):
+            with pytest.raises(Exception, match=name):
+                AllBudgets(**{name: bounds})
