@@ -30,6 +30,7 @@ from allennlp.models import load_archive
 from allennlp_graphmask.focus import default_focus, foci_by_kind
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold
+from allennlp_graphmask.interpret.graphmask.threshold import focused_passes
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask
 from allennlp_graphmask.interpret.masked_model import UnmaskedPass
 from allennlp_graphmask.interpret.ranking import highest_messages
@@ -103,7 +104,7 @@ def measure_focus(model: GraphMask, batches: Batches, focus: str) -> Dict[str, D
     counts = {"masker": Counts(), "random": Counts()}
     generator = torch.Generator().manual_seed(0)
     for batch in batches:
-        for unmasked in masked_model.focused(masked_model.record(batch), focus):
+        for unmasked in focused_passes(model, batch, focus):
             found = interpreter.attribute(masked_model, unmasked)
             control = verify(
                 masked_model, unmasked, shuffle(unmasked, found, generator), None, interpreter.reported_divergence
