@@ -1,6 +1,6 @@
 """Explanations of one prediction with different foci, which a page shows together."""
 
-from typing import Callable, Iterable, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple
 
 from allennlp_graphmask.explanation import ExplainedEdge, Explanation
 from allennlp_graphmask.views.message_table import added_layers
@@ -34,8 +34,8 @@ def explain_one_prediction(explanations: Sequence[Explanation]) -> bool:
     ]
     is_repeated = any(focus in foci[:number] for number, focus in enumerate(foci))
     return not is_repeated and all(
-        (first.tokens, first.num_layers, first.interpreter, first.provenance, first.metadata)
-        == (other.tokens, other.num_layers, other.interpreter, other.provenance, other.metadata)
+        (first.tokens, first.num_layers, _without_threshold(first), first.provenance, first.metadata)
+        == (other.tokens, other.num_layers, _without_threshold(other), other.provenance, other.metadata)
         and first.prediction["original"] == other.prediction["original"]
         and list(map(_ends, first.edges)) == list(map(_ends, other.edges))
         for other in others
@@ -72,3 +72,8 @@ class SharedEdges:
             [layer in added(same) for layer in range(len(same.kept))]
             for same, added in zip(self.decisions(edge), self._added)
         ]
+
+
+def _without_threshold(explanation: Explanation) -> Dict[str, Any]:
+    """Return the interpreter; each kind of focus has a threshold of its own."""
+    return {name: value for name, value in explanation.interpreter.items() if name != "threshold"}

@@ -20,7 +20,9 @@ def focused(name, kind, description, nodes, kept, explanation=None):
         dataclasses.replace(edge, kept=(number in kept, False)) for number, edge in enumerate(explanation.edges)
     )
     focus = {"name": name, "kind": kind, "description": description, "nodes": nodes, "trained": None}
-    return dataclasses.replace(explanation, edges=edges, focus=focus)
+    # Each kind of focus has a threshold of its own.
+    interpreter = {**explanation.interpreter, "threshold": float(len(kind))}
+    return dataclasses.replace(explanation, edges=edges, focus=focus, interpreter=interpreter)
 
 
 def roles(explanation=None):
