@@ -101,5 +101,5 @@ def test_the_text_view(folder) -> None:
     # The page shows one of them. Its numbers are those of one machine.
     [shown] = blocks("text")
     assert shown.splitlines()[0] in view
-    headings = re.findall(r"^[a-z]+", shown, re.MULTILINE)
-    assert "prediction" in headings and set(headings) <= set(re.findall(r"^[a-z]+", view, re.MULTILINE))
+    headings = re.findall(r"^[a-z]+(?=  )", shown, re.MULTILINE)
+    assert "prediction" in headings and set(headings) <= set(re.findall(r"^[a-z]+(?=  )", view, re.MULTILINE))

@@ -11,6 +11,7 @@ SNAPSHOT = {
     "CoreferenceResolver": ["annotated", "none"],
     "DatasetReader": ["conll2009_srl", "graph_jsonl", "hotpotqa_graph", "star_graphs", "wikihop"],
     "Divergence": ["kl", "margin_hinge", "prediction_nll", "saturating_kl"],
+    "EdgeFeature": ["anchor", "gradient", "relation", "size"],
     "GraphEncoder": ["entity_gcn", "graph_attention", "rgcn", "syntactic_gcn"],
     "Interpreter": [
         "all_edges",
@@ -42,6 +43,7 @@ SNAPSHOT = {
         "propbank_role_f1",
     ],
     "Model": ["gcn_srl", "graph_classifier", "graph_qa", "graphmask", "star_graph_classifier"],
+    "Objective": ["all_budgets"],
     "Predictor": ["graph_classifier", "graph_qa", "graph_srl", "graphmask"],
     "Subcommand": ["compare-interpreters", "explain", "graphmask-doctor", "graphmask-init"],
     "Tokenizer": ["plain_words"],

@@ -41,7 +41,7 @@ def test_all_methods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) ->
         assert line["model_accuracy"] > 0.9 and line["model_train_cpu_seconds"] > 0
         for key in ("precision", "recall", "f1", "kept", "recall_group_winning", "recall_group_losing"):
             assert 0 <= line[key] <= 100
-        assert (line["once"] > 0) == (method == "graphmask" or method in RANKING)
+        assert (line["once"] > 0) == (method in ("graphmask", "graphmask_verified") or method in RANKING)
         assert (line["explaining"] > 0) == (method != "random")
         assert ("own_rule" in line) == (method in RANKING)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from allennlp.commands.train import TrainModel
 from allennlp.common import Params
+from allennlp.common.checks import ConfigurationError
 from allennlp.models.archival import archive_model
 
 from allennlp_graphmask.interpret.graphmask import GraphMask
@@ -202,7 +203,7 @@ def test_settings_of_the_papers(config: str, key: str, expected: Any) -> None:
 )
 def test_a_missing_variable_is_named(config: str, variable: str, monkeypatch) -> None:
     monkeypatch.delenv(variable)
-    with pytest.raises(RuntimeError, match=variable):
+    with pytest.raises(ConfigurationError, match=variable):
         load(config)
 
 

@@ -62,7 +62,7 @@ def test_a_view_of_a_third_party_shows_its_kind(tmp_path):
     write_explanations(tmp_path / "explanations.jsonl", [role_explanation(), explanation])
     sentence, text = run_python(*COMMAND, "explanations.jsonl", folder=tmp_path).split("-" * 88 + "\n")
     assert sentence == render_text(role_explanation()) + "\n"
-    assert "prediction " in text and "layer" not in text
+    assert "prediction " in text and "layer 0" not in text
     assert [line.split(":")[0] for line in text.splitlines()[-2:]] == ["  cat (nsubj^-1)", "  dog (obj^-1)"]
     run_python(*COMMAND, "explanations.jsonl", "-o", "pages", folder=tmp_path)
     page = (tmp_path / "pages" / "0002.html").read_text(encoding="utf-8")
