@@ -44,6 +44,7 @@ def feedforward(input_dim: int, output_dim: int) -> Dict[str, Any]:
 #: Settings that a class cannot be built without.
 REQUIRED: Dict[Tuple[str, str], Dict[str, Any]] = {
     ("DatasetReader", "conll2009_srl"): {"dependency_scheme": "universal_dependencies"},
+    **{("EdgeFeature", name): {"node_dim": 4, "hidden_dim": 3} for name in SNAPSHOT["EdgeFeature"]},
     ("GraphEncoder", "entity_gcn"): {"input_dim": 4},
     ("GraphEncoder", "graph_attention"): {"input_dim": 4, "hidden_dim": 6, "activation": "tanh"},
     ("GraphEncoder", "rgcn"): {"input_dim": 4, "hidden_dim": 6, "activation": "tanh"},
@@ -137,6 +138,8 @@ WRONG: Dict[Tuple[str, str], List[Any]] = {
     ],
     ("Divergence", "margin_hinge"): [{"margin": 0.0}, {"margin": -1.0}],
     ("GraphEncoder", "entity_gcn"): [{"num_layers": 0}],
+    ("Masker", "edgewise"): [{"num_hidden_layers": 0}, ({"features": ["gradiant"]}, "gradiant")],
+    ("Objective", "all_budgets"): [({"prices": [2.0, 1.0]}, "prices"), ({"shares": [0.0, 0.5]}, "shares")],
     ("GraphEncoder", "graph_attention"): [
         {"num_layers": 0},
         {"num_heads": 0},
