@@ -58,6 +58,8 @@ def check_model(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     train_by_workers(config, folder / "model", monkeypatch)
     check_workers(folder / "model", config)
     config = with_callbacks(graphmask_config(name, str(folder / "model" / "model.tar.gz")), {"type": "worker_notes"})
+    # A role labeller that has hardly learnt assigns no roles.
+    config["model"]["focus"] = "all"
     train_by_workers(config, folder / "graphmask", monkeypatch)
     first, _ = check_workers(folder / "graphmask", config)
     assert first["enabled_layers"] == 2
