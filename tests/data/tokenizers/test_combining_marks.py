@@ -49,4 +49,5 @@ def test_a_word_of_ten_megabytes(letter) -> None:
     word = letter * (10_000_000 // len(letter.encode()))
     started = time.process_time()
     read(word)
-    assert time.process_time() - started < 5
+    # Quadratic time would be hours.
+    assert time.process_time() - started < 30
