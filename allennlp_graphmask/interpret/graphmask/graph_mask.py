@@ -17,7 +17,7 @@ from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
 from allennlp_graphmask.interpret.graphmask.metrics import GraphMaskMetrics
 from allennlp_graphmask.interpret.graphmask.model_around_target import ModelAroundTarget
 from allennlp_graphmask.interpret.graphmask.objectives import ConstrainedGates, MaskedPass, Objective
-from allennlp_graphmask.interpret.graphmask.selection import SelectionCriterion
+from allennlp_graphmask.interpret.graphmask.selection import ObjectiveCriterion, SelectionCriterion
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.maskers import EdgewiseMasker, Masker, construct_masker
@@ -162,12 +162,11 @@ class GraphMask(ModelAroundTarget):
             penalty_scaling,
             straight_through=gates == "straight_through",
             follows_changes=multiplier_follows == "changed",
-            dropout_in_masked_pass=dropout_in_masked_pass,
         )
-        self.selection = SelectionCriterion(
-            "objective" if objective is not None else constraint,
-            1.1 * allowance if constraint_bound is None else constraint_bound,
-            score_metric,
+        bound = 1.1 * allowance if constraint_bound is None else constraint_bound
+        criterion = SelectionCriterion(constraint, bound, score_metric)
+        self.selection: Union[SelectionCriterion, ObjectiveCriterion] = (
+            criterion if objective is None else ObjectiveCriterion()
         )
 
         first = 1 if epochs_per_layer else self.num_layers
@@ -222,14 +221,17 @@ class GraphMask(ModelAroundTarget):
     def describe(self, focus_kind: Optional[str] = None) -> Dict[str, Any]:
         """Describe this interpreter for explanations of a kind of focus (default: that of training)."""
         threshold = self.threshold if focus_kind is None else self.threshold_for(focus_kind)
+        constrained: Dict[str, Any] = {}
+        if isinstance(self.selection, SelectionCriterion):
+            constraint = {"kind": self.selection.kind, "bound": self.selection.bound}
+            constrained = {"allowance": self.lagrangian.allowance, "constraint": constraint}
         return {
             "name": "graphmask",
             "masker": type(self.masker).__name__,
             "divergence": self.divergence.name,
-            "allowance": self.lagrangian.allowance,
+            **constrained,
             "threshold": round(float(threshold), 6),
             "trained_focus": self.focus,
-            "constraint": {"kind": self.selection.kind, "bound": self.selection.bound},
             "enabled_layers": int(self.enabled_layers),
             # Measured on the validation data.
             "training_summary": {

@@ -1,6 +1,6 @@
 """What a masker is trained for."""
 
-from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from allennlp.common import Registrable
@@ -51,14 +51,11 @@ class ConstrainedGates(Objective):
     the allowance of the `graphmask` model, whose parameters these are.
     """
 
-    def __init__(
-        self, penalty_scaling: float, *, straight_through: bool, follows_changes: bool, dropout_in_masked_pass: bool
-    ) -> None:
+    def __init__(self, penalty_scaling: float, *, straight_through: bool, follows_changes: bool) -> None:
         super().__init__()
         self._penalty_scaling = penalty_scaling
         self._straight_through = straight_through
         self._follows_changes = follows_changes
-        self._dropout_in_masked_pass = dropout_in_masked_pass
 
     def forward(
         self,
@@ -72,18 +69,19 @@ class ConstrainedGates(Objective):
             gates = [None if location is None else distribution.sample(location) for location in locations]
             if self._straight_through:
                 gates = [None if gate is None else straight_through(gate) for gate in gates]
-            decided = graphmask.mask(unmasked, gates, with_dropout=self._dropout_in_masked_pass)
+            decided = graphmask.mask(unmasked, gates, with_dropout=graphmask.dropout_in_masked_pass)
         # Where nothing is explained nothing can diverge, which must not make room for divergence elsewhere.
         divergence = decided.divergence[is_explained]
-        changed = graphmask.masked_model.changed(unmasked, decided.masked)[is_explained]
+        measured = None
+        if self._follows_changes:
+            measured = graphmask.masked_model.changed(unmasked, decided.masked)[is_explained].to(divergence.dtype)
         if not len(divergence):
-            divergence, changed = divergence.new_zeros(1), changed.new_zeros(1)
+            divergence, measured = divergence.new_zeros(1), None if measured is None else measured.new_zeros(1)
         penalty = divergence.new_zeros(())
         for location in locations:
             # A batch without edges has nothing to drop.
             if location is not None and location.numel():
                 penalty = penalty + distribution.probability_nonzero(location).mean()
-        measured = changed.to(divergence.dtype) if self._follows_changes else None
         return decided, graphmask.lagrangian(self._penalty_scaling * penalty, divergence, measured)
 
 
@@ -137,6 +135,7 @@ class AllBudgets(Objective):
         graph = unmasked.graph
         # Shape of what is known of messages: (num_layers, num_edges)
         stacked = torch.stack([location for location in locations if location is not None])
+        open_layers: List[Optional[torch.Tensor]] = [None] * (len(locations) - len(stacked))
         reaches = stacked > float("-inf")
         stacked = stacked.masked_fill(~reaches, 0)
         owner = graph.edge_graph
@@ -147,7 +146,7 @@ class AllBudgets(Objective):
         noise = _logistic(stacked)
         distribution = graphmask.gate_distribution
         gates = distribution.gate(shifted, noise) * reaches
-        drawn = graphmask.mask(unmasked, list(gates))
+        drawn = graphmask.mask(unmasked, [*open_layers, *gates])
         expected = sum_per_graph((distribution.probability_nonzero(shifted) * reaches).sum(0), graph)
         price = log_price.exp()
         priced = price.rsqrt() * (expected / num_messages.mean().clamp(min=1) + price * drawn.divergence)
@@ -155,7 +154,7 @@ class AllBudgets(Objective):
         share = _log_uniform(self.shares, stacked, graph.num_graphs).exp()
         budget = (share * num_messages).clamp(min=0.5)
         budgeted_gates = gates_within_budget(distribution, stacked, _logistic(stacked), reaches, budget, graph)
-        return drawn, priced + graphmask.mask(unmasked, list(budgeted_gates)).divergence
+        return drawn, priced + graphmask.mask(unmasked, [*open_layers, *budgeted_gates]).divergence
 
 
 def _log_uniform(bounds: Tuple[float, float], like: torch.Tensor, size: int) -> torch.Tensor:

@@ -1,10 +1,11 @@
+import math
 from typing import Dict, Mapping, Optional
 
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.checks import check_choice
 
-CONSTRAINT_KINDS = ("changed", "divergence", "score", "objective")
+CONSTRAINT_KINDS = ("changed", "divergence", "score")
 
 #: Added to the selection metric of epochs that cannot be compared with others yet; more than any other value (a KL summed
 #: over the words of a sentence can exceed a thousand).
@@ -54,8 +55,6 @@ class SelectionCriterion:
         (lower is better). `comparable` is whether all layers are enabled: until then every epoch is worse than any
         later one.
         """
-        if self.kind == "objective":
-            return {"constraint_met": 1.0, "selection": metrics["objective"]}
         excess = self.constrained_value(metrics) - self.bound
         met = excess <= 0
         # Shares are at most 1, so every feasible epoch is better than every other, also than one with an excess so small that
@@ -65,3 +64,14 @@ class SelectionCriterion:
             "constraint_met": float(met),
             "selection": selection if comparable else _NOT_COMPARABLE + selection,
         }
+
+
+class ObjectiveCriterion:
+    """As `SelectionCriterion`, without a constraint: the epoch with the lowest loss of an `Objective`, metric `objective`."""
+
+    kind = "objective"
+    bound = math.inf
+
+    def evaluate(self, metrics: Mapping[str, float], *, comparable: bool) -> Dict[str, float]:
+        selection = metrics["objective"]
+        return {"constraint_met": 1.0, "selection": selection if comparable else _NOT_COMPARABLE + selection}

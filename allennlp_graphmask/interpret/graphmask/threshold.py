@@ -9,6 +9,7 @@ from allennlp.nn.util import dist_reduce_sum, move_to_device
 from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
 from allennlp_graphmask.interpret.masked_model import UnmaskedPass
+from allennlp_graphmask.interpret.per_graph import sum_per_graph
 from allennlp_graphmask.training import gather_over_workers
 
 
@@ -68,7 +69,7 @@ def mask_at_thresholds(
             (torch.ones_like(graph.edge_type) if gate is None else gate.long() for gate in gates),
             torch.zeros_like(graph.edge_type),
         )
-        kept.append(torch.zeros_like(graph.nodes_per_graph).index_add(0, graph.edge_graph, num_open))
+        kept.append(sum_per_graph(num_open, graph))
         changed.append(model.masked_model.changed(unmasked, masked))
     return torch.stack(kept), torch.stack(changed)
 

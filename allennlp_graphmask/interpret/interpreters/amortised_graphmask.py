@@ -64,5 +64,5 @@ class AmortisedGraphMask(Interpreter):
         description = self.graphmask.describe(focus_kind)
         if self.threshold is not None or self.top_fraction is not None:
             # The constraint was met, or not, with the masker's own decisions.
-            del description["constraint"]
+            description.pop("constraint", None)
         return description

@@ -85,6 +85,22 @@ class TestAllBudgets:
         # Decisions are those of the threshold.
         assert 0 < metrics["kept"] <= 1 and metrics["constraint_met"] == 1
 
+    def test_layers_that_are_not_enabled_stay_open(self, vocab) -> None:
+        model = in_training(toy_graphmask("tagger", vocab, objective=AllBudgets(), epochs_per_layer=1))
+        batch = toy_batch(vocab)
+        unmasked = model.masked_model.unmasked(batch)
+        drawn, losses = model.objective(model, unmasked, model.locations(unmasked), None)
+        assert drawn.gates[0] is None and drawn.gates[1].shape == (unmasked.graph.num_edges,)
+        assert losses.shape == (12,) and bool(losses.isfinite().all())
+        # No epoch before all layers are enabled is the best.
+        assert bool(model(**batch)["loss"].isfinite())
+        model.eval()
+        model(**batch)
+        assert model.get_metrics(reset=True)["selection"] > 1e6
+
+    def test_explanations_state_no_constraint(self, model) -> None:
+        assert not {"constraint", "allowance"} & model.describe().keys()
+
     @pytest.mark.parametrize("bounds", [(2.0, 1.0), (0.0, 1.0)])
     def test_bounds_that_are_none(self, bounds) -> None:
         for name in ("prices", "shares"):
