@@ -33,6 +33,7 @@ from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold
 from allennlp_graphmask.interpret.graphmask.threshold import focused_passes
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask
 from allennlp_graphmask.interpret.masked_model import UnmaskedPass
+from allennlp_graphmask.interpret.per_graph import sum_per_graph
 from allennlp_graphmask.interpret.ranking import highest_messages
 from allennlp_graphmask.interpret.verification import verify
 from allennlp_graphmask.predictors.graphmask import GraphMaskPredictor
@@ -81,9 +82,8 @@ class Counts:
 
 def count_kept(attribution: EdgeAttribution, kept: Optional[List[torch.Tensor]] = None) -> torch.Tensor:
     """Count the messages that each graph keeps, all layers together. Shape: `(num_graphs,)`."""
-    graph = attribution.graph
     of_edges = torch.stack(attribution.kept if kept is None else kept).sum(0)
-    return torch.zeros_like(graph.nodes_per_graph).index_add(0, graph.edge_graph, of_edges)
+    return sum_per_graph(of_edges, attribution.graph)
 
 
 def shuffle(unmasked: UnmaskedPass, attribution: EdgeAttribution, generator: torch.Generator) -> EdgeAttribution:

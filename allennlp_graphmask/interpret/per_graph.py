@@ -27,8 +27,8 @@ def gate_gradients(
 ) -> List[torch.Tensor]:
     """
     Differentiate each instance's `log_likelihood` by the scale of each of its gates, if all gates of all layers have
-    the same scale and replace by zeros, or by a vector for each layer, shape `(message_dim,)`. A graph's prediction depends on its own gates only, so one backward pass is
-    enough for a batch. Shape of each layer's gradients: `(num_edges,)`.
+    the same scale and replace by zeros, or by a vector for each layer, shape `(message_dim,)`. A graph's prediction depends
+    on its own gates only, so one backward pass is enough for a batch. Shape of each layer's gradients: `(num_edges,)`.
     """
     # Predictors run without gradients.
     with torch.enable_grad():

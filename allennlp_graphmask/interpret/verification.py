@@ -7,6 +7,7 @@ import torch
 from allennlp_graphmask.interpret.divergences import Divergence
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution, Verification
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.interpret.per_graph import sum_per_graph
 from allennlp_graphmask.interpret.ranking import highest_messages
 
 #: The first step adds this share of the kept messages, and each further step this many times as many as the one before.
@@ -87,7 +88,7 @@ def _add_messages(
     ranked = scores.double()
     span = ranked.max() - ranked.min() + 2 * off.max() + 1 if ranked.numel() else 1
     ranked += 2 * span * (kept.double() + reachable.double())
-    num_kept, largest = _count(attribution, kept), _count(attribution, reachable)
+    num_kept, largest = (sum_per_graph(messages.long().sum(0), graph) for messages in (kept, reachable))
     num_passes = torch.zeros_like(num_kept)
     wanted = num_kept.clone()
     step = torch.ceil(FIRST_STEP * num_kept).long().clamp(min=1)
@@ -111,10 +112,3 @@ class _Added(NamedTuple):
 
     kept: torch.Tensor
     num_passes: torch.Tensor
-
-
-def _count(attribution: EdgeAttribution, messages: torch.Tensor) -> torch.Tensor:
-    """Count messages, shape `(num_layers, num_edges)`, of each graph."""
-    graph = attribution.graph
-    counts = torch.zeros_like(graph.nodes_per_graph)
-    return counts.index_add(0, graph.edge_graph, messages.sum(0).to(counts.dtype))
