@@ -23,7 +23,8 @@ class Focus(NamedTuple):
     for the name of a focus, its inputs, its output for them and their graph. Most names give one `Focus`; one that stands for several
     parts (each role that is assigned) gives as many as an instance of the batch has, empty for the instances with fewer. A name
     that the model does not know is a `ConfigurationError`. Three attributes go with it: `default_focus`, a name; `foci`, for each
-    kind of focus a name that covers it (`{"role": "each"}`); and, if pages should have a choice, `page_focus`, the name of the foci on them. Models without them have the focus `"all"` only.
+    kind of focus a name that covers it (`{"role": "each"}`); and, if pages should have a choice, `page_focus`, the name of the foci
+    on them. Models without them have the focus `"all"` only.
 
     # Parameters
 

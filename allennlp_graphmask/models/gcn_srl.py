@@ -246,33 +246,29 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
         """
         mask, predicates = output["mask"], batch["predicate_indicator"].bool()
         roles = self.vocab.get_index_to_token_vocabulary(self._role_label_namespace)
+        anchors = graph.first_node_of_graph() + predicates.long().argmax(-1)
         if focus == WHOLE_PREDICTION:
-            anchors = graph.first_node_of_graph() + predicates.long().argmax(-1)
             return [whole_prediction(mask, graph, anchors=anchors)]
         best = most_probable(output["logits"])  # Shape: (batch_size, num_tokens)
         best = best.masked_fill(~mask, self.vocab.get_token_index(self._null_role, self._role_label_namespace))
         assigned = [
             list(dict.fromkeys(roles[one] for one in row if roles[one] != self._null_role)) for row in best.tolist()
         ]
+        most = max(map(len, assigned), default=0)
+        each = [[own[number : number + 1] for own in assigned] for number in range(most)]
         if focus == "assigned":
-            chosen = [assigned]
+            chosen = [("assigned", assigned)]
         elif focus == "each":
-            most = max(map(len, assigned), default=0)
-            chosen = [[own[number : number + 1] for own in assigned] for number in range(most)] or [assigned]
+            chosen = [("role", one) for one in each or [assigned]]
         elif focus == "roles":
-            most = max(map(len, assigned), default=0)
-            each = [[own[number : number + 1] * (len(own) > 1) for own in assigned] for number in range(most)]
-            return [
-                self._focus_on_roles(kind, chosen_roles, best, predicates, graph)
-                for kind, chosen_roles in (("assigned", assigned), *(("role", one) for one in each))
-            ]
+            several = [[one * (len(own) > 1) for one, own in zip(part, assigned)] for part in each]
+            chosen = [("assigned", assigned), *(("role", part) for part in several)]
         elif focus in roles.values() and focus != self._null_role:
-            chosen = [[[focus] if focus in own else [] for own in assigned]]
+            chosen = [("role", [[focus] if focus in own else [] for own in assigned])]
         else:
             known = ", ".join(sorted(set(roles.values()) - {self._null_role}))
             raise unknown_focus(self, focus, f"'all', 'assigned', 'each', 'roles' or a role of its vocabulary: {known}")
-        kind = "assigned" if focus == "assigned" else "role"
-        return [self._focus_on_roles(kind, chosen_roles, best, predicates, graph) for chosen_roles in chosen]
+        return [self._focus_on_roles(*part, best, predicates, graph)._replace(anchors=anchors) for part in chosen]
 
     def _focus_on_roles(
         self, kind: str, chosen: List[List[str]], best: torch.Tensor, predicates: torch.Tensor, graph: Graph
@@ -292,8 +288,7 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
         ]
         # A role is scored from the states of its word and of the predicate.
         nodes = words | (predicates & words.any(-1, keepdim=True))
-        anchors = graph.first_node_of_graph() + predicates.long().argmax(-1)
-        return Focus(kind, descriptions, words, graph.flatten_nodes(nodes), anchors)
+        return Focus(kind, descriptions, words, graph.flatten_nodes(nodes))
 
     def make_output_human_readable(self, output_dict: Dict[str, Any]) -> Dict[str, Any]:
         """

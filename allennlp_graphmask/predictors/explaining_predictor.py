@@ -137,6 +137,7 @@ class ExplainingPredictor(Predictor):
             # Last, because it changes the output.
             original = target.make_output_human_readable(whole.output).get("prediction", [None] * len(instances))
         for part, (unmasked, output) in enumerate(zip(parts, outputs)):
+            description = {**self.interpreter.describe(unmasked.focus.kind), **self.description}
             for number, instance in enumerate(instances):
                 if part and unmasked.focus.descriptions[number] is None:
                     continue
@@ -145,7 +146,7 @@ class ExplainingPredictor(Predictor):
                     build_explanation(
                         instance,
                         {"original_prediction": original[number], **explained},
-                        interpreter={**self.interpreter.describe(unmasked.focus.kind), **self.description},
+                        interpreter=description,
                         provenance=self.provenance,
                     )
                 )

@@ -126,7 +126,8 @@ def _raw_text_reader(predictor: ExplainingPredictor, option: str) -> Callable[[s
 def _open_file(path: str, name: str, predictor: ExplainingPredictor, input_format: Optional[str]) -> RecordSource:
     # A reader need not read files: "test" may be the name of a split.
     content = file_fingerprint(path) or path
-    first = _first_character(path) if os.path.isfile(path) else b""
+    lines = _first_lines(path) if os.path.isfile(path) else []
+    first = _first_character(lines)
 
     def source(read: Callable[..., Iterator[Record]], reads: Any, input_format: str) -> RecordSource:
         return RecordSource(name, content, partial(read, path, reads), input_format, path)
@@ -144,7 +145,7 @@ def _open_file(path: str, name: str, predictor: ExplainingPredictor, input_forma
     elif first == b"[":
         note = f"{name}: read by the model's predictor, which looks at no answers or labels, as its reader takes another format."
         options = [reader, replace(json_lines, note=note)]
-    elif _is_plain_text(path) and hasattr(predictor.target_predictor, "text_to_json"):
+    elif _is_plain_text(lines) and hasattr(predictor.target_predictor, "text_to_json"):
         unit = {
             "line": "each line is an input",
             "file": "its first line is the question, the others are the paragraphs",
@@ -249,14 +250,12 @@ def _first_lines(path: str) -> List[bytes]:
     return []
 
 
-def _first_character(path: str) -> bytes:
-    lines = _first_lines(path)
+def _first_character(lines: List[bytes]) -> bytes:
     return lines[0][:1] if lines else b""
 
 
-def _is_plain_text(path: str) -> bool:
-    """Return whether a file has neither columns nor binary data. (Columns may be divided by spaces instead of tabs.)"""
-    lines = _first_lines(path)
+def _is_plain_text(lines: List[bytes]) -> bool:
+    """Return whether lines have neither columns nor binary data. (Columns may be divided by spaces instead of tabs.)"""
     return bool(lines) and not lines[0].startswith(b"1 ") and not any(b"\t" in line or b"\0" in line for line in lines)
 
 
@@ -275,7 +274,7 @@ def _standard_input_as_file() -> Iterator[str]:
         compressed = next((suffix for magic, suffix in _MAGIC_NUMBERS.items() if start.startswith(magic)), "")
         if compressed:
             path = _renamed(path, compressed)
-        kind = {b"{": ".jsonl", b"[": ".json"}.get(_first_character(path), "")
+        kind = {b"{": ".jsonl", b"[": ".json"}.get(_first_character(_first_lines(path)), "")
         yield _renamed(path, kind + compressed) if kind else path
 
 
