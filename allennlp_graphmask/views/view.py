@@ -224,7 +224,7 @@ class View(Registrable):
         return [MessageRow(edge, edge.type) for edge in sorted(self.explanation.edges, key=rank_edge)]
 
     def build_table(self, max_rows: int) -> MessageTable:
-        """Return the table of messages with at most so many kept and so many dropped ones."""
+        """Return the table of messages, with at most `max_rows` kept and `max_rows` dropped ones."""
         return build_message_table(self.explanation, self.list_rows(), max_rows)
 
     @functools.cached_property

@@ -37,7 +37,7 @@ def run_main(monkeypatch: Any, error: BaseException) -> None:
     [
         (ConfigurationError("dim is 3, expected 4."), ["dim is 3, expected 4."]),
         (FileNotFoundError(2, "No such file or directory", "nix.json"), ["nix.json", "No such file"]),
-        (PermissionError(13, "Permission denied", "/root/out"), ["/root/out", "Permission denied"]),
+        (PermissionError(13, "Permission denied", "/protected/out"), ["/protected/out", "Permission denied"]),
         (OSError("Can't find model 'en_nix'"), ["en_nix"]),
         (json.JSONDecodeError("Expecting value", "hello", 0), ["hello", "Expecting value"]),
         (UnicodeDecodeError("utf-8", b"caf\xe9", 3, 4, "invalid"), ["0xe9", "caf"]),
