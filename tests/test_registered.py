@@ -187,6 +187,7 @@ WRONG: Dict[Tuple[str, str], List[Any]] = {
     ("Interpreter", "integrated_gradients"): [{"num_steps": 0}, {"completeness_tolerance": -1.0}],
     ("Interpreter", "random"): [{"threshold": 0.5, "top_fraction": 0.5}, {"top_fraction": 1.2}, {"top_fraction": -0.1}],
     ("Metric", "edge_fidelity"): [{"positions": "median"}],
+    ("Metric", "edge_swap"): [{"fraction": 1.5}],
     ("Metric", "edge_sufficiency"): [{"fractions": []}, {"fractions": [1.5]}],
     ("Metric", "propbank_role_f1"): [({"null_label": "O"}, "'O'"), ({"label_namespace": "tags"}, "'tags'")],
     ("Model", "gcn_srl"): [

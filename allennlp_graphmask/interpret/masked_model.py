@@ -102,15 +102,18 @@ class MaskedModel:
         """The name of each edge type. There are more when the model's vocabulary has grown."""
         return relation_names(self.target.vocab, self._edge_label_namespace)
 
-    def unmasked(self, batch: Dict[str, Any], metric_set: str = "unreported") -> UnmaskedPass:
+    def unmasked(
+        self, batch: Dict[str, Any], metric_set: str = "unreported", focus: Optional[str] = None
+    ) -> UnmaskedPass:
         """
         Run the model with all messages and record them. Raise a `RuntimeError` as `record` does, and a `ConfigurationError` if the
         model does not know the focus.
         """
-        found = self.focused(self.record(batch, metric_set), self.focus)
+        focus = focus or self.focus
+        found = self.focused(self.record(batch, metric_set), focus)
         if len(found) != 1:
             raise ConfigurationError(
-                f"The focus {self.focus!r} stands for several parts of a prediction, of which each is explained by itself: it is for "
+                f"The focus {focus!r} stands for several parts of a prediction, of which each is explained by itself: it is for "
                 "`allennlp explain --focus` and for predictors."
             )
         return found[0]
@@ -229,6 +232,10 @@ class MaskedModel:
                 'distribution to preserve by "distribution".'
             )
         return output[self._distribution]
+
+    def with_logits(self, unmasked: UnmaskedPass, logits: torch.Tensor) -> UnmaskedPass:
+        """Return the pass with other logits in its output, in place of what the model computed. Shape: that of the model's."""
+        return unmasked._replace(output={**unmasked.output, self._distribution: logits})
 
     def check_finite(self, owner: Model, output: Dict[str, Any], scores: Sequence[torch.Tensor] = ()) -> None:
         """

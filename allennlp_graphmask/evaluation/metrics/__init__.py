@@ -13,6 +13,7 @@ from allennlp_graphmask.evaluation.metrics.sanity import (
     reorder_edges,
 )
 from allennlp_graphmask.evaluation.metrics.sufficiency import EdgeSufficiency
+from allennlp_graphmask.evaluation.metrics.swap import EdgeSwap
 from allennlp_graphmask.evaluation.metrics.truth import TRUTH_KEY, EdgeTruth, has_truth, read_truth
 from allennlp_graphmask.evaluation.metrics.unfaithfulness import EdgeChanged, EdgeUnfaithfulness
 
@@ -27,6 +28,7 @@ __all__ = [
     "EdgeOrderInvariance",
     "EdgeRandomization",
     "EdgeSufficiency",
+    "EdgeSwap",
     "EdgeTruth",
     "EdgeUnfaithfulness",
     "EdgeVerification",

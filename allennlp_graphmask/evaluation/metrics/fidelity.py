@@ -27,9 +27,10 @@ class _SumOverPositions(Divergence):
         return self._function(original_logits, masked_logits)
 
 
-def _mean_over_positions(
+def mean_over_positions(
     masked_model: MaskedModel, function: LogitsFunction, unmasked: UnmaskedPass, masked: Dict[str, Any]
 ) -> torch.Tensor:
+    """Compute the mean over an instance's positions in the focus. Shape: `(batch_size,)`."""
     count = _SumOverPositions(lambda _, logits: torch.ones_like(logits[..., 0]))
     total = masked_model.divergence(_SumOverPositions(function), unmasked, masked)
     return total / masked_model.divergence(count, unmasked, masked).clamp(min=1)
@@ -54,7 +55,7 @@ def probability_of_prediction(
     """
     if positions == "joint":
         return (-masked_model.divergence(PredictionNll(), unmasked, masked)).exp()
-    return _mean_over_positions(masked_model, _probability, unmasked, masked)
+    return mean_over_positions(masked_model, _probability, unmasked, masked)
 
 
 def label_change(
@@ -66,7 +67,7 @@ def label_change(
     """
     if positions == "joint":
         return masked_model.changed(unmasked, masked).double()
-    return _mean_over_positions(masked_model, _change, unmasked, masked)
+    return mean_over_positions(masked_model, _change, unmasked, masked)
 
 
 @Metric.register("edge_fidelity")

@@ -35,5 +35,5 @@ class GradientTimesMessage(Interpreter):
         self.signed = signed
 
     def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
-        scores = gate_gradients(masked_model, unmasked, 1.0)
+        scores = gate_gradients(masked_model, unmasked, 1.0, self.replacements)
         return LayerScores(scores if self.signed else [layer.abs() for layer in scores])

@@ -1,5 +1,5 @@
 import logging
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
 import numpy
 import torch
@@ -73,7 +73,8 @@ class IntegratedGradients(Interpreter):
         # Single precision would lose digits in the sum over many steps.
         totals = [layer.new_zeros(num_edges, dtype=torch.double) for layer in states]
         for point, weight in zip((points + 1) / 2, weights / 2):
-            for total, gradient in zip(totals, gate_gradients(masked_model, unmasked, float(point))):
+            gradients = gate_gradients(masked_model, unmasked, float(point), self.replacements)
+            for total, gradient in zip(totals, gradients):
                 total += float(weight) * gradient
         scores = [total.to(layer.dtype) for total, layer in zip(totals, states)]
         if self.completeness_tolerance is not None:
@@ -86,10 +87,10 @@ class IntegratedGradients(Interpreter):
         graph = unmasked.graph
         with torch.no_grad():
             whole: List[Optional[Gate]] = [None] * len(scores)
-            nothing = Gate(torch.zeros(graph.num_edges, dtype=torch.bool, device=graph.edge_index.device))
-            difference = log_likelihood(masked_model, unmasked, whole) - log_likelihood(
-                masked_model, unmasked, [nothing] * len(scores)
-            )
+            no_edge = torch.zeros(graph.num_edges, dtype=torch.bool, device=graph.edge_index.device)
+            vectors: Sequence[Optional[torch.Tensor]] = self.replacements or [None] * len(scores)
+            nothing = [Gate(no_edge, vector) for vector in vectors]
+            difference = log_likelihood(masked_model, unmasked, whole) - log_likelihood(masked_model, unmasked, nothing)
         # Shape: (num_graphs,)
         missed = (sum_per_graph(torch.stack(scores).sum(0), graph) - difference).abs()
         too_far = int((missed > tolerance).sum())

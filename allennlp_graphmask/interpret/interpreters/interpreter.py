@@ -1,4 +1,4 @@
-from typing import Any, ClassVar, Dict, List, NamedTuple, Optional
+from typing import Any, ClassVar, Dict, List, NamedTuple, Optional, Sequence
 
 import torch
 from allennlp.common import Registrable
@@ -70,6 +70,9 @@ class Interpreter(CheckedParameters, Registrable):
     default_threshold: float = 0.0
     #: Whether scores rank messages and hardly any is zero, so that the default threshold keeps nearly all.
     ranks_only: ClassVar[bool] = False
+    #: What gradients and leaving one out put in the place of messages, for each layer, shape `(message_dim,)`: zeros, or the baselines
+    #: of a masker, to compare orders at equal replacements.
+    replacements: Optional[Sequence[torch.Tensor]] = None
 
     def __init__(
         self,
@@ -131,7 +134,7 @@ class Interpreter(CheckedParameters, Registrable):
                 found.scores,
                 [kept & reaches for kept, reaches in zip(self._decide(found, rounding, graph), reachable)],
                 masked_model.relation_names,
-                replacements=found.replacements,
+                replacements=self.replacements if found.replacements is None else found.replacements,
                 replacements_per_graph=found.replacements_per_graph,
                 rounding=rounding,
             )

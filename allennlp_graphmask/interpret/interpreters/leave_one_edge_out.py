@@ -47,7 +47,7 @@ class LeaveOneEdgeOut(Interpreter):
                 for number in range(most):
                     left_out = number_in_graph == number
                     gates: List[Optional[Gate]] = [None] * len(unmasked.layers)
-                    gates[layer] = Gate(~left_out)
+                    gates[layer] = Gate(~left_out, None if self.replacements is None else self.replacements[layer])
                     masked = masked_model.masked(unmasked, gates)
                     divergence = masked_model.divergence(self.divergence, unmasked, masked, precise=True)
                     layer_scores[left_out] = divergence[edge_graph[left_out]].to(layer_scores.dtype)

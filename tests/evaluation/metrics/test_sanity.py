@@ -39,6 +39,7 @@ METRICS = {
     "edge_order_invariance": {},
     "edge_randomization": {},
     "edge_sufficiency": {},
+    "edge_swap": {},
     "edge_unfaithfulness": {},
 }
 
