@@ -100,6 +100,16 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise ConfigurationError("--input-format is for INPUT; a --text is always read by the predictor.")
     if isinstance(args.interpreter, str):
         args.interpreter = parse_interpreter(args.interpreter)
+    if args.budget is not None and args.allowance is not None:
+        raise ConfigurationError("--budget and --allowance exclude each other: both set how many messages are kept.")
+    if args.budget is not None:
+        args.interpreter = {**(args.interpreter or {"type": "graphmask"}), "top_fraction": args.budget}
+    if args.allowance is not None:
+        args.interpreter = {**(args.interpreter or {"type": "graphmask"}), "allowance": args.allowance}
+        if args.interpreter["type"] != "graphmask":
+            raise ConfigurationError(
+                f"--allowance is for a masker, not for {args.interpreter['type']}; give --budget, the share of messages to keep."
+            )
     if isinstance(args.predictor_args, str):
         args.predictor_args = _parse_json("--predictor-args", args.predictor_args)
 
@@ -204,6 +214,18 @@ class Explain(Subcommand):
             help="a registered interpreter, or an object with its type and settings (default: the masker of ARCHIVE)",
         )
         add(
+            "--budget",
+            type=float,
+            metavar="SHARE",
+            help="start from this share of each prediction's messages, those with the highest scores",
+        )
+        add(
+            "--allowance",
+            type=float,
+            metavar="SHARE",
+            help="start from as few messages as change at most this share of the masker's validation data (default: that of its training)",
+        )
+        add(
             "--no-verify",
             dest="verify",
             action="store_false",
@@ -245,9 +267,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     with trusting_archives(args.trust):
         predictor = build_predictor(args)
     if "budget" in predictor.description:
-        _report(
-            f"{predictor.description['name']} keeps {predictor.description['budget']}. To keep others, set top_fraction."
-        )
+        _report(f"{predictor.description['name']} keeps {predictor.description['budget']}. Another share: --budget.")
     if args.view == "html":
         # Before anything is explained: an error at the end would cost all the time.
         _make_folder(args.view_dir)

@@ -171,7 +171,7 @@ class ExplainingPredictor(Predictor):
 
     def _describe_focus(self, unmasked: UnmaskedPass) -> List[Dict[str, Any]]:
         focus = unmasked.focus
-        trained_focus = self.interpreter.describe(focus.kind).get("trained_focus")
+        trained_foci = self.interpreter.describe(focus.kind).get("trained_foci")
         covering = foci_by_kind(self.masked_model.target).get(focus.kind, focus.kind)
         nodes = focus.nodes.split(unmasked.graph.nodes_per_graph.tolist())
         return [
@@ -180,7 +180,7 @@ class ExplainingPredictor(Predictor):
                 "kind": focus.kind,
                 "description": description,
                 "nodes": own.nonzero().squeeze(-1).tolist(),
-                "trained": None if trained_focus is None else trained_focus == covering,
+                "trained": None if trained_foci is None else covering in trained_foci,
             }
             for description, own in zip(focus.descriptions, nodes)
         ]

@@ -21,7 +21,7 @@ from allennlp_graphmask.views.text_layout import (
     wrap,
     wrap_tokens,
 )
-from allennlp_graphmask.views.wording import describe_constraint, describe_divergence, format_kept
+from allennlp_graphmask.views.wording import describe_calibration, describe_constraint, describe_divergence, format_kept
 
 logger = logging.getLogger(__name__)
 
@@ -153,6 +153,10 @@ class View(Registrable):
         if explanation.constraint is not None:
             meaning = "what the method had to keep to when it was trained"
             rows.append(("constraint", describe_constraint(explanation.constraint), meaning))
+        calibration = explanation.interpreter.get("calibration")
+        if isinstance(calibration, dict):
+            meaning = "what holds for decisions of this method before they are verified, on inputs drawn as the calibration data were"
+            rows.append(("calibration", describe_calibration(calibration), meaning))
         kept = f"{format_kept(self.num_kept, self.num_messages)} ({explanation.interpreter['name']})"
         meaning = (
             "a message is what one node sends to another along an edge, in one layer; a dropped one is replaced by a constant; in "

@@ -1,6 +1,7 @@
 """Figures in words: text and pages give numbers of messages, shares, divergences and constraints in the same form."""
 
 import math
+from typing import Any, Mapping
 
 from allennlp_graphmask.explanation.schema import Constraint, MeasuredDivergence
 
@@ -40,3 +41,13 @@ def describe_constraint(constraint: Constraint) -> str:
         return f"{rule}; this one changes: {here[changed]}; in training: {training}"
     rule = f"{constraint['kind']} at most {format_divergence(constraint['bound'])}"
     return f"{rule}; met here: {here[constraint['met']]}; in training: {training}"
+
+
+def describe_calibration(calibration: Mapping[str, Any]) -> str:
+    """Return the guarantee that `graphmask-calibrate` gave for the decisions, before they were verified."""
+    bound = calibration["bound"]
+    if calibration["risk"] == "changed":
+        rule = f"at most {format_share(bound)} of the predictions for inputs like the calibration data change"
+    else:
+        rule = f"for inputs like the calibration data the mean divergence is at most {format_divergence(bound)}"
+    return f"{rule} in a single pass, with {format_share(calibration['confidence'])} confidence ({calibration['num_instances']:,} instances)"

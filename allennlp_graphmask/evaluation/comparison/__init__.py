@@ -4,6 +4,7 @@ from allennlp_graphmask.evaluation.comparison.comparison import (
     build_interpreters,
     build_metrics,
     compare_interpreters,
+    read_data,
 )
 from allennlp_graphmask.evaluation.comparison.evaluation import Sampling, evaluate_interpreter
 from allennlp_graphmask.evaluation.comparison.masker_training import advise, train_maskers
@@ -21,5 +22,6 @@ __all__ = [
     "compare_interpreters",
     "evaluate_interpreter",
     "format_summary",
+    "read_data",
     "train_maskers",
 ]

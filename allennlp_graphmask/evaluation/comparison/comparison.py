@@ -137,14 +137,14 @@ def compare_interpreters(
         raise ConfigurationError(
             f"The interpreter '{tuned[0]}' needs development_data (--development-data) to choose its threshold on."
         )
-    loader = _read_data(archive, data, batch_size, cuda_device, max_instances)
+    loader = read_data(archive, data, batch_size, cuda_device, max_instances)
     verified = any(config.get("verify") for config in interpreters.values())
     metrics = _choose_metrics(
         metrics, loader, data, with_curve=graphmask_config is not None, with_verification=verified
     )
     development = None
     if development_data is not None:
-        development = _read_data(archive, development_data, batch_size, cuda_device, None)
+        development = read_data(archive, development_data, batch_size, cuda_device, None)
 
     provenance = {
         **build_provenance(archive.model, archive.config.as_dict(quiet=True)),
@@ -273,7 +273,7 @@ def _check_arguments(sampling: Sampling, batch_size: int, max_instances: Optiona
         )
 
 
-def _read_data(
+def read_data(
     archive: Archive, data: str, batch_size: int, cuda_device: int, max_instances: Optional[int]
 ) -> MultiProcessDataLoader:
     """Read data into memory; the loader gives batches on the model's device."""

@@ -9,13 +9,12 @@ from allennlp.data import Vocabulary
 from allennlp.models import Model
 
 from allennlp_graphmask.checks import check_at_least, check_choice
-from allennlp_graphmask.focus import WHOLE_PREDICTION
 from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.graphmask.controls import Controls
 from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
 from allennlp_graphmask.interpret.graphmask.metrics import GraphMaskMetrics
-from allennlp_graphmask.interpret.graphmask.model_around_target import ModelAroundTarget
+from allennlp_graphmask.interpret.graphmask.model_with_thresholds import ModelWithThresholds
 from allennlp_graphmask.interpret.graphmask.objectives import ConstrainedGates, MaskedPass, Objective
 from allennlp_graphmask.interpret.graphmask.selection import ObjectiveCriterion, SelectionCriterion
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete
@@ -26,7 +25,7 @@ from allennlp_graphmask.modules.relation_transform import extend_relations
 
 
 @Model.register("graphmask")
-class GraphMask(ModelAroundTarget):
+class GraphMask(ModelWithThresholds):
     """
     GraphMask ([Schlichtkrull, De Cao and Titov, 2021](https://arxiv.org/abs/2010.00577)): learns, for a trained model, which edges
     of which layers of its graph encoder can be dropped without changing its predictions.
@@ -83,6 +82,9 @@ class GraphMask(ModelAroundTarget):
         The target's metric for the constraint `"score"`.
     focus : `str`, optional (default = the target's `default_focus`)
         The part of the predictions that is to be preserved; see `Focus`.
+    training_foci : `Sequence[str]`, optional (default = the focus)
+        In training, each batch is masked for one of these, drawn at random, so that the masker learns to explain all of them.
+        Validation, and with it the best epoch, are for `focus`.
     distribution, mask, encoder, edge_label_namespace : `str`, optional
         See `MaskedModel`.
     num_random_controls : `int`, optional (default = `1`)
@@ -95,7 +97,6 @@ class GraphMask(ModelAroundTarget):
     default_predictor = "graphmask"
     renamed_parameters = {"multiplier_start": "initial_multiplier", "random_control_draws": "num_random_controls"}
 
-    threshold: torch.Tensor
     enabled_layers: torch.Tensor
     enabled_layers_next: torch.Tensor
 
@@ -121,6 +122,7 @@ class GraphMask(ModelAroundTarget):
         constraint_bound: Optional[float] = None,
         score_metric: Optional[str] = None,
         focus: Optional[str] = None,
+        training_foci: Optional[Sequence[str]] = None,
         distribution: str = "logits",
         mask: str = "mask",
         encoder: Optional[str] = None,
@@ -142,8 +144,9 @@ class GraphMask(ModelAroundTarget):
             edge_label_namespace=edge_label_namespace,
             focus=focus,
         )
-        #: The focus that the masker was trained for.
         self.focus = self.masked_model.focus
+        #: Those that the masker was trained for.
+        self.training_foci = list(training_foci or [self.focus])
         graph_encoder = self.masked_model.encoder
         self.num_layers = graph_encoder.num_layers
         relation_names = self.masked_model.relation_names
@@ -165,19 +168,14 @@ class GraphMask(ModelAroundTarget):
         )
         bound = 1.1 * allowance if constraint_bound is None else constraint_bound
         criterion = SelectionCriterion(constraint, bound, score_metric)
-        self.selection: Union[SelectionCriterion, ObjectiveCriterion] = (
-            criterion if objective is None else ObjectiveCriterion()
-        )
+        self.selection: Union[SelectionCriterion, ObjectiveCriterion] = ObjectiveCriterion() if objective else criterion
 
         first = 1 if epochs_per_layer else self.num_layers
         self.register_buffer("enabled_layers", torch.tensor(first))
         # The trainer validates, then calls its callbacks, then saves. The callback sets this one, and it takes effect when
         # the next epoch of training starts: else the saved model would have a layer more than the validated one.
         self.register_buffer("enabled_layers_next", torch.tensor(first))
-        # Locations above it are open. It can be moved after training; see `allennlp_graphmask.interpret.graphmask.threshold`.
-        self.register_buffer("threshold", torch.tensor(self.gate_distribution.threshold, dtype=torch.float64))
-        #: Those of other kinds of focus than that of training, chosen after it.
-        self.thresholds_by_kind: Dict[str, float] = {}
+        self.threshold.fill_(self.gate_distribution.threshold)
         #: Whether the trainer callback, or a training loop of one's own, takes care of training.
         self.in_training_run = False
         #: Whether evaluation also measures the floor and the random control, which explaining does not need.
@@ -195,15 +193,12 @@ class GraphMask(ModelAroundTarget):
         self._metrics.extend_relations(names)
 
     def get_extra_state(self) -> str:
-        own = {"focus": self.focus, "thresholds_by_kind": self.thresholds_by_kind}
-        return json.dumps({**json.loads(super().get_extra_state()), **own})
+        return json.dumps({**json.loads(super().get_extra_state()), "training_foci": self.training_foci})
 
     def set_extra_state(self, state: str) -> None:
         super().set_extra_state(state)
-        own = json.loads(state)
-        # Earlier versions had no other focus.
-        self.focus = self.masked_model.focus = own.get("focus", WHOLE_PREDICTION)
-        self.thresholds_by_kind = own.get("thresholds_by_kind", {})
+        self.masked_model.focus = self.focus
+        self.training_foci = json.loads(state).get("training_foci", [self.focus])
 
     # --- The schedule and the modes
 
@@ -225,13 +220,15 @@ class GraphMask(ModelAroundTarget):
         if isinstance(self.selection, SelectionCriterion):
             constraint = {"kind": self.selection.kind, "bound": self.selection.bound}
             constrained = {"allowance": self.lagrangian.allowance, "constraint": constraint}
+        if focus_kind in self.calibrations:
+            constrained["calibration"] = self.calibrations[focus_kind]
         return {
             "name": "graphmask",
             "masker": type(self.masker).__name__,
             "divergence": self.divergence.name,
             **constrained,
             "threshold": round(float(threshold), 6),
-            "trained_focus": self.focus,
+            "trained_foci": self.training_foci,
             "enabled_layers": int(self.enabled_layers),
             # Measured on the validation data.
             "training_summary": {
@@ -256,7 +253,8 @@ class GraphMask(ModelAroundTarget):
                 'add {"type": "graphmask"} to "trainer": {"callbacks": [...]}. (In a training loop of your own, set in_training_run '
                 "and call schedule_layers. To explain with a trained model, call its eval() first.)"
             )
-        unmasked = self.masked_model.unmasked(batch, "original")
+        drawn_focus = self.training_foci[int(torch.randint(len(self.training_foci), ()))] if self.training else None
+        unmasked = self.masked_model.unmasked(batch, "original", drawn_focus)
         graph, is_explained = unmasked.graph, unmasked.focus.is_explained
         locations = self.locations(unmasked)
         decided = None if self.training else self.mask(unmasked, self._decide(locations))
@@ -322,27 +320,23 @@ class GraphMask(ModelAroundTarget):
             losses = losses + 0 * sum(parameter.sum() for parameter in self.parameters() if parameter.requires_grad)
         return losses
 
-    def score_messages(self, unmasked: UnmaskedPass) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
+    def score_messages(
+        self, unmasked: UnmaskedPass, threshold: Optional[float] = None
+    ) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
         """
-        Score the messages of a batch, from 0 to 1, above one half for kept messages, and decide which to keep. Layers
-        that are not enabled keep all of theirs. Shape of each score and decision of a layer: `(num_edges,)`.
+        Score the messages of a batch, from 0 to 1, above one half for kept messages, and decide which to keep, by the threshold for the
+        focus or another one. Layers that are not enabled keep all of theirs. Shape of each score and decision of a layer:
+        `(num_edges,)`.
         """
-        return self._scores_and_decisions(self.locations(unmasked), unmasked)
+        return self._scores_and_decisions(self.locations(unmasked), unmasked, threshold)
 
     def _scores_and_decisions(
-        self, locations: List[Optional[torch.Tensor]], unmasked: UnmaskedPass
+        self, locations: List[Optional[torch.Tensor]], unmasked: UnmaskedPass, threshold: Optional[float] = None
     ) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
         ones = torch.ones(unmasked.graph.num_edges, device=unmasked.graph.edge_type.device)
-        threshold = self.threshold_for(unmasked.focus.kind)
-        scores = [
-            ones if location is None else self.gate_distribution.score(location, threshold) for location in locations
-        ]
+        used = self.threshold_for(unmasked.focus.kind) if threshold is None else threshold
+        scores = [ones if location is None else self.gate_distribution.score(location, used) for location in locations]
         return scores, [layer > 0.5 for layer in scores]
-
-    def threshold_for(self, kind: str) -> torch.Tensor:
-        """Return the threshold of the gates for a kind of focus: its own, if one was chosen, or that of training."""
-        chosen = self.thresholds_by_kind.get(kind)
-        return self.threshold if chosen is None else torch.as_tensor(chosen).to(self.threshold)
 
     # --- Output and metrics
 

@@ -103,22 +103,29 @@ def threshold_curve(
 
 
 def choose_threshold(
-    model: GraphMask, data_loader: Iterable[Any], max_changed: float, *, steps: int = 12, focus: Optional[str] = None
+    model: GraphMask,
+    data_loader: Iterable[Any],
+    max_changed: float,
+    *,
+    steps: int = 8,
+    rounds: int = 3,
+    focus: Optional[str] = None,
 ) -> List[ThresholdPoint]:
     """
     Find the threshold that keeps the fewest messages with at most the share `max_changed`, in [0, 1], of instances with
-    any changed prediction: first among quantiles of the gates' locations, then more finely around the best of these.
+    any changed prediction: first among quantiles of the gates' locations, then, in each further round more finely, between the best
+    of them and the next one that keeps less.
 
     # Parameters
 
     model : `GraphMask`
         In evaluation mode.
     data_loader : `Iterable[Dict[str, Any]]`
-        Read three times; development data, which must not be those that the result is reported on. In a distributed run all
-        workers choose together, each from its share of the batches, and get the same points.
+        Read once, and again in each round; development data, which must not be those that the result is reported on. In a distributed
+        run all workers choose together, each from its share of the batches, and get the same points.
     max_changed : `float`
-    steps : `int`, optional (default = `12`)
-        The number of thresholds that each of the two searches compares.
+    steps, rounds : `int`, optional (default = `8`, `3`)
+        The number of thresholds that a round compares, and of rounds.
     focus : `str`, optional (default = that of training)
 
     Return all points that were measured, by threshold, the chosen one first. If no threshold satisfies the bound, all
@@ -140,18 +147,22 @@ def choose_threshold(
         return ordered[(shares * (len(ordered) - 1)).long()].unique().tolist()
 
     # The last drops everything: some models need none of their messages.
-    coarse_shares = torch.linspace(0.02, 1.0, steps, dtype=torch.float64)
+    coarse = dropping_shares(torch.linspace(0.02, 1.0, steps, dtype=torch.float64))
     everything_open = float(ordered[0]) - 1.0
-    points = threshold_curve(model, data_loader, [everything_open, *dropping_shares(coarse_shares)], focus=focus)
-    best = _best(points, max_changed)
-    # Between the best and the next point that keeps less. Messages without a gate, and those that have no effect, are the same at every
-    # threshold.
+    points = threshold_curve(model, data_loader, [everything_open, *coarse], focus=focus)
+    # Messages without a gate, and those that have no effect, are the same at every threshold.
     most, least = points[0].kept, points[-1].kept
-    lower = max((point.kept for point in points if point.kept < best.kept), default=least)
-    kept_shares = torch.linspace(best.kept, lower, steps + 2, dtype=torch.float64)[1:-1]
-    fine_shares = ((most - kept_shares) / max(most - least, 1e-9)).clamp(0, 1)
-    points += threshold_curve(model, data_loader, dropping_shares(fine_shares), focus=focus)
-    best = _best(points, max_changed)
+    for _ in range(rounds - 1):
+        best = choose_point(points, max_changed)
+        lower = max((point.kept for point in points if point.kept < best.kept), default=least)
+        kept_shares = torch.linspace(best.kept, lower, steps + 2, dtype=torch.float64)[1:-1]
+        shares = ((most - kept_shares) / max(most - least, 1e-9)).clamp(0, 1)
+        known = {point.threshold for point in points}
+        thresholds = [threshold for threshold in dropping_shares(shares) if threshold not in known]
+        if not thresholds:
+            break
+        points += threshold_curve(model, data_loader, thresholds, focus=focus)
+    best = choose_point(points, max_changed)
     return [best] + sorted(point for point in points if point != best)
 
 
@@ -168,7 +179,10 @@ def _in_step(model: GraphMask, batches: Iterable[Any]) -> Iterator[Any]:
         yield move_to_device(batch, device)
 
 
-def _best(points: Sequence[ThresholdPoint], max_changed: float) -> ThresholdPoint:
-    # The first point has all gates open and changes nothing.
-    feasible = [point for point in points if point.changed <= max_changed] or [points[0]]
+def choose_point(points: Sequence[ThresholdPoint], max_changed: float) -> ThresholdPoint:
+    """
+    Return the point that keeps the fewest messages of those with at most this share of changed predictions; that with the lowest
+    threshold, which keeps all messages, if there is none.
+    """
+    feasible = [point for point in points if point.changed <= max_changed] or [min(points)]
     return min(feasible, key=lambda point: (point.kept, point.changed))

@@ -185,20 +185,16 @@ class GraphMaskCallback(ReliableTraining):
             )
             curves[focus] = {"chosen": chosen._asdict(), "points": [point._asdict() for point in points]}
         choices = {focus: curve["chosen"] for focus, curve in curves.items()}
-        # That of the focus of training is `threshold`, the one place that it can be moved in.
-        model.thresholds_by_kind = {
-            kind: choices[focus]["threshold"]
-            for kind, focus in foci_by_kind(model.target).items()
-            if focus in choices and focus != model.focus
-        }
+        for focus, choice in choices.items():
+            model.set_threshold(focus, choice["threshold"])
         if model.focus in choices:
-            model.threshold.fill_(choices[model.focus]["threshold"])
             model.training_summary["threshold_choice"] = {"max_changed": max_changed, **choices[model.focus]}
             if model.selection.kind == "changed":
                 model.training_summary["constraint_met"] = float(
                     choices[model.focus]["changed"] <= model.selection.bound
                 )
         model.training_summary["threshold_choices"] = choices
+        model.training_summary["threshold_curves"] = {focus: curve["points"] for focus, curve in curves.items()}
         if not is_primary:
             return
         assert self.serialization_dir is not None

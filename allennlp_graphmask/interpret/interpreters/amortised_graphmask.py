@@ -4,8 +4,11 @@ import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.models import load_archive
 
+from allennlp_graphmask.checks import check_fraction
+from allennlp_graphmask.focus import foci_by_kind
 from allennlp_graphmask.interpret.divergences import Divergence
 from allennlp_graphmask.interpret.graphmask import GraphMask
+from allennlp_graphmask.interpret.graphmask.threshold import ThresholdPoint, choose_point
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.model_state import evaluating
@@ -28,12 +31,30 @@ class AmortisedGraphMask(Interpreter):
         An archive of GraphMask on the model to explain.
     graphmask : `GraphMask`, optional (default = `None`)
         The same, loaded. Commands that explain a GraphMask archive give it.
+    allowance : `float`, optional (default = `None`)
+        Instead of the archive's threshold that with the fewest messages kept of those that change at most this share of the
+        predictions on the validation data.
+
+    # Raises
+
+    `ConfigurationError` if there is no masker, the allowance is given together with `threshold` or `top_fraction`, or the archive
+    has no thresholds to choose from, as that of a masker that was trained without `max_changed`.
     """
 
     def __init__(
-        self, *, archive_file: Optional[str] = None, graphmask: Optional[GraphMask] = None, **kwargs: Any
+        self,
+        *,
+        archive_file: Optional[str] = None,
+        graphmask: Optional[GraphMask] = None,
+        allowance: Optional[float] = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if allowance is not None:
+            check_fraction("graphmask", allowance=allowance)
+            if self.threshold is not None or self.top_fraction is not None:
+                raise ConfigurationError("graphmask: give allowance, threshold or top_fraction, and not two of them.")
+        self.allowance = allowance
         # What the config names goes first: a command gives its own archive in any case.
         if archive_file is not None:
             model = load_archive(archive_file).model
@@ -53,8 +74,20 @@ class AmortisedGraphMask(Interpreter):
         # An archive that the interpreter's config names was loaded onto the CPU.
         model = self.graphmask.to(unmasked.layers[0].node_states.device)
         with torch.no_grad(), evaluating(model):
-            scores, kept = model.score_messages(unmasked)
+            scores, kept = model.score_messages(unmasked, self._choose_threshold(unmasked.focus.kind))
         return LayerScores(scores, kept=kept, replacements=list(model.masker.baselines))
+
+    def _choose_threshold(self, kind: str) -> Optional[float]:
+        if self.allowance is None:
+            return None
+        name = foci_by_kind(self.graphmask.target).get(kind, kind)
+        points = self.graphmask.training_summary.get("threshold_curves", {}).get(name)
+        if points is None:
+            raise ConfigurationError(
+                f"The archive of the masker has no thresholds to choose from for the focus '{name}': it needs max_changed of the trainer "
+                "callback, and this version or a later one. Leave the allowance out, or set a budget (top_fraction)."
+            )
+        return choose_point([ThresholdPoint(**point) for point in points], self.allowance).threshold
 
     @property
     def reported_divergence(self) -> Divergence:
@@ -63,6 +96,10 @@ class AmortisedGraphMask(Interpreter):
     def describe(self, focus_kind: Optional[str] = None) -> Dict[str, Any]:
         description = self.graphmask.describe(focus_kind)
         if self.threshold is not None or self.top_fraction is not None:
-            # The constraint was met, or not, with the masker's own decisions.
+            # The constraint was met, or not, with the masker's own decisions, and they were calibrated.
             description.pop("constraint", None)
+            description.pop("calibration", None)
+        if self.allowance is not None and focus_kind is not None:
+            description.pop("calibration", None)
+            description["threshold"] = self._choose_threshold(focus_kind)
         return description

@@ -156,13 +156,14 @@ class SizeFeature(_NumbersFeature):
 @EdgeFeature.register("gradient")
 class GradientFeature(_NumbersFeature):
     """
-    `MaskerInputs.gradients` g on two scales: `log(1 + 100 g) / 3` and `log(1 + g)`. One forward and one backward pass for a batch.
+    `MaskerInputs.gradients` g on three scales: `log(1 + g)`, `log(1 + 100 g) / 3`, and for predictions that the model is certain of
+    `log(g + 1e-5) / 4 + 1.5`. One forward and one backward pass for a batch.
 
     Registered as an `EdgeFeature` with name "gradient".
     """
 
-    num_numbers = 2
+    num_numbers = 3
 
     def numbers(self, messages: Messages, inputs: MaskerInputs) -> List[torch.Tensor]:
         gradients = inputs.gradients(messages.layer).to(messages.node_states.dtype)
-        return [(100 * gradients).log1p() / 3, gradients.log1p()]
+        return [gradients.log1p(), (100 * gradients).log1p() / 3, (gradients + 1e-5).log() / 4 + 1.5]

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from allennlp_graphmask.focus import whole_prediction
 from allennlp_graphmask.interpret.graphmask.objectives import AllBudgets, gates_within_budget
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete
 from allennlp_graphmask.interpret.per_graph import sum_per_graph
@@ -106,3 +107,40 @@ class TestAllBudgets:
         for name in ("prices", "shares"):
             with pytest.raises(Exception, match=name):
                 AllBudgets(**{name: bounds})
+
+
+class TestTrainingFoci:
+    """Batches of training are masked for one of several foci."""
+
+    @pytest.fixture
+    def model(self, vocab):
+        model = toy_graphmask("tagger", vocab, objective=AllBudgets(), training_foci=["all", "first"])
+
+        def get_foci(focus: str, batch: dict, output: dict, graph) -> list:
+            whole = whole_prediction(output["mask"], graph)
+            return [
+                whole if focus == "all" else whole._replace(kind="first", descriptions=["the first"] * graph.num_graphs)
+            ]
+
+        model.target.get_foci = get_foci
+        return in_training(model)
+
+    def test_each_is_drawn(self, model, vocab, monkeypatch) -> None:
+        drawn = []
+        focused = model.masked_model.focused
+        monkeypatch.setattr(
+            model.masked_model, "focused", lambda found, focus: drawn.append(focus) or focused(found, focus)
+        )
+        batch = toy_batch(vocab)
+        torch.manual_seed(0)
+        for _ in range(40):
+            model(**batch)
+        assert 10 < drawn.count("first") < 30 and drawn.count("first") + drawn.count("all") == 40
+        drawn.clear()
+        model.eval()(**batch)
+        assert set(drawn) == {"all"}
+
+    def test_they_are_part_of_the_archive(self, model, vocab) -> None:
+        other = toy_graphmask("tagger", vocab, objective=AllBudgets())
+        other.load_state_dict(model.state_dict())
+        assert other.training_foci == model.describe()["trained_foci"] == ["all", "first"]

@@ -71,7 +71,7 @@ def test_numbers_of_sizes_and_gradients(inputs) -> None:
     messages = inputs.unmasked.layers[0]
     size, gradient = (EdgeFeature.by_name(name)(5, HIDDEN, 4) for name in ("size", "gradient"))
     edges, into_target, into_source = size.numbers(messages, inputs)
-    scaled, plain = gradient.numbers(messages, inputs)
+    plain, scaled, logarithm = gradient.numbers(messages, inputs)
     for edge in range(graph.num_edges):
         targets = graph.targets.tolist()
         assert float(edges[edge]) == pytest.approx(math.log(int(graph.edges_per_graph()[graph.edge_graph[edge]])) / 3)
@@ -80,6 +80,7 @@ def test_numbers_of_sizes_and_gradients(inputs) -> None:
         g = float(inputs.gradients(0)[edge])
         assert float(scaled[edge]) == pytest.approx(math.log1p(100 * g) / 3, abs=1e-5)
         assert float(plain[edge]) == pytest.approx(math.log1p(g), abs=1e-5)
+        assert float(logarithm[edge]) == pytest.approx(math.log(g + 1e-5) / 4 + 1.5, abs=1e-3)
 
 
 def test_anchors_that_do_not_exist_are_no_term(inputs) -> None:
