@@ -13,7 +13,7 @@ import torch
 from allennlp.commands.train import TrainModel
 from allennlp.common import Params
 from allennlp.common.util import prepare_environment
-from allennlp.data import Batch, Instance
+from allennlp.data import Batch, DatasetReader, Instance
 from allennlp.models import Model
 from allennlp.models.archival import archive_model
 from allennlp.nn.util import move_to_device
@@ -107,3 +107,15 @@ def collate_by_size(instances: List[Instance], model: Model, batch_size: int) ->
         batch.index_instances(model.vocab)
         batches.append(batch.as_tensor_dict())
     return batches
+
+
+def split(
+    model: Model, reader: DatasetReader, path: str, choose_on: Optional[str], batch_size: int
+) -> List[List[Dict[str, Any]]]:
+    """
+    Read what thresholds are chosen on and what is reported: every second instance of a file and the others, or another file and all.
+    Return the batches of each.
+    """
+    instances = list(reader.read(path))
+    parts = [instances[::2], instances[1::2]] if choose_on is None else [list(reader.read(choose_on)), instances]
+    return [collate_by_size(part, model, batch_size) for part in parts]

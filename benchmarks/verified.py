@@ -6,7 +6,7 @@ print the tables of `docs/results.md`.
     python -m benchmarks.verified results/wikihop/small_graphmask_?/model.tar.gz --data $GRAPHMASK_DATA/qa_wikihop_format/redocred_dev.json.xz \\
         --json results/verified_questions.jsonl
 
-Thresholds are chosen on every second instance, and everything is measured on the others: what is kept and changed in a single pass,
+Thresholds are chosen on every second instance (or on a file of their own), and everything is measured on the others: what is kept and changed in a single pass,
 and after verification. A random order starts with as many messages of each graph. Seconds are CPU seconds of this process, of
 prediction and of explaining in turns, batch by batch. Explanations in batches of 1, 7 and 64 are compared on the first 300 of the
 instances.
@@ -38,7 +38,7 @@ from allennlp_graphmask.interpret.ranking import highest_messages
 from allennlp_graphmask.interpret.verification import verify
 from allennlp_graphmask.predictors.graphmask import GraphMaskPredictor
 from benchmarks.tables import machine, markdown_table, mean_and_range
-from benchmarks.training import collate_by_size
+from benchmarks.training import split
 
 Batches = List[Dict[str, Any]]
 #: What is compared on the first of the instances.
@@ -157,14 +157,15 @@ def compare_batch_sizes(model: GraphMask, reader: DatasetReader, instances: List
     return found
 
 
-def measure(archive_file: str, data: Optional[str], batch_size: int) -> Dict[str, Any]:
+def measure(archive_file: str, data: Optional[str], choose_on: Optional[str], batch_size: int) -> Dict[str, Any]:
     """Measure an archive on its validation data, or on others."""
     archive = load_archive(archive_file)
     model, reader = archive.model, archive.validation_dataset_reader
     assert isinstance(model, GraphMask) and isinstance(reader, DatasetReader)
     model.eval()
-    instances = list(reader.read(data or archive.config["validation_data_path"]))
-    chosen_on, measured_on = (collate_by_size(instances[part::2], model, batch_size) for part in (0, 1))
+    path = data or archive.config["validation_data_path"]
+    chosen_on, measured_on = split(model, reader, path, choose_on, batch_size)
+    instances = list(reader.read(path))
     foci: Dict[str, Any] = {}
     for kind, focus in foci_by_kind(model.target).items():
         foci[focus] = {}
@@ -177,7 +178,7 @@ def measure(archive_file: str, data: Optional[str], batch_size: int) -> Dict[str
     rounds = sorted((explaining_seconds(model, measured_on) for _ in range(3)), key=lambda round: round["ratio"])
     return {
         "archive": archive_file,
-        "trained_focus": model.focus,
+        "trained_foci": model.training_foci,
         "machine": machine(),
         "foci": foci,
         "seconds": rounds[len(rounds) // 2],
@@ -213,7 +214,7 @@ def format_tables(lines: List[Dict[str, Any]]) -> str:
         f"{focus}: {line[str(STARTS[0])]['masker']['instances']:.0f}" for focus, line in lines[0]["foci"].items()
     )
     ratio = mean_and_range([line["seconds"]["ratio"] for line in lines], number="{:.2f}", factor=1)
-    trained = ", ".join(sorted({line["trained_focus"] for line in lines}))
+    trained = " or ".join(sorted({" and ".join(line["trained_foci"]) for line in lines}))
     batches = [line["batch_sizes"] for line in lines]
     differ = ", ".join(f"{sum(one[key] for one in batches)} {key}" for key in ("foci", "decisions"))
     return (
@@ -228,13 +229,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archives", nargs="+", help="archives of GraphMask, of one configuration")
     parser.add_argument("--data", help="file to explain (default: the validation data of each archive)")
+    parser.add_argument("--choose-on", help="file to choose thresholds on (default: every second instance)")
     parser.add_argument("--json", type=Path, required=True, help="file that a line for each archive is appended to")
     parser.add_argument("--batch-size", type=int, default=64)
     arguments = parser.parse_args()
     import_plugins()
     lines = []
     for archive_file in arguments.archives:
-        lines.append(measure(archive_file, arguments.data, arguments.batch_size))
+        lines.append(measure(archive_file, arguments.data, arguments.choose_on, arguments.batch_size))
         with open(arguments.json, "a") as file:
             file.write(json.dumps(lines[-1]) + "\n")
     sys.stdout.write(f"{machine()}\n\n{format_tables(lines)}\n")
