@@ -107,8 +107,8 @@ def choose_threshold(
     data_loader: Iterable[Any],
     max_changed: float,
     *,
-    steps: int = 8,
-    rounds: int = 3,
+    steps: int = 7,
+    rounds: int = 4,
     focus: Optional[str] = None,
 ) -> List[ThresholdPoint]:
     """
@@ -124,7 +124,7 @@ def choose_threshold(
         Read once, and again in each round; development data, which must not be those that the result is reported on. In a distributed
         run all workers choose together, each from its share of the batches, and get the same points.
     max_changed : `float`
-    steps, rounds : `int`, optional (default = `8`, `3`)
+    steps, rounds : `int`, optional (default = `7`, `4`)
         The number of thresholds that a round compares, and of rounds.
     focus : `str`, optional (default = that of training)
 

@@ -100,14 +100,14 @@ def check_choice(model: GraphMask, batches: list, max_changed: float) -> Thresho
     points = brute_force(model, batches)
     num_messages = sum(2 * batch["graph"].num_edges for batch in batches)
     # The last threshold before the bound is broken for the first time: a grid cannot be sure to find what may lie beyond it. The
-    # first round has cells of 0.98 / (steps - 1) of the gates, the two others cut one into steps + 1 parts, and quantiles are rounded.
+    # first round has cells of 0.98 / (steps - 1) of the gates, the others cut one into steps + 1 parts, and quantiles are rounded.
     safe = points[0].kept
     for point in points:
         if point.changed > max_changed:
             break
         safe = point.kept
     cell = (points[0].kept - points[-1].kept) * 0.98 / (STEPS - 1)
-    assert chosen.kept <= safe + cell / (STEPS + 1) ** 2 + 2 / num_messages
+    assert chosen.kept <= safe + cell / (STEPS + 1) ** 3 + 2 / num_messages
     # And nothing that satisfies the bound is given that could not exist.
     assert chosen.kept >= min(point.kept for point in points if point.changed <= max_changed)
     return chosen
