@@ -2,12 +2,13 @@
 Measure how often interpreters are right about models with a proof of what matters (docs/ground_truth.md).
 
     python -m benchmarks.ground_truth [--json FILE] [--graphs 200] [--seeds 5] [--models NAME ...]
-        [--without-graphmask | --only-graphmask]
+        [--without-graphmask | --only-graphmask] [--all-budgets]
 
 For each model and each registered interpreter that can run on it, it prints the share of graphs of which an accepted set is
 kept, and the share of which an accepted set is ranked first. GraphMask is trained here, on graphs of other seeds: for each seed
 one masker with each of `SETTINGS`, the same for all models, among which GraphMask's own criterion chooses on graphs of yet
-another seed.
+another seed. With `--all-budgets` it is one masker for every budget, which reads gradients, and its threshold is chosen on those
+graphs.
 """
 
 import argparse
@@ -27,7 +28,8 @@ from allennlp_graphmask.evaluation.ground_truth import (
     ranks_accepted_first,
 )
 from allennlp_graphmask.explanation.files import write_atomically
-from allennlp_graphmask.interpret.graphmask import GraphMask
+from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold
+from allennlp_graphmask.interpret.graphmask.objectives import AllBudgets, Objective
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask, Interpreter
 from allennlp_graphmask.interpret.maskers import EdgewiseMasker
 
@@ -40,6 +42,15 @@ SETTINGS: Tuple[Dict[str, Any], ...] = (
     {"learning_rate": 0.003, "initial_multiplier": 5.0, "steps": 3500},
     {"learning_rate": 0.005, "initial_multiplier": 2.0, "steps": 3000},
 )
+
+#: Those of the masker for every budget, and the largest share of changed predictions that chooses its threshold.
+ALL_BUDGETS: Dict[str, Any] = {"learning_rate": 0.003, "initial_multiplier": 0.55, "steps": 3000}
+ALL_BUDGETS_MASKER: Dict[str, Any] = {
+    "num_hidden_layers": 2,
+    "location_bias": 0.0,
+    "features": ["relation", "size", "gradient"],
+}
+MAX_CHANGED = 0.01
 
 
 def train_graphmask(
@@ -57,6 +68,8 @@ def train_graphmask(
     initial_multiplier: float,
     multiplier_floor: float = -0.5,
     top_layer_alone: float = 1 / 3,
+    objective: Optional[Objective] = None,
+    masker: Optional[Dict[str, Any]] = None,
 ) -> GraphMask:
     """
     Train GraphMask on a model of known truth by a plain loop: Adam with learning rates that fall linearly to zero. For the share
@@ -70,16 +83,21 @@ def train_graphmask(
         Of the multiplier: faster than the masker.
     multiplier_floor : `float`
         The multiplier's parameter does not fall below it.
+    objective : `Objective`, optional (default = `None`)
+        What the masker is trained for instead of the constraint.
+    masker : `Dict[str, Any]`, optional (default = `None`)
+        Further arguments of the masker.
     """
     torch.manual_seed(seed)
     model = GraphMask(
         truth.vocab,
         truth.model,
-        masker=Lazy(EdgewiseMasker, constructor_extras={"hidden_dim": hidden_dim}),
+        masker=Lazy(EdgewiseMasker, constructor_extras={"hidden_dim": hidden_dim, **(masker or {})}),
         allowance=allowance,
         initial_multiplier=initial_multiplier,
         multiplier_bounds=(multiplier_floor, 30.0),
-        epochs_per_layer=1,
+        epochs_per_layer=1 if objective is None else None,
+        objective=objective,
     )
     model.in_training_run = True
     for baseline in model.masker.baselines:
@@ -158,10 +176,23 @@ def choose_graphmask(truth: GroundTruth, *, seed: int) -> Tuple[GraphMask, int, 
     return trained[chosen], chosen, values
 
 
-def score_graphmask(truth: GroundTruth, graphs: int, *, seed: int) -> Dict[str, Any]:
+def train_for_all_budgets(truth: GroundTruth, *, seed: int) -> GraphMask:
+    """Train one masker for every budget, and choose its threshold on the graphs that choose among the others."""
+    graphmask = train_graphmask(truth, seed=seed, objective=AllBudgets(), masker=ALL_BUDGETS_MASKER, **ALL_BUDGETS)
+    batch = truth.batch(DEV_GRAPHS, seed=DEV_SEED)
+    graphmask.threshold.fill_(choose_threshold(graphmask, [batch], MAX_CHANGED)[0].threshold)
+    return graphmask
+
+
+def score_graphmask(truth: GroundTruth, graphs: int, *, seed: int, all_budgets: bool) -> Dict[str, Any]:
     """Score the masker that is chosen, without and with verification, with the time that all took."""
     start = time.process_time()
-    graphmask, chosen, values = choose_graphmask(truth, seed=seed)
+    chosen: int = 0
+    values: List[float] = []
+    if all_budgets:
+        graphmask = train_for_all_budgets(truth, seed=seed)
+    else:
+        graphmask, chosen, values = choose_graphmask(truth, seed=seed)
     seconds = round(time.process_time() - start, 1)
     scores, verified = (
         score(AmortisedGraphMask(graphmask=graphmask, verify=verify), truth, graphs) for verify in (False, True)
@@ -182,6 +213,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--without-graphmask", action="store_true")
     which.add_argument("--only-graphmask", action="store_true")
+    add("--all-budgets", action="store_true", help="train one masker for every budget")
     parsed = parser.parse_args(arguments)
     results: Dict[str, Dict[str, Any]] = {}
 
@@ -201,7 +233,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         }
         if not parsed.without_graphmask:
             results[name]["graphmask"] = [
-                score_graphmask(truth, parsed.graphs, seed=seed) for seed in range(parsed.seeds)
+                score_graphmask(truth, parsed.graphs, seed=seed, all_budgets=parsed.all_budgets)
+                for seed in range(parsed.seeds)
             ]
             for scores in results[name]["graphmask"]:
                 report(name, f"graphmask, seed {scores['seed']}", scores)

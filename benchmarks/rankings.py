@@ -158,11 +158,16 @@ def measure(
     return {"archive": archive_file, "trained_foci": model.training_foci, "machine": machine(), "foci": measured}
 
 
-def paired_interval(first: Sequence[bool], second: Sequence[bool]) -> Tuple[float, float]:
-    """Return a 95 % interval of the difference of two shares of the same instances."""
-    differences = numpy.asarray(first, dtype=float) - numpy.asarray(second, dtype=float)
+def paired_interval(first: Sequence[Sequence[bool]], second: Sequence[Sequence[bool]]) -> Tuple[float, float]:
+    """
+    Return a 95 % bootstrap interval of the difference of two shares. Each is given for several archives, instance by instance. Where
+    all archives explain the same instances these are resampled, otherwise pairs of archive and instance.
+    """
+    differences = [numpy.subtract(one, other, dtype=float) for one, other in zip(first, second, strict=True)]
+    same = len({len(one) for one in differences}) == 1
+    values = numpy.mean(differences, axis=0) if same else numpy.concatenate(differences)
     random = numpy.random.default_rng(0)
-    means = [differences[random.integers(len(differences), size=len(differences))].mean() for _ in range(1000)]
+    means = [values[random.integers(len(values), size=len(values))].mean() for _ in range(1000)]
     low, high = numpy.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 
@@ -179,7 +184,7 @@ def format_tables(lines: List[Dict[str, Any]]) -> str:
                 cell = mean_and_range([float(numpy.mean(one["changed"][share])) for one in found])
                 if order != "graphmask":
                     masker = [line["foci"][focus]["graphmask"]["changed"][share] for line in lines]
-                    low, high = paired_interval(sum((one["changed"][share] for one in found), []), sum(masker, []))
+                    low, high = paired_interval([one["changed"][share] for one in found], masker)
                     cell += f" ({100 * low:+.1f} to {100 * high:+.1f})"
                 cells.append(cell)
             swap = [

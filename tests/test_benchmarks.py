@@ -1,8 +1,13 @@
 """What benchmarks share."""
 
+import numpy
+import pytest
 import torch
 
+from allennlp_graphmask.interpret.graphmask.calibration import CANDIDATES, Outcomes
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask
+from allennlp_graphmask.interpret.ranking import top_fraction_mask
+from benchmarks import calibration, rankings
 from benchmarks.tables import markdown_table, mean_and_range
 from benchmarks.training import evaluate
 from benchmarks.verified import count_kept, measure_focus, shuffle
@@ -32,6 +37,58 @@ def test_verified_explanations_are_counted_beside_a_random_order() -> None:
     assert found.verification is not None
     assert torch.equal(count_kept(shuffled), count_kept(found, found.verification.kept_before))
     assert any(not torch.equal(one, other) for one, other in zip(shuffled.kept, found.verification.kept_before))
+
+
+def test_an_order_of_messages_at_thresholds_and_at_equal_shares() -> None:
+    vocab = toy_vocabulary()
+    batches = [toy_batch(vocab, seed=seed) for seed in (1, 2)]
+    model = spread_gates(toy_graphmask("tagger", vocab), batches[0]).eval()
+    passes = [[model.masked_model.unmasked(batch)] for batch in batches]
+    with torch.no_grad():
+        orders = rankings.build_orders(model, ["graphmask", "random"])
+        found = {name: rankings.measure_order(model, order, passes) for name, order in orders.items()}
+    # The threshold for each bound is among those of the first half, and its effect is that on the second.
+    attribution = orders["graphmask"].attribute(model.masked_model, passes[1][0])
+    for bound, at in found["graphmask"]["thresholds"].items():
+        assert [at["kept"], at["kept_mean"], at["changed"]] in found["graphmask"]["curve"]
+        assert found["random"]["thresholds"][bound]["kept"] > 0
+    kept_all = found["graphmask"]["curve"][-1]
+    assert kept_all[0] == 1 and kept_all[2] == 0
+    chosen = top_fraction_mask(attribution.scores, 0.2, attribution.graph, attribution.rounding)
+    masked = model.masked_model.masked(passes[1][0], attribution.gates(chosen))
+    expected = model.masked_model.changed(passes[1][0], masked).tolist()
+    assert found["graphmask"]["changed"]["0.2"][-len(expected) :] == expected
+
+
+def test_the_smallest_point_within_a_bound() -> None:
+    points = numpy.array([[0.1, 0, 0.3], [0.2, 0, 0.05], [0.3, 0, 0.06], [1.0, 0, 0.0]])
+    assert [rankings.smallest(points, bound) for bound in (0.0, 0.05, 0.1, 0.5)] == [3, 1, 1, 0]
+
+
+def test_paired_intervals() -> None:
+    first = [[True, False, True, False]] * 2
+    assert rankings.paired_interval(first, first) == (0, 0)
+    low, high = rankings.paired_interval([[True] * 50 + [False] * 50], [[False] * 100])
+    assert low == pytest.approx(0.4, abs=0.03) and high == pytest.approx(0.6, abs=0.03)
+    # The same instances twice are no more data than once; others are.
+    widths = [
+        numpy.subtract(*rankings.paired_interval(*pair)[::-1])
+        for pair in (
+            ([[True, False] * 50] * 2, [[False] * 100] * 2),
+            ([[True, False] * 50, [True, False] * 51], [[False] * 100, [False] * 102]),
+        )
+    ]
+    assert widths[1] < 0.85 * widths[0]
+
+
+def test_calibrations_of_a_pool() -> None:
+    changed = torch.arange(200).view(-1, 1) < torch.linspace(0, 100, len(CANDIDATES))
+    kept = torch.arange(len(CANDIDATES), 0, -1).expand(200, -1)
+    messages, nodes = torch.full((200,), len(CANDIDATES)), torch.arange(200)
+    outcomes = Outcomes(changed, changed.double(), kept, messages, nodes, [])
+    row = calibration.describe(outcomes, "all", "changed", 0.1, 200, 100, 0.9)
+    above, risk, kept_share, oracle = (float(cell.split()[0]) for cell in row[3:7])
+    assert above <= 10 + 9 and 3 < risk < 10 and kept_share > oracle == pytest.approx(79.9, abs=0.5)
 
 
 def test_markdown_table():

@@ -37,4 +37,28 @@
       target: { type: 'from_archive', archive_file: target },
     } + settings,
   },
+
+  // The threshold keeps the fewest messages with which no prediction changes on the development graphs.
+  all_budgets(variant, num_epochs):: self.data(variant) + self.graphmask({
+    masker: {
+      type: 'edgewise',
+      hidden_dim: 256,
+      num_hidden_layers: 2,
+      location_bias: 0.0,
+      features: ['relation', 'size', 'gradient'],
+    },
+    objective: { type: 'all_budgets' },
+  }) {
+    data_loader: $.data_loader(32),
+    validation_data_loader: $.validation_data_loader,
+    trainer: {
+      num_epochs: num_epochs,
+      validation_metric: '-selection',
+      grad_norm: $.grad_norm,
+      optimizer: { type: 'adam', lr: 1e-3 },
+      learning_rate_scheduler: { type: 'linear_with_warmup', warmup_steps: 50 },
+      callbacks: [{ type: 'graphmask', max_changed: 0.0 }],
+      checkpointer: { type: 'crash_safe' },
+    },
+  },
 }

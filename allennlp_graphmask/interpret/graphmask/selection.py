@@ -73,5 +73,6 @@ class ObjectiveCriterion:
     bound = math.inf
 
     def evaluate(self, metrics: Mapping[str, float], *, comparable: bool) -> Dict[str, float]:
-        selection = metrics["objective"]
+        # Like the other means, zero before anything has been counted.
+        selection = metrics.get("objective", 0.0)
         return {"constraint_met": 1.0, "selection": selection if comparable else _NOT_COMPARABLE + selection}

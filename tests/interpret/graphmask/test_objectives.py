@@ -144,3 +144,7 @@ class TestTrainingFoci:
         other = toy_graphmask("tagger", vocab, objective=AllBudgets())
         other.load_state_dict(model.state_dict())
         assert other.training_foci == model.describe()["trained_foci"] == ["all", "first"]
+
+
+def test_metrics_before_anything_was_counted(model) -> None:
+    assert model.get_metrics(reset=True)["selection"] == 0

@@ -1,0 +1,2 @@
+// As two_layer_graphmask.jsonnet, with one masker for every budget that also reads gradients, as in the configs of the other tasks.
+(import 'star_graphs.libsonnet').all_budgets('two_layer', 8)
