@@ -143,17 +143,14 @@ class GraphSrlPredictor(TaskPredictor):
         return sentences if form.predicates is None else _replace_predicates(sentences, form.predicates)
 
     def _parse_text(self, form: _Text) -> List[RequestedSentence]:
-        parsed_sentences = self._parser.parse(form.sentence)
-        if parsed_sentences:
+        sentences = self._parser.parse(form.sentence)
+        if sentences:
             self._check_scheme(
                 self._parser.dependency_scheme,
                 f"the component '{self._parser.component}' of the spaCy pipeline '{self._parser.model}' parses in",
                 'name another pipeline by "spacy_model", or give tokens with their arcs',
             )
-        return [
-            RequestedSentence(sentence, self._select(sentence, coarse_tags))
-            for sentence, coarse_tags in parsed_sentences
-        ]
+        return [RequestedSentence(sentence, self._select(sentence)) for sentence in sentences]
 
     def _read_tokens(self, form: _Tokens) -> List[RequestedSentence]:
         num_words = len(form.tokens)
@@ -181,17 +178,17 @@ class GraphSrlPredictor(TaskPredictor):
     def _read_conll(self, form: _ConllColumns) -> List[RequestedSentence]:
         lines = form.conll.split("\n")
         requested = []
-        for block in parse_conll2009(lines, "conll", getattr(self._dataset_reader, "syntax", "gold")):
-            sentence = block.get_sentence()
+        for read in parse_conll2009(lines, "conll", getattr(self._dataset_reader, "syntax", "gold")):
+            sentence = read.get_sentence()
             marked = [predicate.index for predicate in sentence.predicates]
             predicates = marked or self._select(sentence)
             requested.append(RequestedSentence(sentence, predicates))
         return requested
 
-    def _select(self, sentence: DependencySentence, coarse_tags: Optional[Sequence[str]] = None) -> List[int]:
+    def _select(self, sentence: DependencySentence) -> List[int]:
         # To a model that never saw predicates without arguments, an auxiliary is a predicate with arguments.
         auxiliaries = getattr(self._dataset_reader, "predicates", None) == "all"
-        return select_predicates(sentence, self._parts_of_speech, coarse_tags, auxiliaries)
+        return select_predicates(sentence, self._parts_of_speech, auxiliaries)
 
     def _check_scheme(self, scheme: str, source: str, hint: str) -> None:
         expected = getattr(self._dataset_reader, "dependency_scheme", None)
