@@ -43,9 +43,14 @@ def build_reader(name: str, folder: Path) -> Tuple[Run, List[bytes]]:
 
     files = {"questions": "multihop_qa/questions.json", "paragraphs": "multihop_qa/paragraphs.json"}
     inputs = [build_content(key, ["Ada", "b"]), *([(FIXTURES / files[key]).read_bytes()] if key in files else [])]
-    if key in ("graphs", "sentences"):
-        text = (FIXTURES / ("graph_jsonl/dev.jsonl" if key == "graphs" else "propbank/dev.conll09")).read_bytes()
-        inputs += text.split(b"\n" if key == "graphs" else b"\n\n")[:30]
+    records = {
+        "graphs": ("graph_jsonl/dev.jsonl", b"\n"),
+        "propositions": ("universal_propositions/sentences.conllu", b"\n\n"),
+        "sentences": ("propbank/dev.conll09", b"\n\n"),
+    }
+    if key in records:
+        name, separator = records[key]
+        inputs += (FIXTURES / name).read_bytes().split(separator)[:30]
     return run, inputs
 
 

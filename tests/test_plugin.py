@@ -9,7 +9,14 @@ from tests.compat.conftest import run_python
 SNAPSHOT = {
     "Checkpointer": ["crash_safe"],
     "CoreferenceResolver": ["annotated", "none"],
-    "DatasetReader": ["conll2009_srl", "graph_jsonl", "hotpotqa_graph", "star_graphs", "wikihop"],
+    "DatasetReader": [
+        "conll2009_srl",
+        "graph_jsonl",
+        "hotpotqa_graph",
+        "star_graphs",
+        "universal_propositions",
+        "wikihop",
+    ],
     "Divergence": ["kl", "margin_hinge", "prediction_nll", "saturating_kl"],
     "EdgeFeature": ["anchor", "gradient", "relation", "size"],
     "GraphEncoder": ["entity_gcn", "graph_attention", "rgcn", "syntactic_gcn"],

@@ -12,6 +12,7 @@ from allennlp_graphmask.data.dataset_readers import (
     GraphJsonlReader,
     HotpotQaGraphReader,
     StarGraphReader,
+    UniversalPropositionsReader,
     WikiHopReader,
 )
 from allennlp_graphmask.data.dataset_readers.star_graphs import StarGraph
@@ -44,17 +45,23 @@ READERS: Dict[str, Any] = {
             [row(1, word, 0, "root", predicate=True, roles=["_"]), row(2, "x", 1, "obj", roles=["A1"])]
         ),
     ),
+    "propositions": (
+        UniversalPropositionsReader(),
+        lambda word: f"1\t{word}\t_\tVERB\t_\t_\t0\troot\t_\t_\tdo.01\tV\n2\tx\t_\tX\t_\t_\t1\tobj\t_\t_\t_\tARG1",
+    ),
     "stars": (StarGraphReader(), lambda word: StarGraph.from_leaves(("red", "blue"), ["red"], graph_id=word).to_json()),
 }
 #: Records that cannot be read.
 WRONG_RECORDS: Dict[str, Any] = {name: {"id": "wrong", "_id": "wrong"} for name in READERS}
-WRONG_RECORDS["sentences"] = "1\tnot a row"
+WRONG_RECORDS["sentences"] = WRONG_RECORDS["propositions"] = "1\tnot a row"
+#: Readers of sentences in columns.
+COLUMNS = ("sentences", "propositions")
 
 
 def build_content(name: str, words: Sequence[str]) -> bytes:
     """A file with a record for each word; for an empty word it is a wrong one."""
     records = [READERS[name][1](word) if word else WRONG_RECORDS[name] for word in words]
-    if name == "sentences":
+    if name in COLUMNS:
         return text(*records).encode("utf-8", "surrogatepass")
     if name in ("questions", "paragraphs"):
         return json.dumps(records).encode()
@@ -63,7 +70,7 @@ def build_content(name: str, words: Sequence[str]) -> bytes:
 
 def get_word(name: str, metadata: Any) -> str:
     """The word that an instance was built of."""
-    return metadata["tokens"][0] if name == "sentences" else metadata["id"]
+    return metadata["tokens"][0] if name in COLUMNS else metadata["id"]
 
 
 def word_of(name: str, instance: Instance) -> str:

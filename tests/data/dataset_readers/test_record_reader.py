@@ -23,6 +23,7 @@ PLACES = {
     "graphs": "line 2",
     "stars": "line 2",
     "sentences": "sentence at line 4",
+    "propositions": "sentence at line 4",
     "questions": "question 'wrong' (number 2, byte ",
     "paragraphs": "question 'wrong' (number 2, byte ",
 }
@@ -105,4 +106,4 @@ def test_drawn_graphs_are_records_too() -> None:
 def test_every_reader_of_ours_is_one() -> None:
     registered = map(DatasetReader.by_name, DatasetReader.list_available())
     ours = [reader for reader in registered if reader.__module__.split(".")[0] == "allennlp_graphmask"]
-    assert len(ours) == 5 and all(issubclass(reader, RecordReader) for reader in ours)
+    assert len(ours) == 6 and all(issubclass(reader, RecordReader) for reader in ours)

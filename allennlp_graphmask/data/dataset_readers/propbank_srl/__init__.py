@@ -8,6 +8,7 @@ from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes imp
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate, ReadSentence
 from allennlp_graphmask.data.dataset_readers.propbank_srl.srl_reader import SrlReader
+from allennlp_graphmask.data.dataset_readers.propbank_srl.universal_propositions import UniversalPropositionsReader
 
 __all__ = [
     "ROOT",
@@ -16,6 +17,7 @@ __all__ = [
     "Predicate",
     "ReadSentence",
     "SrlReader",
+    "UniversalPropositionsReader",
     "check_scheme",
     "format_conll2009",
     "guess_scheme",

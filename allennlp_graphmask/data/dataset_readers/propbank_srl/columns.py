@@ -1,6 +1,6 @@
 """What the formats share that have a token in each line, its columns separated by tabs, and an empty line after each sentence."""
 
-from typing import Callable, Iterable, Iterator, List, Tuple, Union
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from allennlp.common.checks import ConfigurationError
 
@@ -18,6 +18,34 @@ Line = Union[str, ConfigurationError]
 Block = List[Tuple[int, Line]]
 #: The number of a line and its columns.
 Row = Tuple[int, List[str]]
+
+
+class Format(NamedTuple):
+    """A format with columns: how it differs from the others, and the name of its reader."""
+
+    description: str
+    reader: str
+    min_columns: int
+    head_columns: Tuple[int, ...]
+
+
+FORMATS = {
+    "CoNLL-U": Format("HEAD is the 7th", "universal_propositions", 10, (6,)),
+    "CoNLL-2009": Format("HEAD is the 9th, PHEAD the 10th, and there are no comments", "conll2009_srl", 12, (8, 9)),
+}
+
+
+def guess_format(lines: Iterable[str]) -> Optional[str]:
+    """Return the name of the format that the columns of a sentence, or of its first lines, are in."""
+    rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    # Ranges (1-2) and empty tokens (3.1) of CoNLL-U have no head.
+    rows = [row for row in rows if row[0].isdecimal()]
+    for name, (_, _, min_columns, head_columns) in FORMATS.items():
+        if rows and all(
+            len(row) >= min_columns and any(row[column].isdecimal() for column in head_columns) for row in rows
+        ):
+            return name
+    return None
 
 
 class SentenceParser:
@@ -45,6 +73,13 @@ class SentenceParser:
 
     def check_format(self, block: Block) -> None:
         """Raise a `ConfigurationError` for the whole file if its first block, which is malformed, is in another format."""
+        found = guess_format(text for _, text in block if isinstance(text, str))
+        if found is not None and found != self.format_name:
+            raise self.error(
+                block[0][0],
+                f"these are the columns of {found} ({FORMATS[found].description}), expected those of {self.format_name} "
+                f"({FORMATS[self.format_name].description}). Their reader is '{FORMATS[found].reader}'.",
+            )
 
     def error(self, line: int, message: str) -> ConfigurationError:
         return ConfigurationError(f"{self.source}, line {line}: {message}")

@@ -26,7 +26,6 @@ from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import Depend
 #: The first of each pair of columns is gold, the second predicted.
 _LEMMA, _PART_OF_SPEECH, _FEATURES, _HEAD, _LABEL = 2, 4, 6, 8, 10
 _IS_PREDICATE, _SENSE, _FIRST_ROLE = 12, 13, 14
-_CONLLU_COLUMNS = 10
 #: Which columns lemmas, parts of speech, features, heads and dependency labels are taken from.
 SYNTAX = ("gold", "predicted")
 _UNIVERSAL_TAG = "UPOS="
@@ -135,18 +134,6 @@ class _Conll2009Parser(SentenceParser):
             universal_tags=universal_tags,
             features=features,
         )
-
-    def check_format(self, block: Block) -> None:
-        rows = [line.split("\t") for _, line in block if isinstance(line, str) and not line.startswith("#")]
-        # Ranges (1-2) and empty tokens (3.1) have no head.
-        heads = [row[6] for row in rows if len(row) > 7 and row[0].isdecimal()]
-        if heads and len(rows[0]) >= _CONLLU_COLUMNS and all(head.isdecimal() for head in heads):
-            raise self.error(
-                block[0][0],
-                "these are the columns of CoNLL-U (HEAD is the 7th), expected those of CoNLL-2009 (HEAD is the 9th, and there are no "
-                "comments). Convert the file. To explain its sentences as raw text: sed -n 's/^# text = //p' "
-                f"'{self.source}' | allennlp explain ARCHIVE -",
-            )
 
     def _parse_predicates(self, rows: List[Row]) -> Tuple[Predicate, ...]:
         width = len(rows[0][1])

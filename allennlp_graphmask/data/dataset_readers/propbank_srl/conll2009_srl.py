@@ -25,6 +25,8 @@ class Conll2009SrlReader(SrlReader):
     The others are those of `SrlReader`.
     """
 
+    format_name = "CoNLL-2009"
+
     def __init__(self, dependency_scheme: str, syntax: str = "gold", predicates: str = "all", **kwargs: Any) -> None:
         super().__init__(dependency_scheme, predicates, **kwargs)
         check_choice("conll2009_srl", SYNTAX, syntax=syntax)

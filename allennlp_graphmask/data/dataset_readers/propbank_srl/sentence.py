@@ -80,6 +80,11 @@ class DependencySentence:
         return len(self.words)
 
 
+def role_name(label: str) -> str:
+    """Return the name of a PropBank role in CoNLL-2009: A0 for ARG0, R-AM-TMP for R-ARGM-TMP."""
+    return label.replace("ARG", "A", 1)
+
+
 class ReadSentence(NamedTuple):
     """A sentence of a file, or what is wrong with it."""
 

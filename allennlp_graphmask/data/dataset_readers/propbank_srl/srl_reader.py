@@ -1,13 +1,14 @@
 import logging
 from collections import Counter
 from functools import partial
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, ClassVar, Dict, Iterable, Iterator, List, Optional
 
-from allennlp.data import Instance, Token, TokenIndexer
+from allennlp.data import DatasetReader, Instance, Token, TokenIndexer
 from allennlp.data.fields import Field, MetadataField, SequenceLabelField, TextField
 from allennlp.data.token_indexers import SingleIdTokenIndexer
 
 from allennlp_graphmask.checks import check_choice
+from allennlp_graphmask.data.dataset_readers.propbank_srl.columns import FORMATS, guess_format
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import check_scheme
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate, ReadSentence
@@ -48,6 +49,9 @@ class SrlReader(RecordReader):
         Longer sentences are left out; their number is logged once for each file.
     """
 
+    #: The name of the format in `columns.FORMATS`, if it is one of these.
+    format_name: ClassVar[Optional[str]] = None
+
     def __init__(
         self,
         dependency_scheme: str,
@@ -64,6 +68,23 @@ class SrlReader(RecordReader):
         self._token_indexers = token_indexers or {"tokens": SingleIdTokenIndexer(lowercase_tokens=True)}
         self._lemma_indexers = lemma_indexers or {"lemmas": SingleIdTokenIndexer("lemmas", feature_name="lemma_")}
         self._max_sentence_length = max_sentence_length
+
+    def for_format(self, lines: Iterable[str]) -> Optional["SrlReader"]:
+        """
+        Return a reader with the settings of this one for the format of a file that starts with these lines; `None` if that is this
+        one's, or not known.
+        """
+        name = guess_format(lines)
+        if name is None or name == self.format_name:
+            return None
+        reader_class: Any = DatasetReader.by_name(FORMATS[name].reader)
+        return reader_class(
+            dependency_scheme=self.dependency_scheme,
+            predicates=self.predicates,
+            token_indexers=self._token_indexers,
+            lemma_indexers=self._lemma_indexers,
+            max_sentence_length=self._max_sentence_length,
+        )
 
     def read_sentences(self, path: str) -> Iterator[ReadSentence]:
         """
