@@ -52,7 +52,7 @@ SNAPSHOT = {
     "Model": ["gcn_srl", "graph_classifier", "graph_qa", "graphmask", "star_graph_classifier"],
     "Objective": ["all_budgets"],
     "Predictor": ["graph_classifier", "graph_qa", "graph_srl", "graphmask"],
-    "Subcommand": ["compare-interpreters", "explain", "graphmask-doctor", "graphmask-init"],
+    "Subcommand": ["compare-interpreters", "explain", "graphmask-data", "graphmask-doctor", "graphmask-init"],
     "Tokenizer": ["plain_words"],
     "TrainerCallback": ["distributed", "graphmask", "reliable_training"],
     "View": ["graph", "question", "sentence"],

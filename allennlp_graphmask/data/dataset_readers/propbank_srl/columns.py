@@ -151,7 +151,7 @@ def read_sentences(path: str, build_parser: Callable[[str], SentenceParser]) -> 
     num_sentences = 0
     parser = build_parser(path)
     with open_data_file(path, lambda: f"{num_sentences} sentences") as file:
-        for read in parse_sentences(_decode(file, path), parser):
+        for read in _parse_blocks(read_blocks(file, path), parser):
             num_sentences += 1
             yield read
     if num_sentences == 0:
@@ -162,7 +162,16 @@ def read_sentences(path: str, build_parser: Callable[[str], SentenceParser]) -> 
 
 def parse_sentences(lines: Iterable[Line], parser: SentenceParser) -> Iterator[ReadSentence]:
     """As `read_sentences`, from lines. No line at all is legal here."""
-    for number, block in enumerate(_split_blocks(lines), start=1):
+    return _parse_blocks(_split_blocks(lines), parser)
+
+
+def read_blocks(file: Iterable[bytes], path: str) -> Iterator[Block]:
+    """Group the lines of a file, with their numbers, into blocks between empty ones."""
+    return _split_blocks(_decode(file, path))
+
+
+def _parse_blocks(blocks: Iterable[Block], parser: SentenceParser) -> Iterator[ReadSentence]:
+    for number, block in enumerate(blocks, start=1):
         sentence = error = None
         try:
             sentence = parser.parse(block, number)
@@ -182,7 +191,6 @@ def _decode(file: Iterable[bytes], path: str) -> Iterator[Line]:
 
 
 def _split_blocks(lines: Iterable[Line]) -> Iterator[Block]:
-    """Group lines, with their numbers, into blocks between empty ones."""
     block: Block = []
     for number, line in enumerate(lines, start=1):
         if isinstance(line, str):

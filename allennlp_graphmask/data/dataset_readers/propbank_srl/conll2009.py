@@ -48,34 +48,26 @@ def parse_conll2009(lines: Iterable[Line], source: str, syntax: str = "gold") ->
     return parse_sentences(lines, _Conll2009Parser(source, syntax))
 
 
-def format_conll2009(sentence: DependencySentence) -> str:
+def format_conll2009(sentence: DependencySentence, with_predicted: bool = True) -> str:
     """
-    Return a sentence as lines of CoNLL-2009 columns, with an empty line after them. Gold and predicted columns are the same.
-    Without a sense, a predicate gets the first frame of its lemma, as the official scorer does not count one without.
+    Return a sentence as lines of CoNLL-2009 columns, with an empty line after them. Predicted columns are the same as the gold ones,
+    or empty. Without a sense, a predicate gets the first frame of its lemma, as the official scorer does not count one without.
     """
     predicates = {predicate.index: predicate for predicate in sentence.predicates}
     role_columns = [predicate.roles for predicate in sentence.predicates if predicate.roles is not None]
     lines = []
     for token, word in enumerate(sentence.words):
-        lemma, part_of_speech = sentence.lemmas[token], sentence.parts_of_speech[token]
-        features = _format_features(sentence, token)
-        head, label = str(sentence.heads[token] + 1), sentence.dependency_labels[token]
-        row = [
-            str(token + 1),
-            word,
-            lemma,
-            lemma,
-            part_of_speech,
-            part_of_speech,
-            features,
-            features,
-            head,
-            head,
-            label,
-            label,
-        ]
+        row = [str(token + 1), word]
+        for cell in (
+            sentence.lemmas[token],
+            sentence.parts_of_speech[token],
+            _format_features(sentence, token),
+            str(sentence.heads[token] + 1),
+            sentence.dependency_labels[token],
+        ):
+            row += [cell, cell if with_predicted else NOTHING]
         predicate = predicates.get(token)
-        row += [NOTHING, NOTHING] if predicate is None else ["Y", predicate.sense or f"{lemma}.01"]
+        row += [NOTHING, NOTHING] if predicate is None else ["Y", predicate.sense or f"{sentence.lemmas[token]}.01"]
         lines.append("\t".join([*row, *(roles.get(token, NOTHING) for roles in role_columns)]))
     return "\n".join([*lines, "", ""])
 
