@@ -13,6 +13,7 @@ SNAPSHOT = {
         "conll2009_srl",
         "graph_jsonl",
         "hotpotqa_graph",
+        "nltk_propbank",
         "star_graphs",
         "universal_propositions",
         "wikihop",

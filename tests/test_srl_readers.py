@@ -44,11 +44,14 @@ def train(folder: Path, reader: Dict[str, Any], data: Path, model: Dict[str, Any
             marks=[needs_data, pytest.mark.long],
         ),
         ({"type": "universal_propositions"}, FIXTURES / "universal_propositions" / "sentences.conllu", 120, 0.7),
+        ({"type": "nltk_propbank", "dependency_scheme": "penn_head_rules"}, FIXTURES / "nltk_data", 120, 0.7),
     ],
-    ids=["300 Universal Propositions", "universal_propositions"],
+    ids=["300 Universal Propositions", "universal_propositions", "nltk_propbank"],
 )
 def test_trained_masked_and_explained(tmp_path, reader, data, num_epochs, min_f1) -> None:
-    trained = train(tmp_path / "model", reader, data, SRL_CONFIG["model"], num_epochs)
+    scheme = reader.get("dependency_scheme", "universal_dependencies")
+    config = {**SRL_CONFIG["model"], "dependency_scheme": scheme}
+    trained = train(tmp_path / "model", reader, data, config, num_epochs)
     assert trained["best_validation_f1"] > min_f1
     archive = str(tmp_path / "model" / "model.tar.gz")
     model = {"type": "graphmask", "target": {"type": "from_archive", "archive_file": archive}, "epochs_per_layer": 1}

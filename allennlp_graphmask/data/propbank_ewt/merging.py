@@ -15,6 +15,7 @@ from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import format_conll2009
 from allennlp_graphmask.data.dataset_readers.propbank_srl.conllu import read_conllu
+from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import span_head
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate, role_name
 from allennlp_graphmask.data.propbank_ewt.gold_skel import RoleSpans, Skeleton, read_gold_skel
 from allennlp_graphmask.explanation.files import atomic_write
@@ -202,7 +203,4 @@ class _Merger:
             self._report(f"{place}: the column of {predicate.sense} has no V at its token {predicate.token}.")
         for label, start, end in predicate.spans:
             if label != _VERB:
-                yield (
-                    next(token for token in range(start, end) if not start <= sentence.heads[token] < end),
-                    role_name(label),
-                )
+                yield span_head(sentence.heads, range(start, end)), role_name(label)
