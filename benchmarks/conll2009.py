@@ -103,7 +103,7 @@ def label_and_score(
     assert isinstance(reader, Conll2009SrlReader)
     if isinstance(model, GraphMask):
         model = model.target
-    gold = [block.get_sentence() for block in read_conll2009(data, reader.syntax)]
+    gold = [read.get_sentence() for read in read_conll2009(data, reader.syntax)]
     result: Dict[str, Any] = {}
     if raw_text:
         predictor = GraphSrlPredictor(model, reader, spacy_model=spacy_model)
@@ -118,7 +118,7 @@ def label_and_score(
     for name, sentences in (("gold", gold), ("predicted", predicted)):
         path = output / f"{name}.conll09"
         write_atomically(path, "".join(map(format_conll2009, sentences)))
-        files.append([block.get_sentence() for block in read_conll2009(str(path))])
+        files.append([read.get_sentence() for read in read_conll2009(str(path))])
     pairs = [leave_out_predicates_without_arguments(*pair) for pair in zip(files[0], files[1])]
     result["predicates"] = {
         name: sum(len(one.predicates) for one in read) for name, read in zip(("gold", "predicted"), files)

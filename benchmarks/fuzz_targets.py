@@ -24,28 +24,32 @@ def build_reader(name: str, folder: Path) -> Tuple[Run, List[bytes]]:
     from allennlp.common.checks import ConfigurationError
     from allennlp.data import DatasetReader
 
-    from tests.data.readers import READERS, build_content
+    from tests.data.readers import READERS, build_content, write_content
 
     [(key, reader)] = [(key, one) for key, (one, _) in READERS.items() if type(one) is DatasetReader.by_name(name)]
-    path = folder / "input.jsonl"
 
     def run(data: bytes) -> None:
-        path.write_bytes(data)
+        path = write_content(key, data, folder)
         try:
-            for record in reader.records(str(path)):
+            for record in reader.records(path):
                 try:
                     for instance in record.instances():
                         reader.apply_token_indexers(instance)
                 except ConfigurationError as error:
-                    assert str(path) in error.message, "the error does not name the file"
+                    assert path in error.message, "the error does not name the file"
         except ConfigurationError as error:
-            assert str(path) in error.message, "the error does not name the file"
+            assert path in error.message, "the error does not name the file"
 
     files = {"questions": "multihop_qa/questions.json", "paragraphs": "multihop_qa/paragraphs.json"}
     inputs = [build_content(key, ["Ada", "b"]), *([(FIXTURES / files[key]).read_bytes()] if key in files else [])]
-    if key in ("graphs", "sentences"):
-        text = (FIXTURES / ("graph_jsonl/dev.jsonl" if key == "graphs" else "propbank/dev.conll09")).read_bytes()
-        inputs += text.split(b"\n" if key == "graphs" else b"\n\n")[:30]
+    records = {
+        "graphs": ("graph_jsonl/dev.jsonl", b"\n"),
+        "propositions": ("universal_propositions/sentences.conllu", b"\n\n"),
+        "sentences": ("propbank/dev.conll09", b"\n\n"),
+    }
+    if key in records:
+        name, separator = records[key]
+        inputs += (FIXTURES / name).read_bytes().split(separator)[:30]
     return run, inputs
 
 

@@ -14,12 +14,12 @@ import argparse
 import json
 import shutil
 from collections import defaultdict
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Counter, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import spacy
-from allennlp.common.file_utils import open_compressed
 from spacy.cli.init_config import init_config
 from spacy.cli.train import train
 from spacy.language import Language
@@ -27,13 +27,12 @@ from spacy.pipeline import AttributeRuler, Lemmatizer, Tagger
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 
+from allennlp_graphmask.data.dataset_readers.propbank_srl import ROOT, DependencySentence, read_conll2009
 from benchmarks.pretrained import FOLDER
 
 NAME = "en-ewt-parser"
 LEMMAS = ["trainable_lemmatizer", "attribute_ruler", "lemmatizer"]
 COMPONENTS = ["tagger", "morphologizer", "parser"]
-#: The columns of CoNLL-2009 that a predicted parse is in.
-WORD, LEMMA, TAG, FEATURES, HEAD, LABEL = 1, 3, 5, 6, 9, 11
 SENTENCES_PER_DOCUMENT = 3
 #: A lemma that rules do not give is an exception if the training part has it this often.
 MIN_EXCEPTION_COUNT = 2
@@ -52,43 +51,26 @@ RULES: List[Tuple[List[str], Dict[str, str]]] = [
 ]
 
 
-def sentences(path: Path) -> Iterator[List[List[str]]]:
-    """Yield the rows of each sentence."""
-    rows: List[List[str]] = []
-    with open_compressed(path) as file:
-        for line in file:
-            if line.strip():
-                rows.append(line.rstrip("\n").split("\t"))
-            elif rows:
-                yield rows
-                rows = []
-    if rows:
-        yield rows
+def sentences(path: Path) -> Iterator[DependencySentence]:
+    """Yield the predicted sentences with gold universal tags: the files have no predicted ones."""
+    parts = (read_conll2009(str(path), syntax) for syntax in ("gold", "predicted"))
+    for gold, predicted in zip(*parts, strict=True):
+        yield replace(predicted.get_sentence(), universal_tags=gold.get_sentence().universal_tags)
 
 
-def document(vocab: spacy.vocab.Vocab, parts: Sequence[List[List[str]]]) -> Doc:
+def document(vocab: spacy.vocab.Vocab, parts: Sequence[DependencySentence]) -> Doc:
     """Several sentences as one text, so that the parser learns where sentences end."""
-    rows = [row for sentence in parts for row in sentence]
-    heads: List[int] = []
+    words, lemmas, tags, universal_tags, labels, heads = [], [], [], [], [], []
     for sentence in parts:
-        first = len(heads)
-        for number, row in enumerate(sentence):
-            head = int(row[HEAD])
-            heads.append(first + (head - 1 if head else number))
-    return Doc(
-        vocab,
-        words=[row[WORD] for row in rows],
-        lemmas=[row[LEMMA] for row in rows],
-        tags=[row[TAG] for row in rows],
-        pos=[universal_tag(row[FEATURES]) for row in rows],
-        heads=heads,
-        deps=[row[LABEL] if int(row[HEAD]) else "ROOT" for row in rows],
-    )
-
-
-def universal_tag(features: str) -> str:
-    """From `UPOS=NOUN|Number=Sing`."""
-    return next((part[5:] for part in features.split("|") if part.startswith("UPOS=")), "")
+        first = len(words)
+        words += sentence.words
+        lemmas += sentence.lemmas
+        tags += sentence.parts_of_speech
+        universal_tags += sentence.universal_tags
+        # The root of spaCy's trees is its own head.
+        heads += [first + (token if head == ROOT else head) for token, head in enumerate(sentence.heads)]
+        labels += ["ROOT" if head == ROOT else label for head, label in zip(sentence.heads, sentence.dependency_labels)]
+    return Doc(vocab, words=words, lemmas=lemmas, tags=tags, pos=universal_tags, heads=heads, deps=labels)
 
 
 def add_lemmatizer(pipeline: Language, training_documents: Sequence[Doc]) -> None:

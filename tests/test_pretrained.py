@@ -89,13 +89,12 @@ def test_it_explains_raw_text(tmp_path) -> None:
 
 
 def test_the_parser() -> None:
-    [parsed, other] = SpacyParser(PARSER).parse("David sold the old car. Anna bought it in Paris.")
-    sentence = parsed.sentence
+    [sentence, other] = SpacyParser(PARSER).parse("David sold the old car. Anna bought it in Paris.")
     assert SpacyParser(PARSER).dependency_scheme == "clearnlp"
     assert sentence.words == ("David", "sold", "the", "old", "car", ".")
     assert sentence.heads == (1, -1, 4, 4, 1, 1)
-    assert sentence.lemmas[:2] == ("David", "sell") and parsed.coarse_tags[1] == "VERB"
-    assert [label.lower() for label in other.sentence.dependency_labels][:3] == ["nsubj", "root", "dobj"]
+    assert sentence.lemmas[:2] == ("David", "sell") and sentence.universal_tags[1] == "VERB"
+    assert [label.lower() for label in other.dependency_labels][:3] == ["nsubj", "root", "dobj"]
 
 
 VERBS = {  # none of which is in the parser's training data
@@ -127,10 +126,10 @@ VERBS = {  # none of which is in the parser's training data
 
 def test_lemmas_of_verbs_that_it_was_not_trained_on() -> None:
     parser = SpacyParser(PARSER)
-    parsed = {verb: parser.parse(f"She {form} it in the morning.")[0].sentence for verb, form in VERBS.items()}
+    parsed = {verb: parser.parse(f"She {form} it in the morning.")[0] for verb, form in VERBS.items()}
     assert {verb: sentence.lemmas[1] for verb, sentence in parsed.items()} == {verb: verb for verb in VERBS}
     [sentence] = parser.parse("They're sure he wo n't tell me or us.")
-    assert sentence.sentence.lemmas == ("they", "be", "sure", "he", "will", "not", "tell", "I", "or", "we", ".")
+    assert sentence.lemmas == ("they", "be", "sure", "he", "will", "not", "tell", "I", "or", "we", ".")
 
 
 def test_an_unknown_parser() -> None:

@@ -125,6 +125,8 @@ LSTM = {"type": "lstm", "hidden_size": 5}
 #: Settings that make no sense, by class. The error must contain their names and values, or what follows them in a tuple.
 WRONG: Dict[Tuple[str, str], List[Any]] = {
     ("DatasetReader", "conll2009_srl"): [{"syntax": "silver"}, {"predicates": "some"}],
+    ("DatasetReader", "nltk_propbank"): [{"predicates": "some"}],
+    ("DatasetReader", "universal_propositions"): [{"predicates": "some"}],
     ("DatasetReader", "graph_jsonl"): [{"classify": "edges"}],
     ("DatasetReader", "star_graphs"): [
         {"num_colours": 1},

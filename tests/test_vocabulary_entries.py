@@ -18,7 +18,7 @@ from allennlp_graphmask.data.fields import GraphField
 from allennlp_graphmask.data.tokenizers import PlainWordsTokenizer
 from allennlp_graphmask.vocabulary_entries import check_entries, check_vocabulary
 from tests.data.malformed import refused
-from tests.data.readers import READERS, build_content
+from tests.data.readers import COLUMNS, IN_FILES, READERS, build_content
 from tests.test_plugin import SNAPSHOT
 from tests.test_registered import GIVEN, build
 
@@ -36,7 +36,7 @@ TOKENIZERS: Dict[str, Tokenizer] = {
     "characters": CharactersWithPlaces(),
 }
 #: Where the second record is.
-PLACES = {"questions": "(number 2, ", "paragraphs": "(number 2, ", "sentences": "line 4"}
+PLACES = {"questions": "(number 2, ", "paragraphs": "(number 2, ", "propositions": "line 4", "sentences": "line 4"}
 
 HARD_TO_KEEP = ["\r", "@@NEWLINE@@", "@@PADDING@@", "@@UNKNOWN@@", "\ud83d", "\u2028", "\x85", "\ufeff"]
 PIECES = st.sampled_from([*HARD_TO_KEEP, "a", "e\u0301", "É", "\u093f", "😀", "@", " ", "\n"])
@@ -73,7 +73,7 @@ def test_no_reader_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", IN_FILES)
 @given(word=WORDS)
 @example(word="x\r")
 @example(word="\r")
@@ -85,7 +85,7 @@ def test_no_reader_is_forgotten() -> None:
 def test_what_is_read_survives_saving_and_the_rest_is_named(tmp_path_factory, name, tokenizer, word) -> None:
     folder = tmp_path_factory.mktemp("words")
     file = folder / "data.jsonl"
-    if name == "sentences":
+    if name in COLUMNS:
         word = word.replace("\n", "")  # ends a line
     file.write_bytes(build_content(name, ["good", word or "x"]))
     reader = reader_of(name, TOKENIZERS[tokenizer])

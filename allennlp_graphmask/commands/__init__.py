@@ -3,7 +3,15 @@
 from allennlp_graphmask.commands.compare_interpreters import CompareInterpreters
 from allennlp_graphmask.commands.explain import Explain
 from allennlp_graphmask.commands.graphmask_calibrate import GraphMaskCalibrate
+from allennlp_graphmask.commands.graphmask_data import GraphMaskData
 from allennlp_graphmask.commands.graphmask_doctor import GraphMaskDoctor
 from allennlp_graphmask.commands.graphmask_init import GraphMaskInit
 
-__all__ = ["CompareInterpreters", "Explain", "GraphMaskCalibrate", "GraphMaskDoctor", "GraphMaskInit"]
+__all__ = [
+    "CompareInterpreters",
+    "Explain",
+    "GraphMaskCalibrate",
+    "GraphMaskData",
+    "GraphMaskDoctor",
+    "GraphMaskInit",
+]

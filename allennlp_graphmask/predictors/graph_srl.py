@@ -8,7 +8,9 @@ from allennlp.models import Model
 from allennlp.predictors import Predictor
 from pydantic import BaseModel
 
+from allennlp_graphmask.data.dataset_readers.propbank_srl.columns import guess_format
 from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import parse_conll2009
+from allennlp_graphmask.data.dataset_readers.propbank_srl.conllu import parse_conllu
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate
 from allennlp_graphmask.explanation.serialization import to_plain_json
 from allennlp_graphmask.predictors.predicate_selection import PredicatePartOfSpeech, select_predicates
@@ -51,7 +53,7 @@ class RequestedSentence(NamedTuple):
 @Predictor.register("graph_srl")
 class GraphSrlPredictor(TaskPredictor):
     """
-    Labels the arguments of the predicates in raw text, in tokens with their dependency arcs, or in lines of a CoNLL-2009 file.
+    Labels the arguments of the predicates in raw text, in tokens with their dependency arcs, or in lines of a CoNLL-2009 or CoNLL-U file.
 
     An input is a JSON object of one of these forms:
 
@@ -59,7 +61,8 @@ class GraphSrlPredictor(TaskPredictor):
     - `{"tokens": [...], "lemmas": [...], "parts_of_speech": [...], "heads": [...], "dependency_labels": [...]}`, optionally
       with `"dependency_scheme"` and `"sentence_id"`. Heads are counted from 1, and the root has head 0, as in the columns of
       CoNLL files.
-    - `{"conll": "1\\tShe\\t..."}`: one or more sentences in the columns of CoNLL-2009; the columns of the roles may be absent.
+    - `{"conll": "1\\tShe\\t..."}`: one or more sentences in the columns of CoNLL-2009 or CoNLL-U; the columns of the roles
+      may be absent.
 
     Each may have an `"id"`, which becomes the `sentence_id` of its sentences, and `"predicates"`: the tokens whose arguments are asked for, counted from 0 through all sentences of the input.
     Otherwise they are those that the CoNLL columns mark, if any, or else the verbs (`predicate_parts_of_speech`), with
@@ -121,7 +124,7 @@ class GraphSrlPredictor(TaskPredictor):
         if len(forms) != 1:
             raise ConfigurationError(
                 'An input must have one of "sentence" (raw text), "tokens" (with their arcs) or "conll" '
-                f"(lines in CoNLL-2009 columns); this one has {', '.join(sorted(map(repr, inputs))) or 'nothing'}."
+                f"(lines in CoNLL-2009 or CoNLL-U columns); this one has {', '.join(sorted(map(repr, inputs))) or 'nothing'}."
             )
         if not hasattr(self._dataset_reader, "dependency_scheme"):
             raise ConfigurationError(
@@ -143,17 +146,14 @@ class GraphSrlPredictor(TaskPredictor):
         return sentences if form.predicates is None else _replace_predicates(sentences, form.predicates)
 
     def _parse_text(self, form: _Text) -> List[RequestedSentence]:
-        parsed_sentences = self._parser.parse(form.sentence)
-        if parsed_sentences:
+        sentences = self._parser.parse(form.sentence)
+        if sentences:
             self._check_scheme(
                 self._parser.dependency_scheme,
                 f"the component '{self._parser.component}' of the spaCy pipeline '{self._parser.model}' parses in",
                 'name another pipeline by "spacy_model", or give tokens with their arcs',
             )
-        return [
-            RequestedSentence(sentence, self._select(sentence, coarse_tags))
-            for sentence, coarse_tags in parsed_sentences
-        ]
+        return [RequestedSentence(sentence, self._select(sentence)) for sentence in sentences]
 
     def _read_tokens(self, form: _Tokens) -> List[RequestedSentence]:
         num_words = len(form.tokens)
@@ -181,17 +181,21 @@ class GraphSrlPredictor(TaskPredictor):
     def _read_conll(self, form: _ConllColumns) -> List[RequestedSentence]:
         lines = form.conll.split("\n")
         requested = []
-        for block in parse_conll2009(lines, "conll", getattr(self._dataset_reader, "syntax", "gold")):
-            sentence = block.get_sentence()
+        if guess_format(lines) == "CoNLL-U":
+            sentences = parse_conllu(lines, "conll", propositions=False)
+        else:
+            sentences = parse_conll2009(lines, "conll", getattr(self._dataset_reader, "syntax", "gold"))
+        for read in sentences:
+            sentence = read.get_sentence()
             marked = [predicate.index for predicate in sentence.predicates]
             predicates = marked or self._select(sentence)
             requested.append(RequestedSentence(sentence, predicates))
         return requested
 
-    def _select(self, sentence: DependencySentence, coarse_tags: Optional[Sequence[str]] = None) -> List[int]:
+    def _select(self, sentence: DependencySentence) -> List[int]:
         # To a model that never saw predicates without arguments, an auxiliary is a predicate with arguments.
         auxiliaries = getattr(self._dataset_reader, "predicates", None) == "all"
-        return select_predicates(sentence, self._parts_of_speech, coarse_tags, auxiliaries)
+        return select_predicates(sentence, self._parts_of_speech, auxiliaries)
 
     def _check_scheme(self, scheme: str, source: str, hint: str) -> None:
         expected = getattr(self._dataset_reader, "dependency_scheme", None)

@@ -1,6 +1,6 @@
 """The choice of a sentence's predicates, where the input does not name them."""
 
-from typing import Dict, List, Literal, Optional, Sequence, Tuple
+from typing import Dict, List, Literal, Sequence, Tuple
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence
 
@@ -31,23 +31,21 @@ _AUXILIARY_LEMMAS = frozenset({"be", "do", "get", "have"})
 def select_predicates(
     sentence: DependencySentence,
     parts_of_speech: Sequence[PredicatePartOfSpeech],
-    coarse_tags: Optional[Sequence[str]] = None,
     auxiliaries: bool = False,
 ) -> List[int]:
     """
     Return the tokens with one of the parts of speech, in order. With `auxiliaries` and the part of speech "VERB" these include
     auxiliaries and copulas that are not modal verbs, as in PropBank.
 
-    The sentence's own parts of speech are Penn Treebank tags, or universal ones. `coarse_tags` are the universal part of speech
-    of each token where the parser gives it, or an empty string. They take precedence, because they distinguish auxiliaries (AUX)
-    from verbs.
+    Parts of speech are Penn Treebank tags, or universal ones. The sentence's `universal_tags` take precedence where they are known,
+    because they distinguish auxiliaries (AUX) from verbs.
     """
     wanted = {tag for name in parts_of_speech for tag in (name, *_PENN_TAGS[name])}
     labels = sentence.dependency_labels
     chained = {head for head, label in zip(sentence.heads, labels) if label == _VERB_CHAIN_LABEL}
     selected = []
     for index, (tag, label) in enumerate(zip(sentence.parts_of_speech, labels)):
-        coarse = coarse_tags[index] if coarse_tags else ""
+        coarse = sentence.universal_tags[index] if sentence.universal_tags else ""
         if label in _AUXILIARY_LABELS or "AUX" in (coarse, tag) or (index in chained and not coarse):
             has_frame = tag in _PENN_TAGS["VERB"] or (tag != "MD" and sentence.lemmas[index] in _AUXILIARY_LEMMAS)
             is_wanted = auxiliaries and "VERB" in parts_of_speech and has_frame

@@ -15,6 +15,7 @@ from allennlp.common.util import SigTermReceived
 from allennlp.data import DatasetReader, Instance
 
 from allennlp_graphmask.data.dataset_readers.multihop_qa.json_objects import read_json_objects
+from allennlp_graphmask.data.dataset_readers.propbank_srl import SrlReader
 from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.files import decode_line, open_data_file
 from allennlp_graphmask.data.json_lines import JsonLine, parse_object, read_json_lines
@@ -151,6 +152,12 @@ def _open_file(path: str, name: str, predictor: ExplainingPredictor, input_forma
             "file": "its first line is the question, the others are the paragraphs",
         }
         options = [reader, replace(text, note=f"{name}: read as plain text; {unit[_text_unit(predictor)]}.")]
+    elif isinstance(predictor._dataset_reader, SrlReader):
+        columns = [line.decode("utf-8", "replace") for line in lines]
+        other = predictor._dataset_reader.for_format(columns)
+        if other is not None:
+            note = f"{name}: read as {other.format_name}, in which the file is, though the model's reader takes another format."
+            options = [replace(source(_read_by_reader, other, "reader"), note=note), reader]
     if len(options) == 1:
         return reader
     refusals = []

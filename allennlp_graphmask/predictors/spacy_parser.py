@@ -1,7 +1,7 @@
 """Dependency trees of raw text, by spaCy."""
 
 from functools import cached_property
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, Optional
 
 from allennlp.common.checks import ConfigurationError
 from spacy.tokens import Doc, Span
@@ -11,13 +11,6 @@ from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence
 from allennlp_graphmask.data.spacy_pipelines import SpacyPipeline
 from allennlp_graphmask.pretrained import PARSER
-
-
-class ParsedSentence(NamedTuple):
-    """A sentence and the universal part of speech of each token, or an empty string where the pipeline gives none."""
-
-    sentence: DependencySentence
-    coarse_tags: Tuple[str, ...]
 
 
 class SpacyParser:
@@ -68,7 +61,7 @@ class SpacyParser:
             )
         return scheme
 
-    def parse(self, text: str) -> List[ParsedSentence]:
+    def parse(self, text: str) -> List[DependencySentence]:
         """
         Return the sentences of a text; none if it is empty. White space never becomes a token.
 
@@ -90,7 +83,7 @@ class SpacyParser:
                 f"gives no trees from its component '{component}' on: {error.message.rstrip('.')}. What ends sentences or "
                 "changes arcs must not come after the parser"
             ) from error
-        for sentence, _ in parsed:
+        for sentence in parsed:
             check_scheme(
                 sentence.dependency_labels,
                 self.dependency_scheme,
@@ -108,19 +101,19 @@ _REQUIRED = {
 }
 
 
-def _convert_sentence(span: Span) -> ParsedSentence:
+def _convert_sentence(span: Span) -> DependencySentence:
     for token in span:
         if not span.start <= token.head.i < span.end:
             raise ConfigurationError(f"The head {token.head.text!r} of {token.text!r} is in another sentence.")
-    sentence = DependencySentence(
+    return DependencySentence(
         words=tuple(token.text for token in span),
         lemmas=tuple(token.lemma_ for token in span),
         parts_of_speech=tuple(token.tag_ for token in span),
         # The root of spaCy's trees is its own head.
         heads=tuple(ROOT if token.head.i == token.i else token.head.i - span.start for token in span),
         dependency_labels=tuple(token.dep_ for token in span),
+        universal_tags=tuple(token.pos_ for token in span),
     )
-    return ParsedSentence(sentence, tuple(token.pos_ for token in span))
 
 
 def _has_no_trees(document: Doc) -> bool:

@@ -1,6 +1,7 @@
 """`allennlp explain`: files in another format than the archive's reader expects, and where explanations come from."""
 
 import json
+from pathlib import Path
 from typing import Any, Dict
 
 import pytest
@@ -13,6 +14,7 @@ from tests.data.real_data import DATA, needs_data
 from tests.predictors.inputs import CONLL, QUESTION, TOKENS
 from tests.predictors.test_graph_qa import HOTPOTQA_FILE, without
 
+PROPOSITIONS = Path(__file__).parents[2] / "fixtures" / "universal_propositions" / "sentences.conllu"
 TYPED = without(QUESTION, "candidates", "subjects")
 
 
@@ -21,10 +23,25 @@ def untraced(explanation: Explanation) -> Dict[str, Any]:
 
 
 @needs_data
-def test_conllu_is_one_complaint(tmp_path, graphmask_archive_file) -> None:
+def test_propositions_are_recognised_by_an_archive_of_conll2009(tmp_path, graphmask_archive_file, capsys) -> None:
     file = DATA / "srl_formats" / "en_ewt-up-dev.first300.conllu"
-    with pytest.raises(ConfigurationError, match=rf"{file}, line 1: .*CoNLL-U.*CoNLL-2009"):
-        explain(graphmask_archive_file, file, "-o", tmp_path / "out.jsonl")
+    found = explained(tmp_path / "out.jsonl", graphmask_archive_file, file)
+    shown = capsys.readouterr().err
+    assert f"{file}: read as CoNLL-U" in shown and "of 300 inputs" in shown
+    assert len(found) > 300 and found[0].metadata["roles"] == {"2": "A2", "5": "A1"}
+    assert found[0].input == {"file": str(file), "number": 1, "place": "sentence at line 1"}
+
+
+@pytest.mark.parametrize("propositions", [True, False])
+def test_columns_that_the_model_cannot_take_are_one_complaint(tmp_path, graphmask_archive_file, propositions) -> None:
+    lines = PROPOSITIONS.read_text().split("\n")
+    if propositions:  # in another scheme
+        content, reason = "\n".join(line.replace("\tnsubj\t", "\tnsubjpass\t") for line in lines[:14]), "'nsubjpass'"
+    else:
+        content, reason = "\n".join("\t".join(line.split("\t")[:10]) for line in lines), "10 columns"
+    (tmp_path / "file.conllu").write_text(content)
+    with pytest.raises(ConfigurationError, match=rf"(?s)file.conllu.*{reason}.*line 1: .*CoNLL-U.*CoNLL-2009"):
+        explain(graphmask_archive_file, tmp_path / "file.conllu", "-o", tmp_path / "out.jsonl")
 
 
 def test_plain_text_is_explained_line_by_line(tmp_path, graphmask_archive_file, universal_pipeline, capsys) -> None:

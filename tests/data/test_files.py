@@ -13,7 +13,7 @@ import pytest
 from allennlp.common.checks import ConfigurationError
 
 from tests.data.malformed import refused
-from tests.data.readers import READERS, WORDS, build_content, read
+from tests.data.readers import COLUMNS, IN_FILES, WORDS, build_content, read
 
 COMPRESSIONS: Dict[str, Any] = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 
@@ -32,7 +32,7 @@ def server(tmp_path, monkeypatch) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("suffix", COMPRESSIONS)
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", IN_FILES)
 def test_paths_and_urls(tmp_path, server, name, suffix) -> None:
     path = tmp_path / f"data.jsonl{suffix}"
     path.write_bytes(COMPRESSIONS[suffix](build_content(name, WORDS[:3])))
@@ -40,7 +40,7 @@ def test_paths_and_urls(tmp_path, server, name, suffix) -> None:
         assert list(read(name, address)) == WORDS[:3]
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", IN_FILES)
 def test_what_is_not_a_file(tmp_path, server, name) -> None:
     missing = ("missing.jsonl", f"file://{tmp_path}/missing.jsonl", f"{server}/missing.jsonl", "x://a.jsonl")
     for address in missing:
@@ -53,7 +53,7 @@ def test_what_is_not_a_file(tmp_path, server, name) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".xz"])
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", IN_FILES)
 def test_a_compressed_file_that_is_cut_off_or_damaged(tmp_path, name, suffix) -> None:
     path = tmp_path / f"data.jsonl{suffix}"
     content = build_content(name, WORDS)
@@ -73,7 +73,7 @@ def test_a_compressed_file_that_is_cut_off_or_damaged(tmp_path, name, suffix) ->
 
 
 @pytest.mark.parametrize("content", ["", "\n \n\t\n", "\ufeff"])
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", IN_FILES)
 def test_a_file_without_anything(tmp_path, name, content) -> None:
     path = tmp_path / "data.jsonl"
     path.write_text(content, encoding="utf-8")
@@ -81,7 +81,7 @@ def test_a_file_without_anything(tmp_path, name, content) -> None:
         list(read(name, path))
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", IN_FILES)
 def test_line_ends_and_byte_order_marks(tmp_path, name) -> None:
     path = tmp_path / "data.jsonl"
     content = build_content(name, WORDS[:3])
@@ -94,7 +94,7 @@ def test_line_ends_and_byte_order_marks(tmp_path, name) -> None:
 PLACES = {"questions": "byte ", "paragraphs": "byte "}
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", IN_FILES)
 @pytest.mark.parametrize(
     "change, expected",
     [
@@ -118,7 +118,7 @@ def test_bytes_that_are_not_text(tmp_path, name, change, expected) -> None:
 @pytest.mark.parametrize(
     "word", ["\0", "x" * 2_000_000, "a\u0301" * 10**5, "1" * 5000], ids=["NUL", "2 MB", "marks", "digits"]
 )
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", IN_FILES)
 def test_words_of_any_kind(tmp_path, name, word) -> None:
     path = tmp_path / "data.jsonl"
     path.write_bytes(build_content(name, [word, "b"]))
@@ -142,7 +142,7 @@ def test_words_of_any_kind(tmp_path, name, word) -> None:
     ],
     ids=["NaN", "infinite", "digits", "deep list", "deep object", "repeated key", "half of a pair"],
 )
-@pytest.mark.parametrize("name", [name for name in READERS if name != "sentences"])
+@pytest.mark.parametrize("name", [name for name in IN_FILES if name not in COLUMNS])
 def test_json_of_any_kind(tmp_path, name, value) -> None:
     """In place of texts it is an error. Only readers that ignore other keys take it there, where it can be taken at all."""
     path = tmp_path / "data.jsonl"

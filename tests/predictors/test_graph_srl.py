@@ -2,6 +2,7 @@ import pytest
 from allennlp.predictors import Predictor
 
 from allennlp_graphmask.predictors import GraphSrlPredictor
+from tests.data.dataset_readers.propbank_srl.test_universal_propositions import RELATIVE as PROPOSITIONS
 from tests.data.malformed import DELETED, changed, refused, wrong_value
 from tests.predictors.inputs import CONLL, TOKENS
 
@@ -159,6 +160,17 @@ class TestConll:
     def test_names_the_line(self, predictor):
         with refused("conll, line 2: 3 columns"):
             predictor.predict_json({"conll": CONLL.split("\n")[0] + "\n2\tsings\tsing\n"})
+
+
+def test_conllu_columns(predictor):
+    """With the predicates that propositions mark, otherwise the verbs by their universal tags."""
+    lines = PROPOSITIONS.split("\n")
+    assert _predicates(predictor.predict_json({"conll": PROPOSITIONS})) == [[4, 5, 6]]
+    plain = "\n".join("\t".join(line.split("\t")[:10]) for line in lines)
+    assert _predicates(predictor.predict_json({"conll": plain})) == [[4, 5, 6]]
+    # Without its label, the tag alone distinguishes an auxiliary.
+    relabelled = plain.replace("\tAUX\tVBD\t", "\tNOUN\tVBD\t").replace("\taux\t", "\tobj\t")
+    assert _predicates(predictor.predict_json({"conll": relabelled})) == [[5, 6]]
 
 
 def test_instances(predictor, conll_file):

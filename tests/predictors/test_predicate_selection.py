@@ -38,9 +38,9 @@ CASES = {
 
 @pytest.mark.parametrize("arguments, expected", CASES.values(), ids=CASES)
 def test_selected_predicates(arguments, expected):
-    tags, heads, labels, *others = arguments
-    sentence = DependencySentence(tuple(tags), tuple(tags), tuple(tags), tuple(heads), tuple(labels))
-    assert select_predicates(sentence, *others) == expected
+    tags, heads, labels, parts_of_speech, *universal_tags = arguments
+    sentence = DependencySentence(*map(tuple, (tags, tags, tags, heads, labels)), universal_tags=tuple(*universal_tags))
+    assert select_predicates(sentence, parts_of_speech) == expected
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from allennlp.data.dataset_readers.dataset_reader import WorkerInfo
 from allennlp_graphmask.data.dataset_readers import GraphJsonlReader, StarGraphReader
 from allennlp_graphmask.data.dataset_readers.record_reader import RecordReader
 from tests.data.malformed import refused
-from tests.data.readers import READERS, WORDS, build_content, get_word, read, word_of
+from tests.data.readers import READERS, WORDS, build_content, get_word, read, word_of, write_content
 from tests.models.building import make_batch
 from tests.test_graph import assert_same_graph
 
@@ -23,15 +23,15 @@ PLACES = {
     "graphs": "line 2",
     "stars": "line 2",
     "sentences": "sentence at line 4",
+    "propositions": "sentence at line 4",
+    "treebank": "sentence at line 2 of wsj_0001.mrg",
     "questions": "question 'wrong' (number 2, byte ",
     "paragraphs": "question 'wrong' (number 2, byte ",
 }
 
 
 def written(folder: Path, name: str, words: List[str]) -> str:
-    path = folder / "data.jsonl"
-    path.write_bytes(build_content(name, words))
-    return str(path)
+    return write_content(name, build_content(name, words), folder)
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -105,4 +105,4 @@ def test_drawn_graphs_are_records_too() -> None:
 def test_every_reader_of_ours_is_one() -> None:
     registered = map(DatasetReader.by_name, DatasetReader.list_available())
     ours = [reader for reader in registered if reader.__module__.split(".")[0] == "allennlp_graphmask"]
-    assert len(ours) == 5 and all(issubclass(reader, RecordReader) for reader in ours)
+    assert len(ours) == 7 and all(issubclass(reader, RecordReader) for reader in ours)

@@ -1,171 +1,36 @@
-import logging
-from collections import Counter
-from functools import partial
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Iterator
 
-from allennlp.data import DatasetReader, Instance, Token, TokenIndexer
-from allennlp.data.fields import Field, MetadataField, SequenceLabelField, TextField
-from allennlp.data.token_indexers import SingleIdTokenIndexer
+from allennlp.data import DatasetReader
 
 from allennlp_graphmask.checks import check_choice
-from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import SYNTAX, ConllBlock, read_conll2009
-from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import check_scheme
-from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT
-from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate
-from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
-from allennlp_graphmask.data.fields import GraphField, OpenSequenceLabelField
-from allennlp_graphmask.graph import inverse_relation
-
-logger = logging.getLogger(__name__)
-
-#: The role label of tokens that are not arguments.
-NULL_ROLE = "_"
+from allennlp_graphmask.data.dataset_readers.propbank_srl.conll2009 import SYNTAX, read_conll2009
+from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import ReadSentence
+from allennlp_graphmask.data.dataset_readers.propbank_srl.srl_reader import SrlReader
 
 
 @DatasetReader.register("conll2009_srl")
-class Conll2009SrlReader(RecordReader):
+class Conll2009SrlReader(SrlReader):
     """
-    Reads semantic role labelling data in the columns of CoNLL-2009, plain, .gz, .bz2 or .xz, by path or URL: one instance for
-    each predicate. The nodes of its graph are the sentence's tokens. For each arc of the tree there is an edge from head to
-    dependent, labelled with the dependency label, and the inverse edge (`allennlp_graphmask.graph.inverse_relation`). Roots have
-    no arc.
-
-    An instance has the fields `tokens`, `predicate_lemma` (a text of one token), `predicate_indicator`, `graph`, `roles` (if
-    they are known; -1 where a role was not seen in training) and `metadata`.
+    Reads semantic role labelling data in the columns of CoNLL-2009, plain, .gz, .bz2 or .xz, by path or URL.
 
     Registered as a `DatasetReader` with name "conll2009_srl".
 
     # Parameters
 
     dependency_scheme : `str`
-        What the trees are annotated in: `"universal_dependencies"`, `"clearnlp"` (spaCy's English pipelines), `"conll2008"`, or
-        a name of your own. Labels that belong to another known scheme are refused.
+        As for `SrlReader`.
     syntax : `str`, optional (default = `"gold"`)
         `"gold"` or `"predicted"`: which columns lemmas, parts of speech and trees are taken from.
-    predicates : `str`, optional (default = `"all"`)
-        `"all"`, or `"with_arguments"`: leave out predicates that are known to have no arguments; their number is logged once
-        for each file. What a model predicts for these is then not scored, which gives a higher F1.
-    token_indexers : `Dict[str, TokenIndexer]`, optional
-        Default is `{"tokens": SingleIdTokenIndexer(lowercase_tokens=True)}`. Tokens have `text`, `lemma_`, `pos_` (the part of
-        speech column) and `dep_`.
-    lemma_indexers : `Dict[str, TokenIndexer]`, optional
-        For the predicate's lemma. Default is `{"lemmas": SingleIdTokenIndexer("lemmas", feature_name="lemma_")}`.
-    max_sentence_length : `int`, optional (default = `None`)
-        Longer sentences are left out; their number is logged once for each file.
+
+    The others are those of `SrlReader`.
     """
 
-    def __init__(
-        self,
-        dependency_scheme: str,
-        syntax: str = "gold",
-        predicates: str = "all",
-        token_indexers: Optional[Dict[str, TokenIndexer]] = None,
-        lemma_indexers: Optional[Dict[str, TokenIndexer]] = None,
-        max_sentence_length: Optional[int] = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
+    format_name = "CoNLL-2009"
+
+    def __init__(self, dependency_scheme: str, syntax: str = "gold", predicates: str = "all", **kwargs: Any) -> None:
+        super().__init__(dependency_scheme, predicates, **kwargs)
         check_choice("conll2009_srl", SYNTAX, syntax=syntax)
-        check_choice("conll2009_srl", ("all", "with_arguments"), predicates=predicates)
-        self.dependency_scheme = dependency_scheme
         self.syntax = syntax
-        self.predicates = predicates
-        self._token_indexers = token_indexers or {"tokens": SingleIdTokenIndexer(lowercase_tokens=True)}
-        self._lemma_indexers = lemma_indexers or {"lemmas": SingleIdTokenIndexer("lemmas", feature_name="lemma_")}
-        self._max_sentence_length = max_sentence_length
 
-    def records(self, path: str) -> Iterator[Record]:
-        num_sentences = num_predicates = num_left_out = 0
-        counts: Counter[str] = Counter()
-        for block in read_conll2009(path, self.syntax):
-            # Counted before the sentences are shared out: a worker's share of a file may have no predicate.
-            if block.sentence is not None:
-                num_selected = len(self._select_predicates(block.sentence))
-                num_sentences += 1
-                num_predicates += num_selected
-                num_left_out += len(block.sentence.predicates) - num_selected
-            place = f"sentence at line {block.line}"
-            yield Record(place, partial(self._read_block, block, path, counts), self._explain_emptiness(block))
-        if counts["too long"]:
-            logger.warning(
-                "%s: left out %d sentences of more than %d tokens.", path, counts["too long"], self._max_sentence_length
-            )
-        if num_left_out:
-            logger.warning(
-                "%s: left out %d predicates without arguments, as the reader's `predicates` is 'with_arguments'.",
-                path,
-                num_left_out,
-            )
-        elif num_sentences and not num_predicates:
-            logger.warning("%s: no instance: no sentence has a predicate (FILLPRED = Y).", path)
-
-    def _read_block(self, block: ConllBlock, path: str, counts: Counter[str]) -> List[Instance]:
-        sentence = block.get_sentence()
-        check_scheme(sentence.dependency_labels, self.dependency_scheme, f"{path}, sentence {sentence.sentence_id}")
-        if self._is_too_long(sentence):
-            counts["too long"] += 1
-            return []
-        return [self.text_to_instance(sentence, predicate) for predicate in self._select_predicates(sentence)]
-
-    def _explain_emptiness(self, block: ConllBlock) -> str:
-        """Return why a block may have no instance."""
-        if block.sentence is not None and self._is_too_long(block.sentence):
-            return f"more than {self._max_sentence_length} tokens"
-        return "no predicate" if self.predicates == "all" else "no predicate with arguments"
-
-    def _is_too_long(self, sentence: DependencySentence) -> bool:
-        return self._max_sentence_length is not None and len(sentence) > self._max_sentence_length
-
-    def _select_predicates(self, sentence: DependencySentence) -> List[Predicate]:
-        takes_all = self.predicates == "all"
-        return [predicate for predicate in sentence.predicates if takes_all or predicate.roles != {}]
-
-    def text_to_instance(self, sentence: DependencySentence, predicate: Predicate) -> Instance:
-        """
-        # Parameters
-
-        sentence : `DependencySentence`
-        predicate : `Predicate`
-            Need not be one of the sentence's own; without roles (`None`) the instance is one for prediction.
-        """
-        check_scheme(sentence.dependency_labels, self.dependency_scheme, f"Sentence {sentence.text!r}")
-        columns = (sentence.words, sentence.lemmas, sentence.parts_of_speech, sentence.dependency_labels)
-        # `apply_token_indexers` adds the indexers: workers of a data loader must not send them along.
-        text = TextField([Token(word, lemma_=lemma, pos_=tag, dep_=label) for word, lemma, tag, label in zip(*columns)])
-        lemma = sentence.lemmas[predicate.index].lower()
-        edges, labels = [], []
-        for dependent, (head, label) in enumerate(zip(sentence.heads, sentence.dependency_labels)):
-            if head != ROOT:
-                edges += [(head, dependent), (dependent, head)]
-                labels += [label, inverse_relation(label)]
-        metadata: Dict[str, Any] = {
-            "tokens": list(sentence.words),
-            "lemmas": list(sentence.lemmas),
-            "parts_of_speech": list(sentence.parts_of_speech),
-            "heads": list(sentence.heads),
-            "dependency_labels": list(sentence.dependency_labels),
-            "dependency_scheme": self.dependency_scheme,
-            "predicate_index": predicate.index,
-            "predicate_sense": predicate.sense,
-            "sentence_id": sentence.sentence_id,
-        }
-        fields: Dict[str, Field[Any]] = {
-            "tokens": text,
-            "predicate_lemma": TextField([Token(lemma, lemma_=lemma)]),
-            "predicate_indicator": SequenceLabelField(
-                [int(token == predicate.index) for token in range(len(sentence))], text
-            ),
-            "graph": GraphField(len(sentence), edges, labels),
-        }
-        if predicate.roles is not None:
-            roles: List[str] = [predicate.roles.get(token, NULL_ROLE) for token in range(len(sentence))]
-            fields["roles"] = OpenSequenceLabelField(roles, text, "role_labels")
-            metadata["roles"] = dict(predicate.roles)
-        fields["metadata"] = MetadataField(metadata)
-        return Instance(fields)
-
-    def apply_token_indexers(self, instance: Instance) -> None:
-        for name, indexers in (("tokens", self._token_indexers), ("predicate_lemma", self._lemma_indexers)):
-            field = instance.fields[name]
-            assert isinstance(field, TextField)
-            field.token_indexers = indexers
+    def read_sentences(self, path: str) -> Iterator[ReadSentence]:
+        return read_conll2009(path, self.syntax)

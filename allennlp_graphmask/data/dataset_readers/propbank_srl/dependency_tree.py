@@ -1,6 +1,6 @@
 """Structure that follows from the heads of a dependency tree. Heads are 0-based token positions, -1 for a root."""
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Collection, List, Optional, Sequence, Tuple
 
 #: The head of a root.
 ROOT = -1
@@ -33,6 +33,11 @@ def subtree(heads: Sequence[int], token: int) -> List[int]:
     for member in members:  # grows on the way
         members.extend(children[member])
     return sorted(members)
+
+
+def span_head(heads: Sequence[int], tokens: Collection[int]) -> int:
+    """Return the head of some tokens, at least one: the first of them whose own head is not among them."""
+    return next(token for token in sorted(tokens) if heads[token] not in tokens)
 
 
 def argument_span(heads: Sequence[int], head: int, predicate: int) -> Tuple[int, int]:

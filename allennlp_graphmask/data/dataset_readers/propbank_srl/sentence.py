@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from allennlp.common.checks import ConfigurationError
 
@@ -37,12 +37,17 @@ class DependencySentence:
     dependency_labels: Tuple[str, ...]
     predicates: Tuple[Predicate, ...] = ()
     sentence_id: Optional[str] = None
+    #: The universal part of speech of each token, empty where it is not known; or none at all. Penn Treebank tags do not
+    #: distinguish auxiliaries (AUX) from verbs.
+    universal_tags: Tuple[str, ...] = ()
+    #: The morphological features of each token, such as `"Number=Sing|Person=3"`, `"_"` if it has none; or none at all.
+    features: Tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         length = len(self.words)
         if length == 0:
             raise ConfigurationError("A sentence must have at least one token.")
-        for name in ("lemmas", "parts_of_speech", "heads", "dependency_labels"):
+        for name in ("lemmas", "parts_of_speech", "heads", "dependency_labels", *self._optional_columns()):
             if len(getattr(self, name)) != length:
                 raise ConfigurationError(
                     f"The sentence {self.text!r} has {length} words, but {len(getattr(self, name))} {name}: every token needs one."
@@ -64,9 +69,33 @@ class DependencySentence:
                         f"Token {token} of predicate {predicate.index} does not exist: the sentence has {length} tokens, from 0."
                     )
 
+    def _optional_columns(self) -> List[str]:
+        return [name for name in ("universal_tags", "features") if getattr(self, name)]
+
     @property
     def text(self) -> str:
         return " ".join(self.words)
 
     def __len__(self) -> int:
         return len(self.words)
+
+
+def role_name(label: str) -> str:
+    """Return the name of a PropBank role in CoNLL-2009: A0 for ARG0, R-AM-TMP for R-ARGM-TMP."""
+    return label.replace("ARG", "A", 1)
+
+
+class ReadSentence(NamedTuple):
+    """A sentence of a file, or what is wrong with it."""
+
+    #: Where it is in its file, such as `"sentence at line 4"`.
+    place: str
+    sentence: Optional[DependencySentence]
+    error: Optional[ConfigurationError] = None
+
+    def get_sentence(self) -> DependencySentence:
+        """Return the sentence. Raise a `ConfigurationError` that names the file and the line, if it is malformed."""
+        if self.error is not None:
+            raise self.error
+        assert self.sentence is not None
+        return self.sentence

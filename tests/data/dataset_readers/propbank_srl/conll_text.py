@@ -1,6 +1,6 @@
 """Sentences in CoNLL-2009 columns, written by the tests themselves, and random ones."""
 
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from hypothesis import strategies as st
 
@@ -51,7 +51,8 @@ def as_conll(gold: DependencySentence, predicted: Optional[DependencySentence] =
         pairs: List[object] = []
         for name in ("lemmas", "parts_of_speech"):
             pairs += [getattr(gold, name)[token], getattr(predicted, name)[token]]
-        pairs += ["_", "_", gold.heads[token] + 1, predicted.heads[token] + 1]
+        pairs += [features_of(gold, token), features_of(predicted, token)]
+        pairs += [gold.heads[token] + 1, predicted.heads[token] + 1]
         pairs += [gold.dependency_labels[token], predicted.dependency_labels[token]]
         here = next((predicate for predicate in gold.predicates if predicate.index == token), None)
         flags = ["Y" if here else "_", (here.sense or "_") if here else "_"]
@@ -60,6 +61,14 @@ def as_conll(gold: DependencySentence, predicted: Optional[DependencySentence] =
         ]
         lines.append("\t".join(map(str, [token + 1, word, *pairs, *flags, *roles])))
     return "\n".join(lines)
+
+
+def features_of(sentence: DependencySentence, token: int) -> str:
+    tag = sentence.universal_tags[token] if sentence.universal_tags else ""
+    features = sentence.features[token] if sentence.features else "_"
+    if not tag:
+        return features
+    return f"UPOS={tag}" if features == "_" else f"UPOS={tag}|{features}"
 
 
 @st.composite
@@ -94,4 +103,16 @@ def dependency_sentences(draw: st.DrawFn, with_roles: bool = True) -> Dependency
         if with_roles:
             roles = draw(st.dictionaries(st.integers(0, length - 1), _NAMES, max_size=length))
         predicates.append(Predicate(index, draw(st.none() | _NAMES), roles))
-    return DependencySentence(words, lemmas, parts_of_speech, tuple(heads), labels, tuple(predicates))
+    columns = (words, lemmas, parts_of_speech, tuple(heads), labels, tuple(predicates))
+    return DependencySentence(*columns, **draw(_features(length)))
+
+
+def _features(length: int) -> st.SearchStrategy[Dict[str, Tuple[str, ...]]]:
+    """Universal tags, other features, both or none."""
+    choices = {
+        "universal_tags": st.tuples(*[st.sampled_from(["", "NOUN", "X"])] * length).filter(any),
+        "features": st.tuples(*[st.sampled_from(["_", "A=b", "A=b|C=d"])] * length).filter(
+            lambda cells: {*cells} != {"_"}
+        ),
+    }
+    return st.fixed_dictionaries({}, optional=choices)

@@ -116,6 +116,8 @@ def test_what_is_written_without_roles_and_with_predicted_syntax_is_read(gold):
         heads=tuple(-1 if head == -1 else length - 1 - head for head in gold.heads[::-1]),
         dependency_labels=gold.dependency_labels[::-1],
         predicates=gold.predicates,
+        universal_tags=gold.universal_tags[::-1],
+        features=gold.features[::-1],
     )
     for syntax, sentence in (("gold", gold), ("predicted", predicted)):
         [read] = parse(text(as_conll(gold, predicted)), syntax)

@@ -139,7 +139,7 @@ def test_a_file_without_predicates_is_warned_about(tmp_path, caplog):
     path.write_text(text(HELLO))
     with caplog.at_level(logging.WARNING):
         assert list(reader().read(path)) == []
-    assert warnings_in(caplog) == [f"{path}: no instance: no sentence has a predicate (FILLPRED = Y)."]
+    assert warnings_in(caplog) == [f"{path}: no instance: no sentence has a predicate."]
 
 
 def test_vocabulary_of_the_training_data(path, tmp_path, caplog):
