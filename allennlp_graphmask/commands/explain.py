@@ -136,6 +136,7 @@ def get_settings(args: argparse.Namespace, predictor: ExplainingPredictor, sourc
         "verify": args.verify,
         "max_divergence": args.max_divergence,
         "batch_size": args.batch_size,
+        "kept_only": args.kept_only,
         "device": "cpu" if args.cuda_device < 0 else "cuda",
         **get_target_options(args),
     }
@@ -215,6 +216,11 @@ class Explain(Subcommand):
             metavar="D",
             help="also keep more messages where the divergence is above D (default: any divergence)",
         )
+        add(
+            "--kept-only",
+            action="store_true",
+            help="leave out edges whose messages are dropped in every layer; they are counted",
+        )
         add("--batch-size", type=int, default=32, metavar="N", help="(default: %(default)s)")
         add("--cuda-device", type=int, default=-1, metavar="N", help="id of the GPU to use (default: none)")
         add("--strict", action="store_true", help="stop at the first input that cannot be read")
@@ -274,6 +280,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                     batch_size=args.batch_size,
                     strict=args.strict,
                     skip_errors=args.skip_errors,
+                    kept_only=args.kept_only,
                 )
                 if lines is not None:
                     if args.view == "html":

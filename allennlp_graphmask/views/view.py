@@ -100,7 +100,7 @@ class View(Registrable):
             return f"{_capitalize(subject)} depend{verb} on no message: the graph has no edges."
         messages = f"{total:,} {self.messages_name}"
         if explanation.num_layers > 1:
-            messages += f" ({len(explanation.edges):,} in each of {explanation.num_layers} layers)"
+            messages += f" ({explanation.num_edges:,} in each of {explanation.num_layers} layers)"
         if changed:
             return f"{kept:,} of the {messages} are not enough: {subject} CHANGE{verb.upper()} without the others."
         if kept == total:
@@ -126,6 +126,12 @@ class View(Registrable):
             notes.append(
                 f"{len(verification['added']):,} of the {self.num_kept:,} were added when this was checked, because {reason} without "
                 "them."
+            )
+        not_stored = explanation.num_edges - len(explanation.edges)
+        if not_stored:
+            where = " in every layer" if explanation.num_layers > 1 else ""
+            notes.append(
+                f"{not_stored:,} edges whose messages are dropped{where} were not stored: they are counted, but not shown."
             )
         if focus is not None and focus["trained"] is False:
             notes.append("The masker was trained to explain another part of the prediction.")
@@ -174,7 +180,7 @@ class View(Registrable):
     @property
     def num_messages(self) -> int:
         """The number of messages of all layers."""
-        return len(self.explanation.edges) * self.explanation.num_layers
+        return self.explanation.num_edges * self.explanation.num_layers
 
     def format_lines(self, width: int, max_edges: Optional[int]) -> List[str]:
         """

@@ -109,6 +109,15 @@ def test_small_batches_give_the_same(tmp_path, graphmask_archive_file, conll_fil
         assert one.metadata == other.metadata
 
 
+def test_edges_that_are_dropped_are_left_out_on_demand(tmp_path, graphmask_archive_file, conll_file) -> None:
+    few = ("--interpreter", json.dumps({"type": "gradient_x_message", "top_fraction": 0.2}))
+    whole = explained(tmp_path / "whole.jsonl", graphmask_archive_file, conll_file, *few)
+    pages = ("--kept-only", "--view", "html", "--view-dir", tmp_path / "pages")
+    kept = explained(tmp_path / "kept.jsonl", graphmask_archive_file, conll_file, *few, *pages)
+    assert kept == [one.kept_only() for one in whole] != whole
+    assert "were not stored" in (tmp_path / "pages" / "0001.html").read_text(encoding="utf-8")
+
+
 def test_a_raw_text(graphmask_archive_file, universal_pipeline, capsys) -> None:
     arguments = json.dumps({"spacy_model": universal_pipeline})
     explain(graphmask_archive_file, "--text", "Ann has seen the dog.", "--predictor-args", arguments)

@@ -1,4 +1,5 @@
 import dataclasses
+import html
 
 import pytest
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from allennlp_graphmask.views import get_view, render_html, render_text
 from allennlp_graphmask.views.wording import describe_constraint, format_share
 from tests.explanation.explanations import entity_explanation, role_explanation
+from tests.views.explanations import ALL
 
 
 @given(st.floats(0, 1))
@@ -75,5 +77,25 @@ def test_the_statement_comes_first(kept, changed, statement):
 
 
 def test_a_graph_without_edges():
-    explanation = dataclasses.replace(role_explanation(), edges=())
+    explanation = dataclasses.replace(role_explanation(), num_edges=0, edges=())
     assert "depend on no message: the graph has no edges" in render_text(explanation).replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", ["roles", "question", "graph", "entities"])
+def test_edges_that_are_not_stored_are_counted_and_stated(name):
+    explanation = ALL[name]
+    kept = explanation.kept_only()
+    left_out = len(explanation.edges) - len(kept.edges)
+    assert left_out
+    statement = get_view(explanation).get_statement()
+    for show in (render_text, render_html):
+        text = html.unescape(" ".join(show(kept).split()))
+        assert statement in text and f"{left_out} edges whose messages are dropped" in text
+        assert "not stored" in text and "not stored" not in " ".join(show(explanation).split())
+
+
+def test_a_graph_of_which_no_edge_is_stored():
+    explanation = ALL["roles"].threshold(1.0)
+    assert not explanation.kept_only().edges
+    for show in (render_text, render_html):
+        assert "0 of 16 messages" in show(explanation.kept_only()).replace("\n", " ")
