@@ -37,6 +37,7 @@ from allennlp_graphmask.predictors.resumable_lines import ResumableLines
 from allennlp_graphmask.views.page import write_html_pages
 from allennlp_graphmask.views.text_layout import shorten
 from allennlp_graphmask.views.text_printer import TextPrinter
+from allennlp_graphmask.views.wording import describe_without_messages
 from allennlp_graphmask_compat.loading import trusting_archives
 from allennlp_graphmask_compat.mistakes import did_you_mean
 
@@ -263,8 +264,11 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     printer = TextPrinter() if args.view == "text" or (args.view is None and args.output_file is None) else None
     # How many explanations keep a message, and how many none.
     counts: Counter[bool] = Counter()
+    without_messages = ""
 
     def show(explanation: Explanation) -> bool:
+        nonlocal without_messages
+        without_messages = describe_without_messages(explanation.interpreter)
         counts[any(any(edge.kept) for edge in explanation.edges)] += 1
         return printer is None or printer.show(explanation)
 
@@ -299,7 +303,8 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     if counts[False] > counts[True]:
         _report(
             f"No message is kept in {counts[False]} of these {counts.total()}: the states of the nodes and what replaces messages are "
-            'enough. What that means and what to try: "No message is kept" in docs/views.md.'
+            f"enough. {without_messages}{' ' if without_messages else ''}"
+            'What that means and what to try: "No message is kept" in docs/views.md.'
         )
     if outcome.num_empty:
         named = "; ".join(shorten(title, 60) for title in outcome.empty[:_MAX_NAMED])

@@ -22,6 +22,10 @@ SCHEMA_NAME = "allennlp_graphmask.explanation"
 #: Raised whenever a reader of the previous version would misread what a writer of the new one writes.
 SCHEMA_VERSION = 4
 
+#: The metrics of a model that explanations state with and without all messages (the first one that it has), in the interpreter's
+#: `training_summary` as `original_NAME` and `dropped_NAME`.
+TASK_METRICS = ("accuracy", "f1")
+
 #: Views show every layer, also of a graph without edges.
 MAX_LAYERS = 10_000
 

@@ -21,7 +21,12 @@ from allennlp_graphmask.views.text_layout import (
     wrap,
     wrap_tokens,
 )
-from allennlp_graphmask.views.wording import describe_constraint, describe_divergence, format_kept
+from allennlp_graphmask.views.wording import (
+    describe_constraint,
+    describe_divergence,
+    describe_without_messages,
+    format_kept,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -117,9 +122,11 @@ class View(Registrable):
         focus, verification = explanation.focus, explanation.verification
         notes = []
         if self.num_messages and not self.num_kept and not explanation.prediction["changed"]:
+            without = describe_without_messages(explanation.interpreter)
             notes.append(
                 "That is, the states that the graph encoder starts from are enough, with one constant in the place of all messages: "
-                'here the model hardly uses its graph. What to try is under "No message is kept" in docs/views.md.'
+                f"here the model hardly uses its graph. {without}{' ' if without else ''}"
+                'What to try is under "No message is kept" in docs/views.md.'
             )
         if verification is not None and verification["added"]:
             reason = "the prediction changed" if verification["changed_before"] else "the divergence was too large"

@@ -1,8 +1,9 @@
 """Figures in words: text and pages give numbers of messages, shares, divergences and constraints in the same form."""
 
 import math
+from typing import Any, Dict
 
-from allennlp_graphmask.explanation.schema import Constraint, MeasuredDivergence
+from allennlp_graphmask.explanation.schema import TASK_METRICS, Constraint, InterpreterDescription, MeasuredDivergence
 
 
 def format_kept(kept: int, total: int) -> str:
@@ -40,3 +41,14 @@ def describe_constraint(constraint: Constraint) -> str:
         return f"{rule}; this one changes: {here[changed]}; in training: {training}"
     rule = f"{constraint['kind']} at most {format_divergence(constraint['bound'])}"
     return f"{rule}; met here: {here[constraint['met']]}; in training: {training}"
+
+
+def describe_without_messages(interpreter: InterpreterDescription) -> str:
+    """Return how good the model is with all messages and without any, if training has measured it, as a sentence; else nothing."""
+    summary: Dict[str, Any] = interpreter.get("training_summary")  # type: ignore[assignment]
+    if isinstance(summary, dict):
+        for name in TASK_METRICS:
+            original, dropped = summary.get(f"original_{name}"), summary.get(f"dropped_{name}")
+            if isinstance(original, float) and isinstance(dropped, float):
+                return f"On its validation data the model's {name} is {original:.2f}, and without any message {dropped:.2f}."
+    return ""

@@ -142,6 +142,20 @@ def test_a_run_that_keeps_nothing_is_told_so_once(graphmask_archive_file, conll_
         assert capsys.readouterr().err.count("docs/views.md") == times
 
 
+def test_a_masker_that_keeps_nothing_states_how_good_the_model_is_without(
+    graphmask_archive_file, conll_file, capsys, monkeypatch
+) -> None:
+    def trained(*arguments, **options):
+        archive = load_archive(*arguments, **options)
+        archive.model.training_summary = {"original_f1": 0.75, "dropped_f1": 0.5}
+        archive.model.threshold.fill_(1e9)
+        return archive
+
+    monkeypatch.setattr(explain_module, "load_archive", trained)
+    explain(graphmask_archive_file, conll_file, "--no-verify", "--focus", "all")
+    assert capsys.readouterr().err.count("f1 is 0.75, and without any message 0.50") == 1
+
+
 # --- Pages
 
 

@@ -76,6 +76,16 @@ def test_the_statement_comes_first(kept, changed, statement):
     assert ("docs/views.md" in text) == ("docs/views.md" in page) == (kept == 0)
 
 
+@pytest.mark.parametrize("figures", [{}, {"original_f1": 0.75, "dropped_f1": 0.5}, {"original_f1": 0.75}, None])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_how_good_the_model_is_without_messages_is_stated_where_none_is_kept(figures, kept):
+    explanation = _with_kept(entity_explanation(), kept, False)
+    explanation = dataclasses.replace(explanation, interpreter={"name": "graphmask", "training_summary": figures})
+    for show in (render_text, render_html):
+        is_stated = "f1 is 0.75, and without any message 0.50" in " ".join(html.unescape(show(explanation)).split())
+        assert is_stated == (len(figures or ()) == 2 and kept == 0)
+
+
 def test_a_graph_without_edges():
     explanation = dataclasses.replace(role_explanation(), num_edges=0, edges=())
     assert "depend on no message: the graph has no edges" in render_text(explanation).replace("\n", " ")
