@@ -21,6 +21,7 @@ from allennlp_graphmask_compat import whole_files
 from allennlp_graphmask_compat.guards import GUARDS
 from allennlp_graphmask_compat.mechanism import Absent, Patch, View
 from allennlp_graphmask_compat.mistakes import MESSAGES
+from allennlp_graphmask_compat.training_mistakes import training
 
 PLUGIN = "allennlp_graphmask"
 
@@ -365,14 +366,17 @@ def _checked_archives(module: ModuleType) -> Mapping[str, Any]:
     return GUARDS[module.__name__](module)
 
 
+_MESSAGES = {**MESSAGES, "allennlp.commands.train": training}
+
+
 @_patch(
     "mistakes_in_one_message",
-    *MESSAGES,
+    *_MESSAGES,
     reason="AllenNLP answers a user's mistake with a traceback, often without the value and the place: a missing file, an unset "
     "variable of a config, a name that is not registered, a GPU that is not there. Always needed.",
 )
 def _mistakes_in_one_message(module: ModuleType) -> Mapping[str, Any]:
-    return MESSAGES[module.__name__](module)
+    return _MESSAGES[module.__name__](module)
 
 
 PATCHES_BY_MODULE: dict[str, list[Patch]] = {}

@@ -113,6 +113,7 @@ def build_predictor(name: str, folder: Path) -> Tuple[Run, List[bytes]]:
 def build_explanations(name: str, folder: Path) -> Tuple[Run, List[bytes]]:
     from allennlp_graphmask.explanation import ExplanationFormatError, read_explanations, write_explanations
     from allennlp_graphmask.views import View, render_html, render_text
+    from tests.explanation.explanations import version_3
     from tests.views.explanations import ALL
 
     path = folder / "explanations.jsonl"
@@ -134,5 +135,8 @@ def build_explanations(name: str, folder: Path) -> Tuple[Run, List[bytes]]:
                 except ExplanationFormatError:
                     pass  # this view needs metadata that it does not have
 
-    lines = [explanation.to_json_line().encode() for explanation in ALL.values()]
+    lines = [
+        one.to_json_line().encode() for explanation in ALL.values() for one in (explanation, explanation.kept_only())
+    ]
+    lines += [json.dumps(version_3(explanation)).encode() for explanation in ALL.values()]
     return run, [line for line in lines if len(line) < 20_000]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from allennlp_graphmask.explanation import read_explanations
 from tests.compat.conftest import run_python
 
 REPOSITORY = Path(__file__).parent.parent
@@ -61,14 +62,14 @@ def test_predict_from_conll_lines_gives_explanations(folder):
     paths = ("graphmask/model.tar.gz", "fixtures/propbank/demo.conll09")
     options = ("--use-dataset-reader", "--silent", "--output-file", "explanations.jsonl")
     allennlp(folder, "predict", *paths, *options)
-    explanations = [json.loads(line) for line in (folder / "explanations.jsonl").read_text().splitlines()]
+    explanations = list(read_explanations(folder / "explanations.jsonl"))
     assert explanations
     for explanation in explanations:
-        assert explanation["edges"] and explanation["tokens"]
-        for edge in explanation["edges"]:
-            assert len(edge["kept"]) == len(edge["score"]) == 2
+        assert explanation.edges and explanation.tokens
+        for edge in explanation.edges:
+            assert len(edge.kept) == len(edge.score) == 2
     text = run_python("-m", "allennlp_graphmask.views", "explanations.jsonl", folder=folder)
-    assert " ".join(explanations[0]["tokens"])[:40] in text
+    assert " ".join(explanations[0].tokens)[:40] in text
 
 
 def test_trees_of_another_scheme_are_refused_by_name(folder):

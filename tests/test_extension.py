@@ -7,10 +7,11 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Dict, List
+from typing import List
 
 import pytest
 
+from allennlp_graphmask.explanation import Explanation, read_explanations
 from tests.compat.conftest import run_python
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,83 +59,82 @@ def test_the_test_in_the_tutorial_passes(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def explanations(folder: Path) -> List[Dict]:
+def explanations(folder: Path) -> List[Explanation]:
     *commands, _ = commands_in(0)
     assert [command[:2] for command in commands] == [["allennlp", name] for name in ("train", "train", "predict")]
     for command in commands:
         run(folder, *command)
-    with open(folder / "explanations.jsonl", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+    return list(read_explanations(folder / "explanations.jsonl"))
 
 
-def test_the_commands_of_the_tutorial_explain(explanations: List[Dict]) -> None:
+def test_the_commands_of_the_tutorial_explain(explanations: List[Explanation]) -> None:
     with open(EXTENSION / "sentences.jsonl", encoding="utf-8") as file:
         sentences = [json.loads(line) for line in file]
     assert len(explanations) == len(sentences)
     for explanation, sentence in zip(explanations, sentences):
-        assert explanation["tokens"] == sentence["tokens"]
-        assert explanation["num_layers"] == 2
+        assert explanation.tokens == tuple(sentence["tokens"])
+        assert explanation.num_layers == 2
         arcs = [(head, word, label) for head, word, label in sentence["arcs"]]
         inverse = [(word, head, f"{label}^-1") for head, word, label in sentence["arcs"]]
-        edges = explanation["edges"]
-        assert [(edge["source"], edge["target"], edge["type"]) for edge in edges] == arcs + inverse
+        edges = explanation.edges
+        assert [(edge.source, edge.target, edge.type) for edge in edges] == arcs + inverse
         for edge in edges:
-            assert len(edge["score"]) == len(edge["kept"]) == 2
-            assert all(0.0 <= score <= 1.0 for score in edge["score"])
-        arguments = explanation["prediction"]["original"]["arguments"]
+            assert len(edge.score) == len(edge.kept) == 2
+            assert all(0.0 <= score <= 1.0 for score in edge.score)
+        arguments = explanation.prediction["original"]["arguments"]
         assert {argument["role"] for argument in arguments} <= {"A0", "A1", "A2", "AM-TMP"}
 
 
-def test_some_messages_are_dropped_and_some_are_needed(explanations: List[Dict]) -> None:
-    kept = [decision for explanation in explanations for edge in explanation["edges"] for decision in edge["kept"]]
+def test_some_messages_are_dropped_and_some_are_needed(explanations: List[Explanation]) -> None:
+    kept = [decision for explanation in explanations for edge in explanation.edges for decision in edge.kept]
     assert 0.02 < sum(kept) / len(kept) < 0.9
-    changed = [explanation["prediction"]["changed"] for explanation in explanations]
+    changed = [explanation.prediction["changed"] for explanation in explanations]
     assert sum(changed) <= 2
 
 
-def test_the_text_in_the_tutorial(explanations: List[Dict], folder: Path) -> None:
+def test_the_text_in_the_tutorial(explanations: List[Explanation], folder: Path) -> None:
     text = run(folder, *commands_in(0)[-1])
     for line in ("Ann [[sees]] the old cat", "prediction  A0: Ann | A1: the old cat", "layer 1, top: kept"):
         assert line in text
         assert line in TUTORIAL.read_text(encoding="utf-8")
 
 
-def test_the_interpreter(explanations: List[Dict], folder: Path) -> None:
+def test_the_interpreter(explanations: List[Explanation], folder: Path) -> None:
     [command] = commands_in(1)
     assert "(my_message_norm)" in run(folder, *command)
 
 
-def test_the_metric(explanations: List[Dict], folder: Path) -> None:
+def test_the_metric(explanations: List[Explanation], folder: Path) -> None:
     [command] = commands_in(2)
     run(folder, *command)
     results = json.loads((folder / "comparison" / "results.json").read_text(encoding="utf-8"))
     # The command compares decisions that were not verified.
     heard = []
     for one in explanations:
-        added = {tuple(message) for message in one["verification"]["added"]}
+        added = {tuple(message) for message in one.verification["added"]}
         kept = [
-            {layer for layer, is_kept in enumerate(edge["kept"]) if is_kept and (number, layer) not in added}
-            for number, edge in enumerate(one["edges"])
+            {layer for layer, is_kept in enumerate(edge.kept) if is_kept and (number, layer) not in added}
+            for number, edge in enumerate(one.edges)
         ]
-        heard.append({edge["target"] for edge, layers in zip(one["edges"], kept) if layers})
-    silent = 1 - sum(map(len, heard)) / sum(len(one["nodes"]) for one in explanations)
+        heard.append({edge.target for edge, layers in zip(one.edges, kept) if layers})
+    silent = 1 - sum(map(len, heard)) / sum(len(one.nodes) for one in explanations)
     found = results["interpreters"]["graphmask"]["metrics"]["edge_my_silent_nodes"]["silent_nodes"]
     assert found["value"] == pytest.approx(silent)
 
 
-def test_the_export(explanations: List[Dict], folder: Path) -> None:
+def test_the_export(explanations: List[Explanation], folder: Path) -> None:
     [command] = commands_in(3)
     rows = run(folder, *command).splitlines()[1:]
     kept = [
-        [str(layer), one["nodes"][edge["source"]]["text"], edge["type"], one["nodes"][edge["target"]]["text"]]
+        [str(layer), one.nodes[edge.source].text, edge.type, one.nodes[edge.target].text]
         for one in explanations
-        for edge in one["edges"]
-        for layer, is_kept in enumerate(edge["kept"])
+        for edge in one.edges
+        for layer, is_kept in enumerate(edge.kept)
         if is_kept
     ]
     assert kept and sorted(row.split(",")[1:5] for row in rows) == sorted(kept)
 
 
-def test_the_target_learnt_its_task(explanations: List[Dict], folder: Path) -> None:
+def test_the_target_learnt_its_task(explanations: List[Explanation], folder: Path) -> None:
     metrics = json.loads((folder / "target" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["best_validation_f1"] > 0.9

@@ -5,13 +5,14 @@ and what is kept must be that.
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import List
 
 import pytest
 import torch
 from allennlp.models import load_archive
 
 from allennlp_graphmask.evaluation.metrics import read_truth
+from allennlp_graphmask.explanation import Explanation, read_explanations
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask
 from allennlp_graphmask.interpret.ranking import highest_messages
 from tests.compat.conftest import run_python
@@ -39,26 +40,25 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def explanations(folder: Path) -> List[Dict[str, Any]]:
-    lines = (folder / "explanations.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+def explanations(folder: Path) -> List[Explanation]:
+    return list(read_explanations(folder / "explanations.jsonl"))
 
 
-def test_what_is_kept_is_what_matters(folder: Path, explanations: List[Dict[str, Any]]) -> None:
+def test_what_is_kept_is_what_matters(folder: Path, explanations: List[Explanation]) -> None:
     assert len(explanations) == 200
     kept = true = both = edges = 0
     for explanation in explanations:
-        query = explanation["metadata"]["graph_metadata"]["query"]
-        types = [edge["type"] for edge in explanation["edges"]]
+        query = explanation.metadata["graph_metadata"]["query"]
+        types = [edge.type for edge in explanation.edges]
         first, second = map(types.count, query)
-        for edge, metadata in zip(explanation["edges"], explanation["metadata"]["edge_metadata"], strict=True):
+        for edge, metadata in zip(explanation.edges, explanation.metadata["edge_metadata"], strict=True):
             # By the colours, and not by the reader's word.
-            matters = edge["type"] in query
-            wins = (edge["type"] == query[0]) == (first > second)
+            matters = edge.type in query
+            wins = (edge.type == query[0]) == (first > second)
             group = ("winning" if wins else "losing") if matters and first != second else None
             assert metadata == {"matters": [matters], "edge_group": group}
-            kept, true, edges = kept + edge["kept"][0], true + matters, edges + 1
-            both += matters and edge["kept"][0]
+            kept, true, edges = kept + edge.kept[0], true + matters, edges + 1
+            both += matters and edge.kept[0]
     f1 = 2 * both / (kept + true)
     assert f1 >= 0.95 and abs(kept - true) < 0.03 * edges
 
@@ -72,22 +72,21 @@ def test_what_is_kept_is_what_matters(folder: Path, explanations: List[Dict[str,
     assert metrics["edge_truth"]["recall_group_winning"]["value"] > 0.95
 
 
-def test_predictions_are_right_and_do_not_change(explanations: List[Dict[str, Any]]) -> None:
+def test_predictions_are_right_and_do_not_change(explanations: List[Explanation]) -> None:
     right = [
-        explanation["prediction"]["original"]["label"] == explanation["metadata"]["label"]
-        for explanation in explanations
+        explanation.prediction["original"]["label"] == explanation.metadata["label"] for explanation in explanations
     ]
     assert sum(right) >= 0.99 * len(right)
-    assert sum(explanation["prediction"]["changed"] for explanation in explanations) <= 0.02 * len(right)
+    assert sum(explanation.prediction["changed"] for explanation in explanations) <= 0.02 * len(right)
 
 
-def test_the_text_view(folder: Path, explanations: List[Dict[str, Any]]) -> None:
+def test_the_text_view(folder: Path, explanations: List[Explanation]) -> None:
     printed = run(folder, "allennlp_graphmask.views", "explanations.jsonl", "--max", 1)
     [first, *_] = explanations
-    assert printed.startswith(" ".join(first["tokens"]))
-    for edge in first["edges"]:
-        if edge["kept"][0]:
-            assert f"--{edge['type']}-->" in printed and first["nodes"][edge["source"]]["text"] in printed
+    assert printed.startswith(" ".join(first.tokens))
+    for edge in first.edges:
+        if edge.kept[0]:
+            assert f"--{edge.type}-->" in printed and first.nodes[edge.source].text in printed
 
 
 def test_verification_explains_and_the_smallest_sets_justify(folder: Path) -> None:

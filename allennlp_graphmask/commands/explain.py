@@ -37,6 +37,7 @@ from allennlp_graphmask.predictors.resumable_lines import ResumableLines
 from allennlp_graphmask.views.page import write_html_pages
 from allennlp_graphmask.views.text_layout import shorten
 from allennlp_graphmask.views.text_printer import TextPrinter
+from allennlp_graphmask.views.wording import describe_without_messages
 from allennlp_graphmask_compat.loading import trusting_archives
 from allennlp_graphmask_compat.mistakes import did_you_mean
 
@@ -146,6 +147,7 @@ def get_settings(args: argparse.Namespace, predictor: ExplainingPredictor, sourc
         "verify": args.verify,
         "max_divergence": args.max_divergence,
         "batch_size": args.batch_size,
+        "kept_only": args.kept_only,
         "device": "cpu" if args.cuda_device < 0 else "cuda",
         **get_target_options(args),
     }
@@ -237,6 +239,11 @@ class Explain(Subcommand):
             metavar="D",
             help="also keep more messages where the divergence is above D (default: any divergence)",
         )
+        add(
+            "--kept-only",
+            action="store_true",
+            help="leave out edges whose messages are dropped in every layer; they are counted",
+        )
         add("--batch-size", type=int, default=32, metavar="N", help="(default: %(default)s)")
         add("--cuda-device", type=int, default=-1, metavar="N", help="id of the GPU to use (default: none)")
         add("--strict", action="store_true", help="stop at the first input that cannot be read")
@@ -277,8 +284,11 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     printer = TextPrinter() if args.view == "text" or (args.view is None and args.output_file is None) else None
     # How many explanations keep a message, and how many none.
     counts: Counter[bool] = Counter()
+    without_messages = ""
 
     def show(explanation: Explanation) -> bool:
+        nonlocal without_messages
+        without_messages = describe_without_messages(explanation.interpreter)
         counts[any(any(edge.kept) for edge in explanation.edges)] += 1
         return printer is None or printer.show(explanation)
 
@@ -294,6 +304,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                     batch_size=args.batch_size,
                     strict=args.strict,
                     skip_errors=args.skip_errors,
+                    kept_only=args.kept_only,
                 )
                 if lines is not None:
                     if args.view == "html":
@@ -312,7 +323,8 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     if counts[False] > counts[True]:
         _report(
             f"No message is kept in {counts[False]} of these {counts.total()}: the states of the nodes and what replaces messages are "
-            'enough. What that means and what to try: "No message is kept" in docs/views.md.'
+            f"enough. {without_messages}{' ' if without_messages else ''}"
+            'What that means and what to try: "No message is kept" in docs/views.md.'
         )
     if outcome.num_empty:
         named = "; ".join(shorten(title, 60) for title in outcome.empty[:_MAX_NAMED])

@@ -5,12 +5,12 @@ reads.
 
 import copy
 import dataclasses
-import json
 from typing import Annotated, Any, Dict, List, NamedTuple, Optional, Tuple
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from allennlp_graphmask.explanation.columns import EdgeColumns, to_columns
 from allennlp_graphmask.explanation.schema import (
     CONFIG,
     MAX_LAYERS,
@@ -28,10 +28,10 @@ from allennlp_graphmask.explanation.schema import (
     Provenance,
     VerificationResult,
     check_references,
-    upgrade,
 )
-from allennlp_graphmask.explanation.serialization import ExplanationFormatError, load_json
-from allennlp_graphmask.validation import String, first_error
+from allennlp_graphmask.explanation.serialization import ExplanationFormatError, dump_json, load_json
+from allennlp_graphmask.explanation.versions import upgrade
+from allennlp_graphmask.validation import Integer, String, first_error
 
 
 class LayerEdge(NamedTuple):
@@ -61,6 +61,7 @@ class Explanation:
     tokens: Tuple[String, ...]
     nodes: Tuple[ExplainedNode, ...]
     num_layers: Annotated[int, Field(strict=True, ge=1, le=MAX_LAYERS)]
+    num_edges: Integer
     edges: Tuple[ExplainedEdge, ...]
     focus: Optional[ExplainedFocus]
     verification: Optional[VerificationResult]
@@ -73,7 +74,9 @@ class Explanation:
     metadata: JsonObject
 
     def __post_init__(self) -> None:
-        check_references(self.tokens, self.nodes, self.num_layers, self.edges, self.focus, self.verification)
+        check_references(
+            self.tokens, self.nodes, self.num_layers, self.num_edges, self.edges, self.focus, self.verification
+        )
 
     @classmethod
     def from_dict(cls, data: Any) -> "Explanation":
@@ -97,7 +100,9 @@ class Explanation:
     def to_dict(self) -> Dict[str, Any]:
         """Return the JSON form as Python data; nothing in it is shared with the explanation."""
         # The order of the keys is part of the format: the same explanation gives the same bytes.
-        return {"schema": SCHEMA_NAME, "schema_version": SCHEMA_VERSION, **_ADAPTER.dump_python(self, mode="json")}
+        order = {"schema": SCHEMA_NAME, "schema_version": SCHEMA_VERSION, **dict.fromkeys(vars(self))}
+        fields = _ADAPTER.dump_python(self, mode="json", exclude={"edges"})
+        return {**order, **fields, "edges": to_columns(self.edges, self.num_layers)}
 
     def to_json(self) -> Dict[str, Any]:
         """Return `to_dict()`: AllenNLP's `sanitize` calls this."""
@@ -110,7 +115,9 @@ class Explanation:
         """
         # The fields as they are, without the copy that `to_dict` makes: writing takes half the time.
         fields = {"schema": SCHEMA_NAME, "schema_version": SCHEMA_VERSION, **vars(self)}
-        return json.dumps(fields, default=vars, allow_nan=False, check_circular=False)
+        return dump_json(
+            {**fields, "edges": to_columns(self.edges, self.num_layers)}, default=vars, check_circular=False
+        )
 
     @classmethod
     def from_json_line(cls, line: str) -> "Explanation":
@@ -139,7 +146,7 @@ class Explanation:
         return [edge for edge in self.edges if any(edge.kept)]
 
     def layer(self, number: int) -> List[LayerEdge]:
-        """Return all edges as one layer, counted from 0 at the bottom, has them."""
+        """Return all edges that are stored as one layer, counted from 0 at the bottom, has them."""
         number = self._checked_layer(number)
         return [
             LayerEdge(edge.source, edge.target, edge.type, edge.score[number], edge.kept[number]) for edge in self.edges
@@ -148,7 +155,7 @@ class Explanation:
     def kept_share(self, layer: Optional[int] = None) -> float:
         """Return the fraction of messages (of a layer, or of all layers) that are kept; 1.0 if there are none."""
         layers = range(self.num_layers) if layer is None else [self._checked_layer(layer)]
-        total = len(self.edges) * len(layers)
+        total = self.num_edges * len(layers)
         return sum(edge.kept[number] for edge in self.edges for number in layers) / total if total else 1.0
 
     def threshold(self, threshold: float) -> "Explanation":
@@ -158,7 +165,16 @@ class Explanation:
 
         What was measured with the edges kept before (prediction after masking, divergence, verification, whether the constraint is
         met) does not hold for the new ones: these fields are empty in the copy.
+
+        # Raises
+
+        `ValueError` if not all edges are stored (`kept_only`): the scores of the others are not known.
         """
+        if len(self.edges) < self.num_edges:
+            raise ValueError(
+                f"Only {len(self.edges)} of the {self.num_edges} edges are stored (explain --kept-only): without the scores of the "
+                "others no threshold can be applied."
+            )
         edges = tuple(
             dataclasses.replace(edge, kept=tuple(score > threshold for score in edge.score)) for edge in self.edges
         )
@@ -172,6 +188,20 @@ class Explanation:
             constraint=constraint,
             interpreter={**self.interpreter, "score_threshold": threshold},  # type: ignore[typeddict-unknown-key]
         )
+
+    def kept_only(self) -> "Explanation":
+        """Return a copy without the edges that are dropped in all layers. `num_edges`, and with it `kept_share`, stays the same."""
+        kept = [position for position, edge in enumerate(self.edges) if any(edge.kept)]
+        metadata, verification = dict(self.metadata), self.verification
+        of_edges = metadata.get("edge_metadata")
+        if isinstance(of_edges, list):
+            metadata["edge_metadata"] = [of_edges[position] for position in kept if position < len(of_edges)]
+        if verification is not None:
+            positions = {position: number for number, position in enumerate(kept)}
+            added = tuple((positions[position], layer) for position, layer in verification["added"])
+            verification = {**verification, "added": added}
+        edges = tuple(self.edges[position] for position in kept)
+        return dataclasses.replace(self, edges=edges, verification=verification, metadata=metadata)
 
     def with_input(self, explained_input: ExplainedInput) -> "Explanation":
         """Return a copy with another `input`. The rest is not checked again, which takes long in a large graph."""
@@ -192,9 +222,11 @@ def explanation_schema() -> Dict[str, Any]:
     """Return the JSON Schema of an explanation, for tools in other languages."""
     schema = _ADAPTER.json_schema()
     constants = {"schema": {"const": SCHEMA_NAME}, "schema_version": {"const": SCHEMA_VERSION}}
+    # Files hold edges as columns.
+    del schema["$defs"]["ExplainedEdge"]
     return {
         **schema,
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "properties": {**constants, **schema["properties"]},
+        "properties": {**constants, **schema["properties"], "edges": TypeAdapter(EdgeColumns).json_schema()},
         "required": [*constants, *schema["required"]],
     }

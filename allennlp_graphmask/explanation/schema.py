@@ -20,7 +20,11 @@ else:
 #: The value of `schema` in every explanation.
 SCHEMA_NAME = "allennlp_graphmask.explanation"
 #: Raised whenever a reader of the previous version would misread what a writer of the new one writes.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+
+#: The metrics of a model that explanations state with and without all messages (the first one that it has), in the interpreter's
+#: `training_summary` as `original_NAME` and `dropped_NAME`.
+TASK_METRICS = ("accuracy", "f1")
 
 #: Views show every layer, also of a graph without edges.
 MAX_LAYERS = 10_000
@@ -145,13 +149,15 @@ def check_references(
     tokens: Sequence[str],
     nodes: Sequence[ExplainedNode],
     num_layers: int,
+    num_edges: int,
     edges: Sequence[ExplainedEdge],
     focus: Optional[ExplainedFocus],
     verification: Optional[VerificationResult],
 ) -> None:
     """
     Check what the types cannot express: nodes are numbered in order and lie within the tokens, edges join nodes and have one
-    score and one decision for each layer, and the focus and what verification added are parts of the explanation.
+    score and one decision for each layer, there are not more of them than the graph has, and the focus and what verification added
+    are parts of the explanation.
 
     # Raises
 
@@ -169,6 +175,8 @@ def check_references(
                 f"nodes[{position}] spans tokens {node.start} to {node.end} (exclusive), expected 0 <= start < end <= "
                 f"{len(tokens)}, the number of tokens."
             )
+    if len(edges) > num_edges:
+        raise ExplanationFormatError(f"num_edges is {num_edges}, but there are {len(edges)} edges.")
     num_nodes = len(nodes)
     for position, edge in enumerate(edges):
         if 0 <= edge.source < num_nodes and 0 <= edge.target < num_nodes:
@@ -190,45 +198,6 @@ def check_references(
             raise ExplanationFormatError(
                 f"verification.added has edge {position} in layer {layer}, which is not a message that is kept."
             )
-
-
-def upgrade(data: Any) -> Dict[str, Any]:
-    """
-    Return the fields of an explanation in the current version, without `schema` and `schema_version`.
-
-    # Raises
-
-    `ExplanationFormatError` if it is not an explanation, or of a version that this package cannot read.
-    """
-    if not isinstance(data, dict):
-        raise ExplanationFormatError(f"An explanation is a JSON object, got {data!r:.60}.")
-    fields = dict(data)
-    schema, version = fields.pop("schema", None), fields.pop("schema_version", None)
-    if schema != SCHEMA_NAME:
-        raise ExplanationFormatError(
-            f"schema is {schema!r}, expected {SCHEMA_NAME!r}: allennlp_graphmask did not write this."
-        )
-    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
-        raise ExplanationFormatError(
-            f"schema_version is {version!r}, but this allennlp_graphmask reads versions 1 to {SCHEMA_VERSION}. If a newer one wrote "
-            "the file, upgrade this one."
-        )
-    if version == 1:
-        fields["kind"] = _kind_of_version_1(fields)
-    if version <= 2:
-        # Whole predictions were explained, nothing was verified, and inputs were not traced.
-        fields["focus"] = fields["verification"] = fields["input"] = None
-    return fields
-
-
-def _kind_of_version_1(fields: Dict[str, Any]) -> str:
-    """Version 1 left the choice of a view to a look at the metadata."""
-    metadata, nodes, tokens = (fields.get(name) for name in ("metadata", "nodes", "tokens"))
-    if isinstance(metadata, dict) and {"query", "candidates", "supports"} <= metadata.keys():
-        return "question"
-    if isinstance(nodes, list) and isinstance(tokens, list) and all(isinstance(node, dict) for node in nodes):
-        return default_kind([(node.get("start"), node.get("end")) for node in nodes], len(tokens))
-    return "graph"
 
 
 def default_kind(spans: Sequence[Tuple[Any, Any]], num_tokens: int) -> str:

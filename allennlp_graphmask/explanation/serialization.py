@@ -35,6 +35,11 @@ def load_json(line: str) -> Any:
         raise ExplanationFormatError(f"The line cannot be read: {error}.") from error
 
 
+def dump_json(value: Any, **options: Any) -> str:
+    """Return JSON in one line, ASCII without spaces between values. Further options are those of `json.dumps`."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":"), **options)
+
+
 def round_number(value: float) -> float:
     """Round to `SIGNIFICANT_DIGITS` significant digits."""
     # Most scores of a trained masker are one of these.

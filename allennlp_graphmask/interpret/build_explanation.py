@@ -74,6 +74,7 @@ def build_explanation(
             "tokens": tokens,
             "nodes": nodes,
             "num_layers": attribution.num_layers,
+            "num_edges": attribution.graph.num_edges,
             "edges": [
                 {**edge, "score": tuple(map(round_number, edge["score"])), "kept": tuple(edge["kept"])}
                 for edge in attribution.to_json()["edges"]

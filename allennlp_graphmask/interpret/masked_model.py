@@ -77,7 +77,7 @@ class MaskedModel:
     """
 
     #: The sets of metrics that passes can count into.
-    METRIC_SETS = ("original", "masked", "random", "unreported")
+    METRIC_SETS = ("original", "masked", "random", "dropped", "unreported")
 
     def __init__(
         self,

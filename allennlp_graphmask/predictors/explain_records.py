@@ -73,6 +73,7 @@ def explain_source(
     batch_size: int = 32,
     strict: bool = False,
     skip_errors: bool = False,
+    kept_only: bool = False,
 ) -> Outcome:
     """
     Explain an input by `explain_records`: show explanations as they come, and write them as lines, which the caller finishes.
@@ -80,7 +81,7 @@ def explain_source(
 
     `show` is called for each explanation. If it returns `False` and there are no lines, the run ends. `report` is called with
     messages for the user, as soon as there is one; failures that are alike are counted after the first ones, and reported at the
-    end.
+    end. With `kept_only` explanations lose the edges that they drop in all layers.
     """
     done = Outcome(0, 0, 0, [], 0, [], 0, [])
     complaints = _Complaints(report)
@@ -112,11 +113,12 @@ def explain_source(
             if step.failures or show is not None:
                 bar.clear()
             complaints.add(step.failures)
-            shown = [show(explanation) for explanation in step.explanations] if show is not None else []
+            explanations = [one.kept_only() if kept_only else one for one in step.explanations]
+            shown = [show(explanation) for explanation in explanations] if show is not None else []
             if lines is None and not all(shown):
                 break
             if lines is not None and step.num_records:
-                json_lines = [explanation.to_json_line() for explanation in step.explanations]
+                json_lines = [explanation.to_json_line() for explanation in explanations]
                 num_records, num_explanations, *_ = Outcome._fields
                 notes = {
                     name: value for name, value in done._asdict().items() if name not in (num_records, num_explanations)

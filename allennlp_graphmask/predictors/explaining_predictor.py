@@ -11,6 +11,7 @@ from allennlp.predictors import Predictor
 
 from allennlp_graphmask.data.json_lines import parse_object
 from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.explanation.serialization import dump_json
 from allennlp_graphmask.focus import default_focus, foci_by_kind
 from allennlp_graphmask.interpret.build_explanation import build_explanation, build_provenance
 from allennlp_graphmask.interpret.interpreters import Interpreter
@@ -87,6 +88,10 @@ class ExplainingPredictor(Predictor):
     def load_line(self, line: str) -> JsonDict:
         """Read a line of input. Raise a `ConfigurationError` if it is not a JSON object."""
         return parse_object(line, f"The input {line.strip()!r:.80}")
+
+    def dump_line(self, outputs: JsonDict) -> str:
+        """Write an output as `Explanation.to_json_line` does."""
+        return dump_json(outputs) + "\n"
 
     def json_to_instances(self, inputs: JsonDict) -> List[Instance]:
         """Make all instances of one input by the target's predictor."""

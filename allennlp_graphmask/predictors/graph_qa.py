@@ -77,7 +77,8 @@ class GraphQaPredictor(TaskPredictor):
     Where candidates are not given, they are the titles of the paragraphs and the names that a spaCy pipeline finds in them, and
     where subjects are not given, they are the names in the question. The pipeline is that of `spacy_model`, or of the model's
     reader (`hotpotqa_graph` has one), whose names are entities; or else the small one that comes with the package, whose names
-    are runs of proper nouns. The metadata `candidates_found_by` of the instance, and so of its explanation, state it.
+    are proper nouns, capitalised adjectives and dates. The metadata `candidates_found_by` of the instance, and so of its
+    explanation, state it.
 
     The output is `{"id": ..., "query": ..., "answer": ..., "ranking": [...], "mentions": [...]}`, for inputs and instances
     (`--use-dataset-reader`) alike: the `answer`, `null` if no candidate is mentioned; the candidates (at most as many as the

@@ -187,6 +187,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         finalize=lambda value: _replace_forbidden(value) if type(value) is str else value,
     )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters["count"] = lambda number: f"{number:,}"
     environment.filters["pixels"] = lambda number: f"{number:.1f}".removesuffix(".0")
     environment.filters["score"] = lambda number: f"{number:.2f}"

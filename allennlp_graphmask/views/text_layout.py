@@ -80,4 +80,4 @@ def layer_heading(explanation: Explanation, layer: int) -> str:
     if explanation.num_layers > 1:
         place = {0: ", bottom", explanation.num_layers - 1: ", top"}.get(layer, "")
     kept = len(explanation.kept_edges(layer))
-    return f"layer {layer}{place}: kept {format_kept(kept, len(explanation.edges))}"
+    return f"layer {layer}{place}: kept {format_kept(kept, explanation.num_edges)}"

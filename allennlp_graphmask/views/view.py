@@ -21,7 +21,13 @@ from allennlp_graphmask.views.text_layout import (
     wrap,
     wrap_tokens,
 )
-from allennlp_graphmask.views.wording import describe_calibration, describe_constraint, describe_divergence, format_kept
+from allennlp_graphmask.views.wording import (
+    describe_calibration,
+    describe_constraint,
+    describe_divergence,
+    describe_without_messages,
+    format_kept,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +106,7 @@ class View(Registrable):
             return f"{_capitalize(subject)} depend{verb} on no message: the graph has no edges."
         messages = f"{total:,} {self.messages_name}"
         if explanation.num_layers > 1:
-            messages += f" ({len(explanation.edges):,} in each of {explanation.num_layers} layers)"
+            messages += f" ({explanation.num_edges:,} in each of {explanation.num_layers} layers)"
         if changed:
             return f"{kept:,} of the {messages} are not enough: {subject} CHANGE{verb.upper()} without the others."
         if kept == total:
@@ -117,15 +123,23 @@ class View(Registrable):
         focus, verification = explanation.focus, explanation.verification
         notes = []
         if self.num_messages and not self.num_kept and not explanation.prediction["changed"]:
+            without = describe_without_messages(explanation.interpreter)
             notes.append(
                 "That is, the states that the graph encoder starts from are enough, with one constant in the place of all messages: "
-                'here the model hardly uses its graph. What to try is under "No message is kept" in docs/views.md.'
+                f"here the model hardly uses its graph. {without}{' ' if without else ''}"
+                'What to try is under "No message is kept" in docs/views.md.'
             )
         if verification is not None and verification["added"]:
             reason = "the prediction changed" if verification["changed_before"] else "the divergence was too large"
             notes.append(
                 f"{len(verification['added']):,} of the {self.num_kept:,} were added when this was checked, because {reason} without "
                 "them."
+            )
+        not_stored = explanation.num_edges - len(explanation.edges)
+        if not_stored:
+            where = " in every layer" if explanation.num_layers > 1 else ""
+            notes.append(
+                f"{not_stored:,} edges whose messages are dropped{where} were not stored: they are counted, but not shown."
             )
         if focus is not None and focus["trained"] is False:
             notes.append("The masker was trained to explain another part of the prediction.")
@@ -178,7 +192,7 @@ class View(Registrable):
     @property
     def num_messages(self) -> int:
         """The number of messages of all layers."""
-        return len(self.explanation.edges) * self.explanation.num_layers
+        return self.explanation.num_edges * self.explanation.num_layers
 
     def format_lines(self, width: int, max_edges: Optional[int]) -> List[str]:
         """

@@ -1,9 +1,9 @@
 """Figures in words: text and pages give numbers of messages, shares, divergences and constraints in the same form."""
 
 import math
-from typing import Any, Mapping
+from typing import Any, Dict, Mapping
 
-from allennlp_graphmask.explanation.schema import Constraint, MeasuredDivergence
+from allennlp_graphmask.explanation.schema import TASK_METRICS, Constraint, InterpreterDescription, MeasuredDivergence
 
 
 def format_kept(kept: int, total: int) -> str:
@@ -51,3 +51,14 @@ def describe_calibration(calibration: Mapping[str, Any]) -> str:
     else:
         rule = f"for inputs like the calibration data the mean divergence is at most {format_divergence(bound)}"
     return f"{rule} in a single pass, with {format_share(calibration['confidence'])} confidence ({calibration['num_instances']:,} instances)"
+
+
+def describe_without_messages(interpreter: InterpreterDescription) -> str:
+    """Return how good the model is with all messages and without any, if training has measured it, as a sentence; else nothing."""
+    summary: Dict[str, Any] = interpreter.get("training_summary")  # type: ignore[assignment]
+    if isinstance(summary, dict):
+        for name in TASK_METRICS:
+            original, dropped = summary.get(f"original_{name}"), summary.get(f"dropped_{name}")
+            if isinstance(original, float) and isinstance(dropped, float):
+                return f"On its validation data the model's {name} is {original:.2f}, and without any message {dropped:.2f}."
+    return ""

@@ -109,6 +109,15 @@ def test_small_batches_give_the_same(tmp_path, graphmask_archive_file, conll_fil
         assert one.metadata == other.metadata
 
 
+def test_edges_that_are_dropped_are_left_out_on_demand(tmp_path, graphmask_archive_file, conll_file) -> None:
+    few = ("--interpreter", json.dumps({"type": "gradient_x_message", "top_fraction": 0.2}))
+    whole = explained(tmp_path / "whole.jsonl", graphmask_archive_file, conll_file, *few)
+    pages = ("--kept-only", "--view", "html", "--view-dir", tmp_path / "pages")
+    kept = explained(tmp_path / "kept.jsonl", graphmask_archive_file, conll_file, *few, *pages)
+    assert kept == [one.kept_only() for one in whole] != whole
+    assert "were not stored" in (tmp_path / "pages" / "0001.html").read_text(encoding="utf-8")
+
+
 def test_a_raw_text(graphmask_archive_file, universal_pipeline, capsys) -> None:
     arguments = json.dumps({"spacy_model": universal_pipeline})
     explain(graphmask_archive_file, "--text", "Ann has seen the dog.", "--predictor-args", arguments)
@@ -131,6 +140,20 @@ def test_a_run_that_keeps_nothing_is_told_so_once(graphmask_archive_file, conll_
         config = json.dumps({"type": "random", "threshold": threshold})
         explain(graphmask_archive_file, conll_file, "--interpreter", config, "--no-verify", "--focus", "all")
         assert capsys.readouterr().err.count("docs/views.md") == times
+
+
+def test_a_masker_that_keeps_nothing_states_how_good_the_model_is_without(
+    graphmask_archive_file, conll_file, capsys, monkeypatch
+) -> None:
+    def trained(*arguments, **options):
+        archive = load_archive(*arguments, **options)
+        archive.model.training_summary = {"original_f1": 0.75, "dropped_f1": 0.5}
+        archive.model.threshold.fill_(1e9)
+        return archive
+
+    monkeypatch.setattr(explain_module, "load_archive", trained)
+    explain(graphmask_archive_file, conll_file, "--no-verify", "--focus", "all")
+    assert capsys.readouterr().err.count("f1 is 0.75, and without any message 0.50") == 1
 
 
 # --- Pages

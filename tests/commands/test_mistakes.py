@@ -57,6 +57,7 @@ MISTAKES: Dict[str, List[str]] = {
     "explain model.tar.gz broken.jsonl": ["broken.jsonl", "line 1"],
     f"{PREDICT} nix.jsonl": ["nix.jsonl"],
     f"{PREDICT} broken.jsonl": ["{not json"],
+    f"{PREDICT} latin_1.jsonl": ["latin_1.jsonl, line 3", "0xe9"],
     f"{PREDICT} other_keys.jsonl": ["'word'", '"sentence"'],
     f"{PREDICT} other_keys.jsonl --predictor graphmsak": ["graphmsak", "did you mean 'graphmask'"],
     f"{PREDICT} demo.conll09 --use-dataset-reader --output-file nowhere/out.jsonl": ["nowhere/out.jsonl"],
@@ -100,23 +101,31 @@ MISTAKES: Dict[str, List[str]] = {
     TRAIN + """ -o '{"model.type": "gnc_srl"}'""": ["model.type", "gnc_srl", "Did you mean 'gcn_srl'"],
     TRAIN + """ -o '{"trainer.optimizer.type": "adma"}'""": ["trainer.optimizer.type", "Did you mean 'adam'"],
     TRAIN + """ -o '{"model.dropuot": 0.1}'""": ["dropuot", "dropout"],
+    TRAIN + """ -o '{"modle.dropout": 0.1}'""": ["overrides", "modle.dropout"],
     TRAIN + """ -o '{"model.dropout": "high"}'""": ["dropout", "high", "numeric"],
     TRAIN + """ -o '{"trainer.cuda_device": 99}'""": ["GPU 99", "trainer.cuda_device"],
     TRAIN + """ -o '{"train_data_path": "nix.conll09"}'""": ["nix.conll09"],
     "find-lr nix.jsonnet -s run": ["nix.jsonnet"],
     "build-vocab demo.json vocabulary": ["output_path", ".tar.gz"],
     "count-instances nix.jsonnet": ["nix.jsonnet"],
+    "print-results training_config": ["training_config", "metrics.json"],
     "diff nix.tar.gz nix.tar.gz": ["nix.tar.gz"],
     "explian": ["explian", "explain"],
 }
 
-#: Commands that work, but for the last three.
+IN_WORKERS = """ -o '{"model.dropuot": 0.1, "distributed": {"cuda_devices": [-1, -1]}}'"""
+WHILE_TRAINING = """ -o '{"trainer.validation_metric": "+nix"}'"""
+
+#: Commands that work, but for the last ones.
 PARSED = "pretrained:propbank-srl fixtures/propbank/demo.conll09"
 RUNS = {
     "explain": f"explain {PARSED}",
     "predict": f"predict {PARSED} --use-dataset-reader --silent",
     "evaluate": f"evaluate {PARSED} --output-file metrics.json",
     "compare": f"compare-interpreters {PARSED} -o results --interpreters graphmask --metrics kept --bootstrap-draws 10",
+    "results": "print-results results_of_trainings -m m.json",
+    "in workers": f"train demo.json -s in_workers {IN_WORKERS}",
+    "while training": f"train demo.json -s while_training {WHILE_TRAINING}",
     "--loud": "explain model.tar.gz nix.conll09 --debug",
     "--debug": "explain nix.tar.gz demo.conll09 --debug",
     "ALLENNLP_DEBUG": "ALLENNLP_DEBUG=1 explain nix.tar.gz demo.conll09",
@@ -133,12 +142,16 @@ def folder(tmp_path_factory: Any, graphmask_archive_file: str) -> Path:
         "demo.conll09": CONLL,
         "text.txt": "The dog barks.\n",
         "broken.jsonl": "{not json\n",
+        "latin_1.jsonl": "{}\n\n" + '{"sentence": "caf\xe9"}\n',
         "other_keys.jsonl": '{"word": "dog"}\n',
         "broken.jsonnet": "{ a: 1,\n b: }\n",
         "list.jsonnet": "[1]\n",
         "variable.jsonnet": "{\n  train_data_path: std.extVar('MY_FILE'),\n}\n",
     }.items():
-        (folder / name).write_text(content)
+        (folder / name).write_text(content, encoding="latin-1")
+    for name, metrics in (("a", {"f1": 0.5}), ("b", {"kept": 0.25, "f1": 0.75})):
+        (folder / "results_of_trainings" / name).mkdir(parents=True)
+        (folder / "results_of_trainings" / name / "m.json").write_text(json.dumps(metrics))
     config = Params.from_file(DEMO).as_dict(quiet=True)
     (folder / "demo.json").write_text(json.dumps({**config, "train_data_path": config["validation_data_path"]}))
     return folder
@@ -223,11 +236,33 @@ def test_the_traceback_is_there_for_those_who_want_it(switch, finished) -> None:
     assert "Traceback" in end["stderr"] and end["stderr"].endswith(message)
 
 
-def test_the_log_of_a_training_has_the_traceback(folder, finished) -> None:
-    command = next(command for command in MISTAKES if "model.dropuot" in command)
-    assert finished(command)["status"] == STATUS
-    log = (folder / f"run_{list(MISTAKES).index(command)}" / "out.log").read_text()
-    assert "dropuot" in log and "Traceback" in log and " - INFO - " in log
+def test_a_training_that_has_not_started_leaves_no_folder(folder, finished) -> None:
+    for number, command in enumerate(MISTAKES):
+        if command.startswith(TRAIN):
+            assert finished(command)["status"] == STATUS and not (folder / f"run_{number}").exists()
+
+
+def test_the_log_of_a_training_that_has_started_has_the_traceback(folder, finished) -> None:
+    assert finished(RUNS["while training"])["status"] == STATUS
+    log = (folder / "while_training" / "out.log").read_text()
+    assert "nix" in log and "Traceback" in log and " - INFO - " in log
+
+
+def test_a_mistake_that_workers_find_is_one_message(folder, finished) -> None:
+    end = finished(RUNS["in workers"])
+    assert end["status"] == STATUS and "Traceback" not in end["stdout"] + end["stderr"]
+    messages = [line for line in lines_of(end["stderr"]) if line.startswith("error: ")]
+    assert len(messages) == 1 and "dropuot" in messages[0] and "word_dropout" in messages[0]
+    assert not (folder / "in_workers").exists()
+
+
+def test_all_results_are_printed_without_a_choice(finished) -> None:
+    end = finished(RUNS["results"])
+    assert lines_of(end["stdout"]) == [
+        "model_run, f1, kept",
+        "results_of_trainings/a/m.json, 0.5, N/A",
+        "results_of_trainings/b/m.json, 0.75, 0.25",
+    ]
 
 
 def test_loading_is_quiet(finished) -> None:

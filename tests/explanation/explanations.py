@@ -102,9 +102,18 @@ def role_explanation(
     return build_explanation(instance, output, interpreter=interpreter, provenance=PROVENANCE)
 
 
+def version_3(explanation: Explanation) -> Dict[str, Any]:
+    """The JSON form up to version 3: each edge is an object."""
+    edges = [{**vars(edge), "score": [*edge.score], "kept": [*edge.kept]} for edge in explanation.edges]
+    data = {**explanation.to_dict(), "schema_version": 3, "edges": edges}
+    del data["num_edges"]
+    return data
+
+
 def replaced(path: str, value: Any) -> Dict[str, Any]:
-    """The JSON form of an explanation with one place replaced: "edges.0.score.1"."""
-    data = role_explanation().to_dict()
+    """The JSON form of an explanation with one place replaced: "edges.score.0.1", or "edges.0.score.1" in that of version 3."""
+    explanation = role_explanation()
+    data = version_3(explanation) if path[6:7].isdigit() else explanation.to_dict()
     *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
     place: Any = data
     for part in parents:

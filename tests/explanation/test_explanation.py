@@ -15,6 +15,7 @@ from allennlp_graphmask.explanation.explanation import ExplainedEdge, ExplainedN
 from allennlp_graphmask.explanation.schema import SCHEMA_VERSION
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError
 from allennlp_graphmask.interpret.build_explanation import build_explanation
+from allennlp_graphmask.predictors import ExplainingPredictor
 from tests.explanation.explanations import (
     INTERPRETER,
     PROVENANCE,
@@ -24,6 +25,7 @@ from tests.explanation.explanations import (
     question_explanation,
     replaced,
     role_explanation,
+    version_3,
     with_metadata,
 )
 
@@ -163,6 +165,25 @@ class TestViews:
         assert copy.interpreter["score_threshold"] == 0.75
         assert explanation.to_json_line() == before
 
+    @pytest.mark.parametrize("explanation", [role_explanation(), entity_explanation()])
+    def test_kept_only_leaves_out_edges_and_still_counts_them(self, explanation):
+        last = len(explanation.edges) - 1
+        verification = {"changed_before": True, "max_divergence": None, "passes": 1, "added": [(last, 0)]}
+        metadata = {"edge_metadata": [{"number": number} for number in range(last)]}
+        whole = dataclasses.replace(explanation, verification=verification, metadata=metadata)
+        kept = whole.kept_only()
+        assert list(kept.edges) == whole.kept_edges() and len(kept.edges) < len(whole.edges)
+        assert kept.kept_share() == whole.kept_share() and kept.num_edges == len(whole.edges)
+        [(position, layer)] = kept.verification["added"]
+        assert kept.edges[position] == whole.edges[last] and layer == 0
+        # Entries for a part of the edges, the first ones, stay with them.
+        entries = [number for number, edge in enumerate(whole.edges) if any(edge.kept) and number < last]
+        assert [entry["number"] for entry in kept.metadata["edge_metadata"]] == entries
+        assert Explanation.from_json_line(kept.to_json_line()) == kept
+        with pytest.raises(ValueError, match=f"{len(kept.edges)} of the {len(whole.edges)} edges"):
+            kept.threshold(0.1)
+        assert whole.kept_only().kept_only() == kept
+
     def test_what_is_handed_out_is_not_shared(self):
         metadata = {"note": ["a"]}
         explanation = role_explanation(**metadata)
@@ -219,6 +240,7 @@ def explanations(draw) -> Explanation:
         tokens=tuple(tokens),
         nodes=tuple(nodes),
         num_layers=num_layers,
+        num_edges=len(edges) + draw(st.integers(0, 2)),
         edges=tuple(edges),
         focus=draw(
             st.none()
@@ -275,7 +297,7 @@ class TestReferences:
         data = role_explanation().to_dict()
         if field == "verification":
             value = {"changed_before": True, "max_divergence": None, "passes": 1, **value}
-        assert not data["edges"][0]["kept"][1]
+        assert 0 not in data["edges"]["kept"][1]
         with pytest.raises(ExplanationFormatError, match=named):
             Explanation.from_dict({**data, field: value})
 
@@ -297,7 +319,8 @@ class TestJson:
 
     def test_is_what_allennlp_predict_writes(self):
         explanation = role_explanation()
-        assert json.dumps(explanation.to_dict()) == explanation.to_json_line()
+        predictor = ExplainingPredictor.__new__(ExplainingPredictor)
+        assert predictor.dump_line(explanation.to_dict()) == explanation.to_json_line() + "\n"
 
 
 class TestValidation:
@@ -325,7 +348,8 @@ class TestValidation:
             ("nodes.1.end", 1, "nodes[1]"),
             ("nodes.1", [], "nodes[1]"),
             ("num_layers", 0, "num_layers"),
-            ("num_layers", 3, "edges[0]"),
+            ("num_layers", 3, "num_layers"),
+            ("num_edges", 7, "num_edges"),
             ("edges.3.source", 7, "edges[3]"),
             ("edges.3.target", -1, "edges[3]"),
             ("edges.3.target", True, "edges[3].target"),
@@ -348,7 +372,7 @@ class TestValidation:
     def test_names_the_place_and_the_value(self, path, value, place):
         message = self.refusal(path, value)
         assert message.startswith(f"{place} ")
-        assert place in ("nodes[1]", "edges[0]") or repr(value)[:50] in message
+        assert place == "nodes[1]" or repr(value)[:50] in message
 
     @pytest.mark.parametrize(
         "path, value, place",
@@ -382,14 +406,16 @@ class TestValidation:
 
 
 class TestEarlierVersions:
-    """Version 1 had no `kind`: the views looked at the metadata. Version 2 had neither focus, verification nor input."""
+    """Version 1 had no `kind`: the views looked at the metadata. Version 2 had neither focus, verification nor input. Version 3
+    stored each edge as an object, and all of them."""
 
     @pytest.mark.parametrize(
         "explanation",
         [role_explanation(), entity_explanation(), question_explanation(["In Mumbai."], [(0, 3, 9)])],
     )
     def test_are_read(self, explanation):
-        data = explanation.to_dict()
+        data = version_3(explanation)
+        assert Explanation.from_dict(data) == explanation
         for field in ("focus", "verification", "input"):
             del data[field]
         expected = dataclasses.replace(explanation, focus=None, verification=None)

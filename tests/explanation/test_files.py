@@ -51,7 +51,7 @@ def test_names_the_explanation_within_a_line(tmp_path):
         (b'{"a": ' + b"9" * 5000 + b"}", "digits"),
         (b'{"a": {"b": 1, "b": 2}}', "'b'"),
         (json.dumps(replaced("metadata", {"deep": json.loads("[" * 300 + "]" * 300)})).encode(), "metadata.deep"),
-        (json.dumps({**replaced("num_layers", 10**12), "edges": []}).encode(), "num_layers"),
+        (json.dumps({**replaced("num_layers", 10**12), "schema_version": 3, "edges": []}).encode(), "num_layers"),
     ],
 )
 def test_names_the_line_that_cannot_be_read(tmp_path, content, expected):

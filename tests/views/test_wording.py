@@ -1,4 +1,5 @@
 import dataclasses
+import html
 
 import pytest
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from allennlp_graphmask.views import get_view, render_html, render_text
 from allennlp_graphmask.views.wording import describe_constraint, format_share
 from tests.explanation.explanations import entity_explanation, role_explanation
+from tests.views.explanations import ALL
 
 
 @given(st.floats(0, 1))
@@ -74,6 +76,36 @@ def test_the_statement_comes_first(kept, changed, statement):
     assert ("docs/views.md" in text) == ("docs/views.md" in page) == (kept == 0)
 
 
+@pytest.mark.parametrize("figures", [{}, {"original_f1": 0.75, "dropped_f1": 0.5}, {"original_f1": 0.75}, None])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_how_good_the_model_is_without_messages_is_stated_where_none_is_kept(figures, kept):
+    explanation = _with_kept(entity_explanation(), kept, False)
+    explanation = dataclasses.replace(explanation, interpreter={"name": "graphmask", "training_summary": figures})
+    for show in (render_text, render_html):
+        is_stated = "f1 is 0.75, and without any message 0.50" in " ".join(html.unescape(show(explanation)).split())
+        assert is_stated == (len(figures or ()) == 2 and kept == 0)
+
+
 def test_a_graph_without_edges():
-    explanation = dataclasses.replace(role_explanation(), edges=())
+    explanation = dataclasses.replace(role_explanation(), num_edges=0, edges=())
     assert "depend on no message: the graph has no edges" in render_text(explanation).replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", ["roles", "question", "graph", "entities"])
+def test_edges_that_are_not_stored_are_counted_and_stated(name):
+    explanation = ALL[name]
+    kept = explanation.kept_only()
+    left_out = len(explanation.edges) - len(kept.edges)
+    assert left_out
+    statement = get_view(explanation).get_statement()
+    for show in (render_text, render_html):
+        text = html.unescape(" ".join(show(kept).split()))
+        assert statement in text and f"{left_out} edges whose messages are dropped" in text
+        assert "not stored" in text and "not stored" not in " ".join(show(explanation).split())
+
+
+def test_a_graph_of_which_no_edge_is_stored():
+    explanation = ALL["roles"].threshold(1.0)
+    assert not explanation.kept_only().edges
+    for show in (render_text, render_html):
+        assert "0 of 16 messages" in show(explanation.kept_only()).replace("\n", " ")

@@ -15,9 +15,9 @@ _FLOOR_BATCHES = 5
 
 class Controls:
     """
-    The divergence with all gates open, on the first batches of an epoch; in evaluation the random control: as many open gates in each
-    layer, at random places; and outside training what verification adds. Random numbers are its own and leave the global random state
-    alone.
+    The divergence with all gates open, on the first batches of an epoch; in evaluation the random control (as many open gates in each
+    layer, at random places) and what the model does without any message; and outside training what verification adds. Random numbers
+    are its own and leave the global random state alone.
     """
 
     def __init__(self, seed: int) -> None:
@@ -58,6 +58,10 @@ class Controls:
             ]
             control = model.masked(unmasked, graphmask.with_baselines(shuffled), "random")
             metrics.count_instances(is_explained, random_changed=model.changed(unmasked, control))
+        if not graphmask.training:
+            zeros = torch.zeros(unmasked.graph.num_edges, device=unmasked.graph.edge_type.device)
+            dropped = model.masked(unmasked, graphmask.with_baselines([zeros] * graphmask.num_layers), "dropped")
+            metrics.count_instances(is_explained, dropped_changed=model.changed(unmasked, dropped))
         if attribution is not None and not graphmask.in_training_run:
             metrics.count_verified(verify(model, unmasked, attribution, None, graphmask.divergence), is_explained)
 

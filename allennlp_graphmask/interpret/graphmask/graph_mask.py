@@ -9,6 +9,7 @@ from allennlp.data import Vocabulary
 from allennlp.models import Model
 
 from allennlp_graphmask.checks import check_at_least, check_choice
+from allennlp_graphmask.explanation.schema import TASK_METRICS
 from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.graphmask.controls import Controls
@@ -22,6 +23,12 @@ from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.maskers import EdgewiseMasker, Masker, construct_masker
 from allennlp_graphmask.modules.intervention import Gate
 from allennlp_graphmask.modules.relation_transform import extend_relations
+
+#: What explanations carry of the summary of training.
+_SUMMARY = (
+    *("kept", "changed", "divergence", "constraint_met", "threshold_choice", "dropped_changed"),
+    *(f"{name}_{metric}" for metric in TASK_METRICS for name in ("original", "dropped")),
+)
 
 
 @Model.register("graphmask")
@@ -231,11 +238,7 @@ class GraphMask(ModelWithThresholds):
             "trained_foci": self.training_foci,
             "enabled_layers": int(self.enabled_layers),
             # Measured on the validation data.
-            "training_summary": {
-                key: self.training_summary[key]
-                for key in ("kept", "changed", "divergence", "constraint_met", "threshold_choice")
-                if key in self.training_summary
-            },
+            "training_summary": {key: self.training_summary[key] for key in _SUMMARY if key in self.training_summary},
         }
 
     # --- The passes
@@ -365,9 +368,9 @@ class GraphMask(ModelWithThresholds):
     def get_metrics(self, reset: bool = False) -> Dict[str, float]:
         """
         Return `kept` (the share of messages, over all layers), `kept_layer_K`, `_kept_type/LABEL`, `_num_edges`, `divergence`,
-        `divergence_floor`, `changed`, `random_changed`, `multiplier`, `constraint_met`, `selection`, outside training `verified_kept`
-        and `verification_passes`, and the target's own metrics as `original_*`, `masked_*` and `random_*`. After each batch only the
-        first few.
+        `divergence_floor`, `changed`, `random_changed`, `dropped_changed`, `multiplier`, `constraint_met`, `selection`, outside
+        training `verified_kept` and `verification_passes`, and the target's own metrics as `original_*`, `masked_*`, `random_*` and
+        `dropped_*` (with all messages dropped). After each batch only the first few.
         """
         metrics = self._metrics.get(across_workers=reset, detailed=reset)
         metrics["multiplier"] = float(self.lagrangian.value())
@@ -375,8 +378,8 @@ class GraphMask(ModelWithThresholds):
             return metrics
         metrics["enabled_layers"] = float(self.enabled_layers)
         metrics["_num_edges"] = self._metrics.num_edges()
-        for name in ("original", "masked", "random"):
-            if name == "random" and "random_changed" not in metrics:
+        for name in ("original", "masked", "random", "dropped"):
+            if name in ("random", "dropped") and f"{name}_changed" not in metrics:
                 continue
             own = self.masked_model.metric_sets.get_metrics(name, reset=True)
             metrics.update({f"{name}_{key}": value for key, value in own.items() if not key.startswith("_")})

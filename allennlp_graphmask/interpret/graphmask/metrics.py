@@ -22,6 +22,7 @@ class GraphMaskMetrics:
         "objective": "objective",
         "floor": "divergence_floor",
         "random_changed": "random_changed",
+        "dropped_changed": "dropped_changed",
         "verified_kept": "verified_kept",
         "verification_passes": "verification_passes",
     }
@@ -52,8 +53,8 @@ class GraphMaskMetrics:
     def count_instances(self, is_explained: Optional[torch.Tensor] = None, **values: torch.Tensor) -> None:
         """
         Count a value for each instance of a batch, or for those that are explained: `divergence` and `changed` of the masked pass,
-        `floor` (the divergence of a pass with all gates open), `random_changed` (of a pass with random gates). Shape of each:
-        `(batch_size,)`.
+        `floor` (the divergence of a pass with all gates open), `random_changed` (of a pass with random gates), `dropped_changed` (of one
+        with all gates shut). Shape of each: `(batch_size,)`.
         """
         for name, value in values.items():
             value = (value if is_explained is None else value[is_explained]).detach().double()

@@ -6,6 +6,9 @@ function drawQuestion(data) {
   const canvas = supports.querySelector(".links");
   const over = supports.querySelector(".over");
   const count = document.getElementById("link-count");
+  // An object for each link, of lists with an entry for each.
+  const fields = Object.entries(data.links);
+  const links = (data.links.source || []).map((_, number) => Object.fromEntries(fields.map(([name, values]) => [name, values[number]])));
   const space = "http://www.w3.org/2000/svg";
   let pinned = null;
   let pointed = null;
@@ -41,7 +44,7 @@ function drawQuestion(data) {
     const focus = pointed ?? pinned;
     const relations = new Set([...document.querySelectorAll('input[name="relation"]:checked')].map((input) => Number(input.value)));
     unchecked = 0;
-    return data.links.filter((link) => {
+    return links.filter((link) => {
       if (layer !== "any" && !link.kept.includes(Number(layer))) return false;
       const isMeant = focus
         ? focus.includes(String(link.source)) || focus.includes(String(link.target))
@@ -91,12 +94,12 @@ function drawQuestion(data) {
       const marker = make(definitions, "marker", { id: `head-${number}`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8.5, markerHeight: 8.5, markerUnits: "userSpaceOnUse", orient: "auto" });
       make(marker, "path", { d: "M0 0.6L8 4L0 7.4Z", fill: relation.colour });
     });
-    const links = chosen();
+    const shown = chosen();
     const badges = [];
     let hidden = 0;
     const between = new Map();
     // The links of chains come last, that is on top.
-    for (const link of links.slice().sort((a, b) => Number(a.chain) - Number(b.chain))) {
+    for (const link of shown.slice().sort((a, b) => Number(a.chain) - Number(b.chain))) {
       const from = place(link.source, frame);
       const to = place(link.target, frame);
       if (!from || !to || link.source === link.target) { hidden += 1; continue; }
@@ -110,7 +113,7 @@ function drawQuestion(data) {
       make(canvas, "path", { class: "link", d: path, stroke: relation.colour, "stroke-width": isStrong ? 3 : 1.5, "stroke-opacity": isStrong ? 1 : 0.62, "stroke-dasharray": relation.dashes, "marker-end": `url(#head-${link.relation})` });
       const layers = link.scores.map((score, layer) => `layer ${layer} ${link.kept.includes(layer) ? "kept" : "dropped"}, ${score}`);
       const hover = make(over, "path", { class: "hover", d: path });
-      hover.dataset.tip = `${relation.name}: ${link.names[0]} \u2192 ${link.names[1]}\n${layers.join("; ")}`;
+      hover.dataset.tip = `${relation.name}: ${data.names[link.source]} \u2192 ${data.names[link.target]}\n${layers.join("; ")}`;
       if (isStrong) badges.push([middle(points), link.place, relation.colour]);
     }
     for (const [[x, y], number, colour] of badges) {
@@ -119,7 +122,7 @@ function drawQuestion(data) {
       make(badge, "rect", { x: x - half, y: y - 10, width: 2 * half, height: 20, rx: 10, stroke: colour });
       make(badge, "text", { x, y: y + 4 }).textContent = number;
     }
-    const drawn = links.length - hidden;
+    const drawn = shown.length - hidden;
     count.textContent = `${drawn} ${drawn === 1 ? "link" : "links"} drawn` + (hidden ? `, ${hidden} more from or to folded text` : "") + (unchecked ? `, ${unchecked} more of relations that are not ticked` : "") + ".";
   }
 

@@ -120,6 +120,7 @@ class QuestionView(View):
             "links_data": {
                 "relations": [{"name": name, **style._asdict()} for name, style in styles.items()],
                 "links": self._describe_links(links, list(styles)),
+                "names": self.node_names,
             },
             "links_left_out": len(explanation.kept_edges()) - len(links),
         }
@@ -185,9 +186,9 @@ class QuestionView(View):
         kept = [number for number, edge in enumerate(edges) if any(edge.kept)]
         return sorted(kept, key=rank)[: max(max_links, len(self.hop_names))]
 
-    def _describe_links(self, links: List[int], relations: List[str]) -> List[Dict[str, Any]]:
-        """Return what the page's script needs of each link."""
-        return [
+    def _describe_links(self, links: List[int], relations: List[str]) -> Dict[str, List[Any]]:
+        """Return what the page's script needs of the links, as lists with an entry for each."""
+        described: List[Dict[str, Any]] = [
             {
                 "source": edge.source,
                 "target": edge.target,
@@ -197,11 +198,11 @@ class QuestionView(View):
                 "chain": number in self.hop_names if self.chains else rank < _LINKS_WITHOUT_CHAIN,
                 "answer": edge.target in self.answers,
                 "place": self.hop_names.get(number, ""),
-                "names": [self.node_names[edge.source], self.node_names[edge.target]],
             }
             for rank, number in enumerate(links)
             for edge in [self.explanation.edges[number]]
         ]
+        return {name: [link[name] for link in described] for name in (described[0] if described else ())}
 
     def _get_kind(self, node: int) -> str:
         if node in self.answers:

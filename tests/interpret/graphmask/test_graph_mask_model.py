@@ -86,6 +86,21 @@ class TestMetrics:
         assert brief["changed"] == pytest.approx(model.get_metrics(reset=True)["changed"])
 
 
+def test_what_the_model_does_without_any_message_is_measured(vocab, batches, monkeypatch) -> None:
+    model = toy_graphmask("tagger", vocab, batches[0])
+    model.in_training_run = True
+    _, metrics = evaluated(model, batches)
+    summary = model.describe()["training_summary"]
+    assert {
+        name: metrics[name] for name in ("dropped_changed", "original_accuracy", "dropped_accuracy")
+    }.items() <= summary.items()
+    # With a masker that drops all of them, it is what the masked pass gives.
+    monkeypatch.setattr(type(model), "_decide", lambda self, locations: [0 * (one > 0).float() for one in locations])
+    _, metrics = evaluated(model, batches)
+    assert metrics["kept"] == 0 < metrics["dropped_changed"] == metrics["changed"]
+    assert metrics["dropped_accuracy"] == metrics["masked_accuracy"] == summary["dropped_accuracy"]
+
+
 class TestTheRandomControl:
     def test_it_keeps_as_many_in_each_layer(self, vocab, batches, monkeypatch) -> None:
         model = toy_graphmask("tagger", vocab, batches[0], num_random_controls=3)
@@ -120,7 +135,7 @@ class TestTheRandomControl:
     def test_it_can_be_turned_off(self, vocab, batches) -> None:
         model = toy_graphmask("tagger", vocab, batches[0])
         model.measures_controls = False
-        assert not any("random" in key or "floor" in key for key in evaluated(model, batches)[1])
+        assert not any(word in key for key in evaluated(model, batches)[1] for word in ("random", "floor", "dropped"))
         without_draws = toy_graphmask("tagger", vocab, batches[0], num_random_controls=0)
         assert not any("random" in key for key in evaluated(without_draws, batches)[1])
 

@@ -14,6 +14,10 @@ from allennlp_graphmask.pretrained import PARSER
 
 _WORD = r"[^\s?,;:!]+"
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
+_MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+#: 4 May 1990, 4 May, May 4, 1990, May 4, May 1990. A month alone can be a name.
+_DATE = re.compile(rf"\b(?:\d{{1,2}} {_MONTH}(?:,? \d{{4}})?|{_MONTH} (?:\d{{1,2}}(?:, \d{{4}})?|\d{{4}}))\b")
+_SENTENCE_ENDS = frozenset('.!?:"')
 _POSSESSIVE = re.compile(r"(?:['’]s|['’])$")
 
 
@@ -124,11 +128,13 @@ class EntityCandidates:
 
 class ProperNounCandidates(EntityCandidates):
     """
-    As `EntityCandidates`, for pipelines that tag words and find no entities: a name is a run of proper nouns, with numbers that
-    follow one ("Apollo 11"), and with words like "of" and "de" between two ("University of the Arts").
+    As `EntityCandidates`, for pipelines that tag words and find no entities: a name is a run of proper nouns and of adjectives with
+    a capital inside a sentence ("Norwegian"), with numbers that follow one ("Apollo 11"), and with words like "of" and "de" between
+    two ("University of the Arts"). Dates of a month with a day or a year are candidates, too; years alone are so many that they
+    would push out names where a reader takes a limited number.
     """
 
-    names = "proper nouns"
+    names = "proper nouns, capitalised adjectives and dates"
     _NOT_NEEDED = ("parser", "lemmatizer", "ner")
     _REQUIRED: ClassVar[Mapping[str, str]] = {"TAG": "a 'tagger'"}
     _PROPER_NOUNS = frozenset({"NNP", "NNPS"})
@@ -136,17 +142,27 @@ class ProperNounCandidates(EntityCandidates):
     _ARTICLES = frozenset("the la le les der den".split())
 
     def _list_names(self, document: Doc) -> List[_Entity]:
-        names = []
+        found = (document.char_span(*date.span()) for date in _DATE.finditer(document.text))
+        names = [date for date in found if date is not None]
+        dated = {token.i for date in names for token in date}
         start = end = 0
         # A sentinel ends the last run.
         for position, token in enumerate([*document, None]):
-            tag = "" if token is None else token.tag_
-            if tag in self._PROPER_NOUNS or (tag == "CD" and start < end == position):
+            tag = "" if token is None or position in dated else token.tag_
+            is_name = tag in self._PROPER_NOUNS or (tag == "JJ" and self._has_capital(document, position))
+            if is_name or (tag == "CD" and start < end == position):
                 start, end = (start if start < end else position), position + 1
             elif start < end and not self._may_join(token, within_particles=end < position):
-                names.append(_Entity(document[start:end].text, "PROPN"))
+                names.append(document[start:end])
                 start = end = 0
-        return names
+        return [_Entity(name.text, "PROPN") for name in sorted(names, key=lambda name: name.start)]
+
+    @staticmethod
+    def _has_capital(document: Doc, position: int) -> bool:
+        """Return whether a word has a capital, and not because it is the first one of a sentence."""
+        return (
+            document[position].text[0].isupper() and position > 0 and document[position - 1].text not in _SENTENCE_ENDS
+        )
 
     def _may_join(self, token: Optional[Token], within_particles: bool) -> bool:
         """Return whether a token may stand between two proper nouns of a name."""

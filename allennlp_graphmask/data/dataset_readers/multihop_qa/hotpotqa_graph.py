@@ -54,7 +54,8 @@ class HotpotQaGraphReader(MultihopQaReader):
 
     pipeline : `Union[str, Language]`, optional (default = `"en_core_web_sm"`)
         The name or folder of a spaCy pipeline that finds entities, loaded when the first question is read; from Python, a
-        pipeline. With `"pretrained:en-ewt-parser"`, which comes with the package, runs of proper nouns take the place of entities.
+        pipeline. With `"pretrained:en-ewt-parser"`, which comes with the package, proper nouns, capitalised adjectives
+        and dates take the place of entities.
     entity_labels : `List[str]`, optional (default = `None`)
         Only entities with one of these labels are candidates and subjects; by default all.
     title_candidates : `bool`, optional (default = `False`)

@@ -161,12 +161,18 @@ def test_patterns_may_look_at_tags(tmp_path):
             ("Anna Berg", "University of the Arts", "Stockholm"),
         ),
         ("Apollo 11 landed in 1969 .", ("Apollo 11",)),
+        ("Several times the Canadian actress met a French Baroque painter .", ("Canadian", "French Baroque")),
+        ("It opened on 20 May 1943 , and again on May 4, 1951 .", ("20 May 1943", "May 4, 1951")),
+        (
+            "Anna May Berg sang in July 1950 , on 3 August and in May .",
+            ("Anna May Berg", "July 1950", "3 August", "May"),
+        ),
         ("Paris and the Seine are in France of today .", ("Paris", "Seine", "France")),
         ("nothing here .", ()),
         ("", ()),
     ],
 )
-def test_names_are_runs_of_proper_nouns(text, names):
+def test_names_are_proper_nouns_capitalised_adjectives_and_dates(text, names):
     """Of the pipeline that comes with the package, which has no entities."""
     reader = HotpotQaGraphReader("pretrained:en-ewt-parser")
     assert reader.entity_candidates.find("", [Paragraph(None, text)]).candidates == names
