@@ -12,6 +12,7 @@ from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.explanation.files import atomic_write, write_atomically
 from allennlp_graphmask.focus import foci_by_kind
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
+from allennlp_graphmask.interpret.graphmask.selection import ObjectiveCriterion
 from allennlp_graphmask.interpret.graphmask.threshold import NothingToExplain, choose_threshold
 from allennlp_graphmask.training import ReliableTraining
 
@@ -98,10 +99,12 @@ class GraphMaskCallback(ReliableTraining):
     def _diagnose(self, model: GraphMask, metrics: Dict[str, Any]) -> List[str]:
         prefix = "validation_" if "validation_kept" in metrics else "training_"
         messages = []
+        # What another objective does is judged by its loss: at the gates' own threshold its masker may keep all or nothing.
+        is_constrained = model.selection.kind != ObjectiveCriterion.kind
         floor = metrics.get("validation_divergence_floor", metrics.get("training_divergence_floor", 0.0))
         if model.dropout_in_masked_pass:
             floor = metrics.get("training_divergence_floor", floor)
-        if floor > model.lagrangian.allowance:
+        if floor > model.lagrangian.allowance and is_constrained:
             messages.append(
                 f"With all gates open the divergence is {floor:.3g} already, above the allowance {model.lagrangian.allowance:.3g}: "
                 "the constraint cannot be met. Turn dropout_in_masked_pass off, take a divergence that is zero for equal "
@@ -110,7 +113,7 @@ class GraphMaskCallback(ReliableTraining):
         without_edges = [name for name in ("training", "validation") if metrics.get(f"{name}__num_edges") == 0]
         for name in without_edges:
             messages.append(f"The {name} data have no edges, so there is no message that a gate could keep or drop.")
-        if prefix[:-1] in without_edges:
+        if prefix[:-1] in without_edges or not is_constrained:
             return messages
         enabled = range(model.num_layers - int(model.enabled_layers), model.num_layers)
         kept = {layer: metrics.get(f"{prefix}kept_layer_{layer}", 1.0) for layer in range(model.num_layers)}

@@ -6,6 +6,7 @@ import torch
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.interpret.graphmask import GraphMask, GraphMaskCallback
+from allennlp_graphmask.interpret.graphmask.objectives import AllBudgets
 from tests.interpret.graphmask.training import graphmask_config, target_config, train
 from tests.interpret.toy import toy_graphmask, toy_target
 
@@ -62,6 +63,12 @@ class TestCollapse:
     def test_where_it_is_seen(self, vocab, epochs_per_layer, metrics, expected) -> None:
         model = toy_graphmask("tagger", vocab, epochs_per_layer=epochs_per_layer)
         assert diagnosed(started(model), model, **metrics) == expected
+
+    def test_another_objective_has_no_multiplier_to_blame(self, vocab) -> None:
+        model = toy_graphmask("tagger", vocab, objective=AllBudgets())
+        callback = started(model)
+        assert diagnosed(callback, model, **kept(0.0, 0.0)) == []
+        assert [diagnosed(callback, model, **kept(1.0, 1.0)) for _ in range(3)] == [[], [], []]
 
 
 class TestStuckOpen:
