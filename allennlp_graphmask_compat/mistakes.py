@@ -179,7 +179,8 @@ def config_values(module: Any) -> dict[str, Any]:
                 raise
             raise ConfigurationError(
                 f"'{self.history}{key}' is {value!r}, expected one of {', '.join(map(str, choices))}.{did_you_mean(value, choices)} A "
-                "class of your own needs --include-package or its full path."
+                "class of your own needs its module: --include-package MODULE, or a line in .allennlp_plugins of the current folder (with "
+                "the module on PYTHONPATH, or in that folder)."
             ) from error
 
     def evaluating(evaluate: Callable[..., str]) -> Callable[..., str]:

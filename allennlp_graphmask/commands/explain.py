@@ -86,10 +86,10 @@ def check_arguments(args: argparse.Namespace) -> None:
     Check what depends on no archive, and parse JSON in arguments. Raise a `ConfigurationError` if arguments do not fit
     together.
     """
-    if (args.input is None) == (args.text is None):
+    if (args.input is None) == (not args.text):
         raise ConfigurationError(
             "Give either an INPUT (a file, or - for standard input) or --text, "
-            f"not {'both' if args.text is not None else 'neither'}."
+            f"not {'both' if args.text else 'neither'}."
         )
     if args.max_divergence is not None and not args.verify:
         raise ConfigurationError("--max-divergence and --no-verify exclude each other: the bound is kept by verifying.")
@@ -97,12 +97,16 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise ConfigurationError(f"--batch-size is {args.batch_size}, expected at least 1.")
     if (args.view == "html") != (args.view_dir is not None):
         raise ConfigurationError("--view html and --view-dir need each other: the pages go to that folder.")
-    if args.text is not None and args.input_format is not None:
+    if args.text and args.input_format is not None:
         raise ConfigurationError("--input-format is for INPUT; a --text is always read by the predictor.")
     if isinstance(args.interpreter, str):
         args.interpreter = parse_interpreter(args.interpreter)
     if args.budget is not None and args.allowance is not None:
         raise ConfigurationError("--budget and --allowance exclude each other: both set how many messages are kept.")
+    for name in ("budget", "allowance"):
+        value = getattr(args, name)
+        if value is not None and not 0 <= value <= 1:
+            raise ConfigurationError(f"--{name} is {value:g}, expected a share from 0 to 1: 0.2 for 20 %.")
     if args.budget is not None:
         args.interpreter = {**(args.interpreter or {"type": "graphmask"}), "top_fraction": args.budget}
     if args.allowance is not None:
@@ -202,7 +206,7 @@ class Explain(Subcommand):
             nargs="?",
             help="a file for the archive's reader, or one with a JSON object for its predictor in each line; - is standard input",
         )
-        add("--text", metavar="TEXT", help="explain this text, in the place of INPUT")
+        add("--text", metavar="TEXT", action="append", help="explain this text, in the place of INPUT; may be repeated")
         add("-o", "--output-file", metavar="OUT", help="write explanations to this file, as JSON lines")
         add(
             "--view",
@@ -292,7 +296,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
         counts[any(any(edge.kept) for edge in explanation.edges)] += 1
         return printer is None or printer.show(explanation)
 
-    with open_source(predictor, args.input, text=args.text, input_format=args.input_format) as source:
+    with open_source(predictor, args.input, texts=args.text or (), input_format=args.input_format) as source:
         with _open_lines(args, predictor, source) as lines:
             try:
                 outcome = explain_source(

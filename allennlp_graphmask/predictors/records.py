@@ -8,7 +8,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import SigTermReceived
@@ -82,11 +82,11 @@ def open_source(
     predictor: ExplainingPredictor,
     path: Optional[str] = None,
     *,
-    text: Optional[str] = None,
+    texts: Sequence[str] = (),
     input_format: Optional[str] = None,
 ) -> Iterator[RecordSource]:
     """
-    Open an input: a text, or in its place a file, or `-` for standard input, which is read to its end first.
+    Open an input: texts, or in their place a file, or `-` for standard input, which is read to its end first.
 
     `input_format`, `"reader"`, `"predictor"` or `"text"`, is who reads the file. By default it is the first that takes one of the
     first inputs in it. For a file that starts with a brace: the predictor, line by line or, where a line is not an object, the
@@ -96,8 +96,8 @@ def open_source(
 
     `ConfigurationError` if neither can read JSON lines, or the model's predictor takes no raw text.
     """
-    if text is not None:
-        yield _open_text(text, predictor)
+    if texts:
+        yield _open_texts(texts, predictor)
     elif path == "-":
         with _standard_input_as_file() as copy:
             yield _open_file(copy, "standard input", predictor, input_format)
@@ -106,10 +106,11 @@ def open_source(
         yield _open_file(path, path, predictor, input_format)
 
 
-def _open_text(text: str, predictor: ExplainingPredictor) -> RecordSource:
+def _open_texts(texts: Sequence[str], predictor: ExplainingPredictor) -> RecordSource:
     read = _raw_text_reader(predictor, "--text")
-    record = Record("the text", partial(read, text), _why_empty(predictor))
-    return RecordSource("--text", fingerprint(text), lambda: iter([record]), num_records=1)
+    places = ["the text"] if len(texts) == 1 else [f"text {number}" for number in range(1, len(texts) + 1)]
+    records = [Record(place, partial(read, text), _why_empty(predictor)) for place, text in zip(places, texts)]
+    return RecordSource("--text", fingerprint(list(texts)), lambda: iter(records), num_records=len(records))
 
 
 def _raw_text_reader(predictor: ExplainingPredictor, option: str) -> Callable[[str], List[Instance]]:

@@ -126,7 +126,7 @@ class View(Registrable):
             without = describe_without_messages(explanation.interpreter)
             notes.append(
                 "That is, the states that the graph encoder starts from are enough, with one constant in the place of all messages: "
-                f"here the model hardly uses its graph. {without}{' ' if without else ''}"
+                f"either the model hardly uses its graph here, or the constant itself leads to this prediction. {without}{' ' if without else ''}"
                 'What to try is under "No message is kept" in docs/views.md.'
             )
         if verification is not None and verification["added"]:

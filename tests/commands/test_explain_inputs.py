@@ -207,3 +207,11 @@ def test_a_file_with_nothing_to_read(tmp_path, graphmask_archive_file, content, 
     with pytest.raises(ConfigurationError, match=message):
         explain(graphmask_archive_file, tmp_path / "input", "-o", tmp_path / "out.jsonl")
     assert not list(tmp_path.glob("out.jsonl*"))
+
+
+def test_text_may_be_repeated(tmp_path, graphmask_archive_file, universal_pipeline, capsys) -> None:
+    texts = ("--text", "She sings.", "--text", "Ann sings.")
+    options = ("--predictor-args", json.dumps({"spacy_model": universal_pipeline}))
+    found = explained(tmp_path / "out.jsonl", graphmask_archive_file, *texts, *options)
+    assert [(one.input["place"], one.tokens[0]) for one in found] == [("text 1", "She"), ("text 2", "Ann")]
+    assert "2 explanations of 2 inputs" in capsys.readouterr().err

@@ -93,7 +93,21 @@ def format_summary(results: Dict[str, Any]) -> List[str]:
         seconds = _format_number(result["cpu_seconds_per_explanation"])
         cells.append((label, "CPU seconds per explanation", seconds, "", "", "", "lower"))
     widths = [max(map(len, column)) for column in zip(*cells)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
+    kept = {
+        row["interpreter"]: row["value"]
+        for row in build_rows(results)
+        if row["quantity"] == "kept" and all(row[part] is None for part in PARTS)
+    }
+    shares = [
+        f"{label} {100 * share:.3g} %" for label, share in kept.items() if share is not None and label != "all_edges"
+    ]
+    if len({share for share in kept.values() if share is not None}) > 1:
+        lines.append(
+            f"Decisions keep different shares ({', '.join(shares)}). Compare fidelity, precision and F1 at an equal top_fraction only, and "
+            "rankings by sufficiency and auroc (docs/comparing.md)."
+        )
+    return lines
 
 
 def _format_number(value: Optional[float]) -> str:

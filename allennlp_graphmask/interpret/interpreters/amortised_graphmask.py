@@ -84,8 +84,9 @@ class AmortisedGraphMask(Interpreter):
         points = self.graphmask.training_summary.get("threshold_curves", {}).get(name)
         if points is None:
             raise ConfigurationError(
-                f"The archive of the masker has no thresholds to choose from for the focus '{name}': it needs max_changed of the trainer "
-                "callback, and this version or a later one. Leave the allowance out, or set a budget (top_fraction)."
+                f"An allowance cannot be used with this archive: its training stored no thresholds for the focus '{name}'. Train the "
+                'masker again with {"type": "graphmask", "max_changed": 0.05} among the trainer\'s callbacks, or give a budget (--budget, '
+                "top_fraction), which every archive takes."
             )
         return choose_point([ThresholdPoint(**point) for point in points], self.allowance).threshold
 
