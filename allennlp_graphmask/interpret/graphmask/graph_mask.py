@@ -256,8 +256,10 @@ class GraphMask(ModelWithThresholds):
                 'add {"type": "graphmask"} to "trainer": {"callbacks": [...]}. (In a training loop of your own, set in_training_run '
                 "and call schedule_layers. To explain with a trained model, call its eval() first.)"
             )
-        drawn_focus = self.training_foci[int(torch.randint(len(self.training_foci), ()))] if self.training else None
-        unmasked = self.masked_model.unmasked(batch, "original", drawn_focus)
+        focus = self.training_foci[0] if self.training else None
+        if self.training and len(self.training_foci) > 1:
+            focus = self.training_foci[int(torch.randint(len(self.training_foci), ()))]
+        unmasked = self.masked_model.unmasked(batch, "original", focus)
         graph, is_explained = unmasked.graph, unmasked.focus.is_explained
         locations = self.locations(unmasked)
         decided = None if self.training else self.mask(unmasked, self._decide(locations))
