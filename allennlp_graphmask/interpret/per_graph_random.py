@@ -1,5 +1,6 @@
 """Random numbers for the edges of a batch that depend on a seed and on each instance alone."""
 
+import functools
 import hashlib
 from typing import Any, Dict, Iterator, List, Tuple
 
@@ -28,23 +29,39 @@ class PerGraphRandom:
     """
 
     def __init__(self, graph: Graph, batch: Dict[str, Any], seed: int) -> None:
+        self._graph = graph
+        self._batch = batch
+        self._seed = seed
+
+    # Computed when something is drawn, which most interpreters never do.
+    @functools.cached_property
+    def _draws(self) -> Tuple[List[int], torch.Tensor, List[torch.Generator]]:
+        """
+        The number of edges of each graph, the position of each edge among the draws of all graphs, shape `(num_edges,)`, and the
+        generator of each graph.
+        """
+        graph = self._graph
         sources, targets, types, owners, order = (
             tensor.cpu().numpy()
             for tensor in (graph.sources, graph.targets, graph.edge_type, graph.edge_graph, graph.edge_order())
         )
-        self._counts: List[int] = graph.edges_per_graph().tolist()
-        # The position of each edge among the draws of all graphs. Shape: (num_edges,)
-        self._positions = torch.from_numpy(numpy.argsort(order, kind="stable"))
+        counts: List[int] = graph.edges_per_graph().tolist()
+        positions = torch.from_numpy(numpy.argsort(order, kind="stable"))
         # Node numbers within the graph, so that they do not depend on the batch.
         first_nodes = graph.first_node_of_graph().cpu().numpy()[owners]
         edges = numpy.stack([sources - first_nodes, targets - first_nodes, types], axis=1)[order]
-        digests = [hashlib.sha256(f"{seed} {nodes}".encode()) for nodes in graph.nodes_per_graph.tolist()]
-        for rows, counts in [(edges, self._counts), *_instance_entries(batch, graph.num_graphs)]:
-            for digest, row in zip(digests, numpy.split(rows, numpy.cumsum(counts)[:-1])):
+        digests = [hashlib.sha256(f"{self._seed} {nodes}".encode()) for nodes in graph.nodes_per_graph.tolist()]
+        for rows, sizes in [(edges, counts), *_instance_entries(self._batch, graph.num_graphs)]:
+            for digest, row in zip(digests, numpy.split(rows, numpy.cumsum(sizes)[:-1])):
                 digest.update(row.tobytes())
-        self._generators = [
+        generators = [
             torch.Generator().manual_seed(int.from_bytes(digest.digest()[:8], "big") >> 1) for digest in digests
         ]
+        return counts, positions, generators
+
+    @property
+    def _generators(self) -> List[torch.Generator]:
+        return self._draws[2]
 
     def normal(self, like: torch.Tensor, size: Tuple[int, ...] = ()) -> torch.Tensor:
         """
@@ -78,10 +95,11 @@ class PerGraphRandom:
         return order.to(owner.device)
 
     def _draw_for_edges(self, draw: Any, like: torch.Tensor, size: Tuple[int, ...]) -> torch.Tensor:
-        if not self._counts:
+        counts, positions, generators = self._draws
+        if not counts:
             return like.new_zeros(0, *size)
-        draws = [draw((count, *size), generator=generator) for count, generator in zip(self._counts, self._generators)]
-        return torch.cat(draws).index_select(0, self._positions).to(like)
+        draws = [draw((count, *size), generator=generator) for count, generator in zip(counts, generators)]
+        return torch.cat(draws).index_select(0, positions).to(like)
 
 
 def _instance_entries(value: Any, num_graphs: int) -> Iterator[Tuple[numpy.ndarray, List[int]]]:
