@@ -6,12 +6,14 @@ see docs/calibration.md.
 import argparse
 import logging
 import os
+import shutil
 import sys
 from typing import List
 
 import torch
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError, check_for_gpu
+from allennlp.common.file_utils import cached_path
 from allennlp.common.util import int_to_device
 from allennlp.models import Archive, load_archive
 from allennlp.models.archival import archive_model, extracted_archive
@@ -83,10 +85,11 @@ def calibrate_for_arguments(args: argparse.Namespace) -> None:
         risk, bound = ("changed", 0.05 if args.changed is None else args.changed)
         if args.divergence is not None:
             risk, bound = "divergence", args.divergence
+        fingerprint = file_fingerprint(args.data)
         for focus in args.focus or foci_by_kind(model.target).values():
             outcomes = measure_outcomes(model, loader, focus)
             found = calibrate(outcomes, risk=risk, bound=bound, confidence=args.confidence)
-            calibration = {**found._asdict(), "data_sha256": file_fingerprint(args.data)}
+            calibration = {**found._asdict(), "data_sha256": fingerprint}
             model.set_threshold(focus, found.threshold, calibration)
             print(
                 f"Focus '{focus}', {found.num_instances:,} instances: {100 * found.kept:.1f} % of the messages kept, {RISKS[risk]} "
@@ -131,7 +134,7 @@ def _report_groups(outcomes: Outcomes, threshold: float, key: str, confidence: f
 
 def _write_archive(model: GraphMask, archive_file: str, output_file: str) -> None:
     """Write the archive with the model's own weights and state, and everything else as it is."""
-    with extracted_archive(archive_file) as folder, atomic_write(output_file) as file:
+    with extracted_archive(str(cached_path(archive_file))) as folder, atomic_write(output_file) as file:
         weights = os.path.join(folder, "weights.th")
         torch.save(
             {name: value.cpu() if torch.is_tensor(value) else value for name, value in model.state_dict().items()},
@@ -140,4 +143,4 @@ def _write_archive(model: GraphMask, archive_file: str, output_file: str) -> Non
         included = model.archive_config.get("include_in_archive") if model.archive_config else None
         path = archive_model(folder, weights, os.path.join(folder, "calibrated.tar.gz"), included)
         with open(path, "rb") as archive:
-            file.write(archive.read())
+            shutil.copyfileobj(archive, file)

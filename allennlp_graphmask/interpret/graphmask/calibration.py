@@ -7,10 +7,9 @@ import torch
 from allennlp.common.checks import ConfigurationError
 from scipy.stats import beta, binom
 
-from allennlp_graphmask.checks import check_choice, check_fraction
+from allennlp_graphmask.checks import check_choice
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
-from allennlp_graphmask.interpret.graphmask.threshold import focused_passes
-from allennlp_graphmask.interpret.per_graph import sum_per_graph
+from allennlp_graphmask.interpret.graphmask.threshold import focused_passes, passes_at_thresholds
 
 #: The thresholds that are tested, in this order: from all messages to none. They are the same for all data, which must have no part
 #: in them.
@@ -70,21 +69,11 @@ def measure_outcomes(model: GraphMask, batches: Iterable[Any], focus: Optional[s
     for batch in batches:
         for unmasked in focused_passes(model, batch, focus or model.focus):
             counts, graph = unmasked.focus.is_explained, unmasked.graph
-            locations = model.locations(unmasked)
             columns: List[List[torch.Tensor]] = [[], [], []]
-            previous: List[Optional[torch.Tensor]] = []
-            for candidate in CANDIDATES.tolist():
-                gates = [one if one is None else model.gate_distribution.is_open(one, candidate) for one in locations]
-                # Most candidates are above or below all locations of a batch.
-                if not previous or any(
-                    a is not None and b is not None and not torch.equal(a, b) for a, b in zip(gates, previous)
-                ):
-                    found = model.mask(unmasked, gates)
-                    opened = [torch.ones_like(graph.edge_type) if gate is None else gate.long() for gate in gates]
-                    num_open = sum_per_graph(torch.stack(opened).sum(0), graph)
-                    new = [model.masked_model.changed(unmasked, found.masked), found.divergence, num_open]
-                previous = gates
-                for column, values in zip(columns, new):
+            for num_kept, masked in passes_at_thresholds(model, unmasked, CANDIDATES.tolist()):
+                changes = model.masked_model.changed(unmasked, masked)
+                distance = model.masked_model.divergence(model.divergence, unmasked, masked)
+                for column, values in zip(columns, (changes, distance, num_kept)):
                     column.append(values[counts].cpu())
             metadata = unmasked.batch.get("metadata") or []
             changed, divergence, kept = (torch.stack(column, dim=1) for column in columns)
@@ -131,10 +120,13 @@ def calibrate(
 
     # Raises
 
-    `ConfigurationError` if there are too few instances for this bound and confidence, or the divergence is not in [0, 1].
+    `ConfigurationError` if bound or confidence are not between 0 and 1, there are too few instances for them, or the divergence is not
+    in [0, 1].
     """
     check_choice("calibrate", tuple(RISKS), risk=risk)
-    check_fraction("calibrate", bound=bound, confidence=confidence)
+    for name, value in (("bound", bound), ("confidence", confidence)):
+        if not 0 < value < 1:
+            raise ConfigurationError(f"calibrate: {name} is {value:g}, expected a number above 0 and below 1.")
     losses = outcomes.risk(risk)
     num_instances = len(losses)
     if risk == "divergence" and not bool(((losses >= -1e-6) & (losses <= 1)).all()):
@@ -145,8 +137,8 @@ def calibrate(
     needed = smallest_sample(bound, confidence)
     if num_instances < needed:
         raise ConfigurationError(
-            f"{num_instances} instances are too few: that at most {100 * bound:g} % change cannot be said with {100 * confidence:g} % "
-            f"confidence on fewer than {needed}, even if none of them does."
+            f"{num_instances} instances are too few: a {RISKS[risk]} of at most {100 * bound:g} % cannot be guaranteed with "
+            f"{100 * confidence:g} % confidence on fewer than {needed}, even if no prediction moves."
         )
     means = losses.clamp(min=0).mean(0).tolist()
     last = 0

@@ -1,6 +1,6 @@
 """Choosing the gate threshold on development data, for a largest share of changed predictions."""
 
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -59,19 +59,30 @@ def mask_at_thresholds(
     Return for each threshold the number of messages that each instance keeps, and whether its predictions changed, both of shape
     `(num_thresholds, batch_size)`.
     """
-    locations, graph = model.locations(unmasked), unmasked.graph
     kept, changed = [], []
-    for threshold in thresholds:
-        is_open = model.gate_distribution.is_open
-        gates = [None if location is None else is_open(location, threshold) for location in locations]
-        masked = model.masked_model.masked(unmasked, model.with_baselines(gates))
-        num_open = sum(
-            (torch.ones_like(graph.edge_type) if gate is None else gate.long() for gate in gates),
-            torch.zeros_like(graph.edge_type),
-        )
-        kept.append(sum_per_graph(num_open, graph))
+    for num_kept, masked in passes_at_thresholds(model, unmasked, thresholds):
+        kept.append(num_kept)
         changed.append(model.masked_model.changed(unmasked, masked))
     return torch.stack(kept), torch.stack(changed)
+
+
+def passes_at_thresholds(
+    model: GraphMask, unmasked: UnmaskedPass, thresholds: Sequence[float]
+) -> Iterator[Tuple[torch.Tensor, Dict[str, Any]]]:
+    """
+    Yield for each threshold the number of messages that each instance keeps, shape `(batch_size,)`, and the output of the masked pass.
+    There is one pass for neighbouring thresholds with the same gates. It counts into none of the model's metrics.
+    """
+    locations, graph, is_open = model.locations(unmasked), unmasked.graph, model.gate_distribution.is_open
+    previous: Optional[torch.Tensor] = None
+    for threshold in thresholds:
+        gates = [None if location is None else is_open(location, threshold) for location in locations]
+        opened = torch.stack([torch.ones_like(graph.edge_type) if gate is None else gate.long() for gate in gates])
+        if previous is None or not torch.equal(opened, previous):
+            masked = model.masked_model.masked(unmasked, model.with_baselines(gates))
+            num_kept = sum_per_graph(opened.sum(0), graph)
+        previous = opened
+        yield num_kept, masked
 
 
 def threshold_curve(

@@ -95,6 +95,12 @@ class TestCalibration:
         with pytest.raises(ConfigurationError, match=rf"{needed - 1} instances .* {needed}"):
             calibrate(build_outcomes(nothing[1:]))
 
+    @pytest.mark.parametrize("settings", [{"bound": 0}, {"bound": 1}, {"confidence": 0}, {"confidence": 1}])
+    def test_bounds_that_nothing_can_keep(self, settings) -> None:
+        [(name, value)] = settings.items()
+        with pytest.raises(ConfigurationError, match=f"{name} is {value}"):
+            calibrate(build_outcomes(torch.zeros(100, NUMBER, dtype=torch.bool)), **settings)
+
     def test_a_divergence_without_a_bound(self) -> None:
         outcomes = build_outcomes(torch.ones(100, NUMBER, dtype=torch.bool))
         with pytest.raises(ConfigurationError, match="3.*saturating_kl"):
