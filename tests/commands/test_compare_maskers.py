@@ -118,3 +118,10 @@ def test_advice_where_no_mask_is_feasible() -> None:
     assert "Allowance 0.1" in first and "changed 0.3" in first and "num_epochs" in second
     assert len(advise(build_rows(False, True))) == 1
     assert advise(build_rows(True)) == []
+
+
+def test_an_objective_has_no_allowance(folder) -> None:
+    model = {**CONFIG["model"], "objective": {"type": "all_budgets"}}
+    (folder / "masker.json").write_text(json.dumps({**CONFIG, "model": model}))
+    with pytest.raises(ConfigurationError, match="masker.json.*all_budgets.*0.1"):
+        compare_in(folder, *ARGUMENTS, "--allowances", "0.1,0.5")

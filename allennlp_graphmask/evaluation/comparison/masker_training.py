@@ -100,6 +100,11 @@ def train_maskers(
             raise ConfigurationError(
                 f"'{config_file}' is the config of a model of type {config['model'].get('type')!r}, expected \"graphmask\"."
             )
+        if allowance is not None and config["model"].get("objective") is not None:
+            raise ConfigurationError(
+                f"The masker of '{config_file}' is trained for the objective {config['model']['objective']!r}, in which an allowance of "
+                f"{allowance:g} has no part. Leave the allowances out, or give a config without an objective."
+            )
         own_allowance = config["model"].get("allowance", _DEFAULT_ALLOWANCE)
         # The place of the archive does not matter.
         config["model"]["target"] = config["vocabulary"] = target_fingerprint

@@ -76,29 +76,25 @@ def to_csv(results: Dict[str, Any]) -> str:
 def format_summary(results: Dict[str, Any]) -> List[str]:
     """Return the lines that a command prints: numbers of all messages together, beside their random controls."""
     cells = [("interpreter", "quantity", "value", "interval", "random", "interval", "better")]
-    for row in build_rows(results):
-        if all(row[part] is None for part in PARTS):
-            cells.append(
-                (
-                    row["interpreter"],
-                    row["quantity"],
-                    _format_number(row["value"]),
-                    _format_interval(row["lower"], row["upper"]),
-                    _format_number(row["control"]),
-                    _format_interval(row["control_lower"], row["control_upper"]),
-                    {"higher": "higher", "lower": "lower", "zero": "near 0"}[row["direction"]],
-                )
+    of_all_messages = [row for row in build_rows(results) if all(row[part] is None for part in PARTS)]
+    for row in of_all_messages:
+        cells.append(
+            (
+                row["interpreter"],
+                row["quantity"],
+                _format_number(row["value"]),
+                _format_interval(row["lower"], row["upper"]),
+                _format_number(row["control"]),
+                _format_interval(row["control_lower"], row["control_upper"]),
+                {"higher": "higher", "lower": "lower", "zero": "near 0"}[row["direction"]],
             )
+        )
     for label, result in results["interpreters"].items():
         seconds = _format_number(result["cpu_seconds_per_explanation"])
         cells.append((label, "CPU seconds per explanation", seconds, "", "", "", "lower"))
     widths = [max(map(len, column)) for column in zip(*cells)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
-    kept = {
-        row["interpreter"]: row["value"]
-        for row in build_rows(results)
-        if row["quantity"] == "kept" and all(row[part] is None for part in PARTS)
-    }
+    kept = {row["interpreter"]: row["value"] for row in of_all_messages if row["quantity"] == "kept"}
     shares = [
         f"{label} {100 * share:.3g} %" for label, share in kept.items() if share is not None and label != "all_edges"
     ]
