@@ -10,7 +10,6 @@ tables of all seeds are printed.
 
 import argparse
 import functools
-import json
 import operator
 import sys
 from pathlib import Path
@@ -24,7 +23,7 @@ from allennlp.models import load_archive
 from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold, threshold_curve
 from benchmarks.tables import machine, markdown_table, mean_and_range
-from benchmarks.training import evaluate, train
+from benchmarks.training import append_line, evaluate, train
 
 #: The prefix of the metrics of GraphMask that give the share of messages kept of a relation.
 KEPT_TYPE = "_kept_type/"
@@ -147,8 +146,7 @@ def main() -> None:
             "graphmask_train_cpu_seconds": masker_seconds,
             **measure(masker_folder / "model.tar.gz", arguments.batch_size),
         }
-        with open(arguments.json, "a") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(arguments.json, line)
         lines.append(line)
     sys.stdout.write(f"{lines[0]['instances']} predicates; {machine()}\n\n{format_tables(lines)}\n")
 

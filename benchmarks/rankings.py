@@ -13,7 +13,6 @@ predictions, and measured on the others. `--plot` draws that curve on the others
 """
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -42,7 +41,7 @@ from allennlp_graphmask.interpret.masked_model import UnmaskedPass
 from allennlp_graphmask.interpret.per_graph import sum_per_graph
 from allennlp_graphmask.interpret.ranking import top_fraction_mask
 from benchmarks.tables import machine, markdown_table, mean_and_range
-from benchmarks.training import split
+from benchmarks.training import append_line, split
 
 Explained = List[Tuple[UnmaskedPass, EdgeAttribution]]
 ORDERS = (
@@ -244,8 +243,7 @@ def main() -> None:
         lines.append(
             measure(archive_file, arguments.data, arguments.choose_on, arguments.focus, names, arguments.batch_size)
         )
-        with open(arguments.json, "a") as file:
-            file.write(json.dumps(lines[-1]) + "\n")
+        append_line(arguments.json, lines[-1])
     if arguments.plot:
         plot(lines, arguments.plot)
     sys.stdout.write(f"{machine()}\n\n{format_tables(lines)}\n")

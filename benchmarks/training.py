@@ -119,3 +119,9 @@ def split(
     instances = list(reader.read(path))
     parts = [instances[::2], instances[1::2]] if choose_on is None else [list(reader.read(choose_on)), instances]
     return [collate_by_size(part, model, batch_size) for part in parts]
+
+
+def append_line(path: Path, line: Dict[str, Any]) -> None:
+    """Append what was measured to a file of JSON lines."""
+    with open(path, "a") as file:
+        file.write(json.dumps(line) + "\n")

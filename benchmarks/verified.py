@@ -14,7 +14,6 @@ instances.
 
 import argparse
 import functools
-import json
 import operator
 import sys
 import time
@@ -38,7 +37,7 @@ from allennlp_graphmask.interpret.ranking import highest_messages
 from allennlp_graphmask.interpret.verification import verify
 from allennlp_graphmask.predictors.graphmask import GraphMaskPredictor
 from benchmarks.tables import machine, markdown_table, mean_and_range
-from benchmarks.training import split
+from benchmarks.training import append_line, split
 
 Batches = List[Dict[str, Any]]
 #: What is compared on the first of the instances.
@@ -167,12 +166,12 @@ def measure(archive_file: str, data: Optional[str], choose_on: Optional[str], ba
     chosen_on, measured_on = split(model, reader, path, choose_on, batch_size)
     instances = list(reader.read(path))
     foci: Dict[str, Any] = {}
-    for kind, focus in foci_by_kind(model.target).items():
+    for focus in foci_by_kind(model.target).values():
         foci[focus] = {}
         # The last is that of the archive's allowance, with which seconds are measured.
         for start in sorted(STARTS, reverse=True):
             threshold = choose_threshold(model, chosen_on, start, focus=focus)[0].threshold
-            model.thresholds_by_kind[kind] = threshold
+            model.set_threshold(focus, threshold)
             foci[focus][str(start)] = {"threshold": threshold, **measure_focus(model, measured_on, focus)}
     explaining_seconds(model, measured_on[:3])  # warm-up
     rounds = sorted((explaining_seconds(model, measured_on) for _ in range(3)), key=lambda round: round["ratio"])
@@ -237,8 +236,7 @@ def main() -> None:
     lines = []
     for archive_file in arguments.archives:
         lines.append(measure(archive_file, arguments.data, arguments.choose_on, arguments.batch_size))
-        with open(arguments.json, "a") as file:
-            file.write(json.dumps(lines[-1]) + "\n")
+        append_line(arguments.json, lines[-1])
     sys.stdout.write(f"{machine()}\n\n{format_tables(lines)}\n")
 
 

@@ -29,7 +29,7 @@ from allennlp.models import Model, load_archive
 from allennlp_graphmask.explanation.files import write_atomically
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold
 from benchmarks.tables import machine, markdown_table, mean_and_range
-from benchmarks.training import collate_by_size, evaluate, kept_by_layer_and_relation, train
+from benchmarks.training import append_line, collate_by_size, evaluate, kept_by_layer_and_relation, train
 
 CONFIGS = Path(__file__).parent.parent / "training_config" / "wikihop"
 
@@ -214,19 +214,14 @@ def main() -> None:
         for name, answers in right.items():
             all_right[name].append(answers)
         line = {"seed": seed, "machine": machine(), "train_cpu_seconds": seconds, **results}
-        _write(arguments.json, line)
+        append_line(arguments.json, line)
         lines.append(line)
     graph, no_graph = (numpy.array(all_right[name], dtype=float) for name in ("graph", "no_graph"))
-    _write(
+    append_line(
         arguments.json,
         {"seeds": arguments.seeds, "graph_against_no_graph": paired_bootstrap(graph, no_graph)},
     )
     sys.stdout.write(f"{lines[0]['questions']} questions; {machine()}\n\n{format_tables(lines, arguments.bounds)}\n")
-
-
-def _write(path: Path, line: Dict[str, Any]) -> None:
-    with open(path, "a") as file:
-        file.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":

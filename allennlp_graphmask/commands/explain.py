@@ -28,6 +28,7 @@ from allennlp_graphmask.commands.archives import (
 )
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.provenance import with_file_contents
+from allennlp_graphmask.explanation.schema import InterpreterDescription
 from allennlp_graphmask.focus import page_focus
 from allennlp_graphmask.interpret.interpreters import Interpreter
 from allennlp_graphmask.predictors import ExplainingPredictor, load_explaining_predictor
@@ -288,11 +289,11 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     printer = TextPrinter() if args.view == "text" or (args.view is None and args.output_file is None) else None
     # How many explanations keep a message, and how many none.
     counts: Counter[bool] = Counter()
-    without_messages = ""
+    interpreter: Optional[InterpreterDescription] = None
 
     def show(explanation: Explanation) -> bool:
-        nonlocal without_messages
-        without_messages = describe_without_messages(explanation.interpreter)
+        nonlocal interpreter
+        interpreter = explanation.interpreter
         counts[any(any(edge.kept) for edge in explanation.edges)] += 1
         return printer is None or printer.show(explanation)
 
@@ -325,6 +326,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     summary = f"{_count(outcome.num_explanations, 'explanation')} of {_count(outcome.num_records, 'input')}"
     _report(f"{summary}{' ' if where else ''}{', '.join(where)}.")
     if counts[False] > counts[True]:
+        without_messages = describe_without_messages(interpreter) if interpreter is not None else ""
         _report(
             f"No message is kept in {counts[False]} of these {counts.total()}: the states of the nodes and what replaces messages are "
             f"enough. {without_messages}{' ' if without_messages else ''}"

@@ -76,11 +76,4 @@
   } + settings,
 
   graphmask_vocabulary(target_archive):: { type: 'from_files', directory: target_archive },
-
-  // The multiplier's learning rate is its own, in the same optimizer.
-  graphmask_optimizer(learning_rate, multiplier_learning_rate, type='adam'):: {
-    type: type,
-    lr: learning_rate,
-    parameter_groups: [[['(^|\\.)multiplier$'], { lr: multiplier_learning_rate }]],
-  },
 }

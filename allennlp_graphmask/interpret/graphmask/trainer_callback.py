@@ -12,7 +12,7 @@ from allennlp_graphmask.checks import check_fraction
 from allennlp_graphmask.explanation.files import atomic_write, write_atomically
 from allennlp_graphmask.focus import foci_by_kind
 from allennlp_graphmask.interpret.graphmask.graph_mask import GraphMask
-from allennlp_graphmask.interpret.graphmask.selection import ObjectiveCriterion
+from allennlp_graphmask.interpret.graphmask.selection import SelectionCriterion
 from allennlp_graphmask.interpret.graphmask.threshold import NothingToExplain, choose_threshold
 from allennlp_graphmask.training import ReliableTraining
 
@@ -100,7 +100,7 @@ class GraphMaskCallback(ReliableTraining):
         prefix = "validation_" if "validation_kept" in metrics else "training_"
         messages = []
         # What another objective does is judged by its loss: at the gates' own threshold its masker may keep all or nothing.
-        is_constrained = model.selection.kind != ObjectiveCriterion.kind
+        is_constrained = isinstance(model.selection, SelectionCriterion)
         floor = metrics.get("validation_divergence_floor", metrics.get("training_divergence_floor", 0.0))
         if model.dropout_in_masked_pass:
             floor = metrics.get("training_divergence_floor", floor)

@@ -130,8 +130,8 @@ class ProperNounCandidates(EntityCandidates):
     """
     As `EntityCandidates`, for pipelines that tag words and find no entities: a name is a run of proper nouns and of adjectives with
     a capital inside a sentence ("Norwegian"), with numbers that follow one ("Apollo 11"), and with words like "of" and "de" between
-    two ("University of the Arts"). Dates of a month with a day or a year are candidates, too; years alone are so many that they
-    would push out names where a reader takes a limited number.
+    two ("University of the Arts"). Dates of a month with a day or a year are candidates, too. Years alone are not: where a
+    reader takes a limited number of candidates, they would push out names.
     """
 
     names = "proper nouns, capitalised adjectives and dates"
