@@ -5,7 +5,7 @@ nodes. Its rows are the functions of `PROPERTIES`, its columns all registered na
 """
 
 import copy
-from functools import cache
+import functools
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 import pytest
@@ -85,12 +85,13 @@ def batch_of(graphs: List[Drawn], padding: int = 0) -> Dict[str, Any]:
 class SameNumbers(PerGraphRandom):
     """Random numbers that stay those of an edge when the graph around it changes, given by `Drawn.draws`."""
 
-    def __init__(self, graph: Graph, batch: Dict[str, Any], seed: int) -> None:
-        super().__init__(graph, batch, seed)
-        places = [torch.tensor(one["draws"], dtype=torch.long) for one in batch["metadata"]]
-        first = torch.tensor([0, *self._counts]).cumsum(0)
-        self._positions = torch.cat([own + start for own, start in zip(places, first)])
-        self._generators = [torch.Generator().manual_seed(seed) for _ in self._counts]
+    @functools.cached_property
+    def _draws(self) -> Tuple[List[int], torch.Tensor, List[torch.Generator]]:
+        counts, _, generators = super()._draws
+        places = [torch.tensor(one["draws"], dtype=torch.long) for one in self._batch["metadata"]]
+        first = torch.tensor([0, *counts]).cumsum(0)
+        positions = torch.cat([own + start for own, start in zip(places, first)])
+        return counts, positions, [generator.manual_seed(self._seed) for generator in generators]
 
 
 class Found(NamedTuple):
@@ -278,7 +279,7 @@ def cells(every_pair: bool) -> List[Any]:
     return found
 
 
-@cache
+@functools.cache
 def subject_of(base: Any, name: str, encoder: str, num_layers: int) -> Subject:
     return Subject(base, name, encoder, num_layers)
 

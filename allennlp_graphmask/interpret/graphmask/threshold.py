@@ -78,7 +78,8 @@ def passes_at_thresholds(
     for threshold in thresholds:
         gates = [None if location is None else is_open(location, threshold) for location in locations]
         opened = torch.stack([torch.ones_like(graph.edge_type) if gate is None else gate.long() for gate in gates])
-        if previous is None or not torch.equal(opened, previous):
+        # All workers of a distributed run make the pass if one does: metrics of the target may exchange numbers in it.
+        if previous is None or dist_reduce_sum(int(not torch.equal(opened, previous))):
             masked = model.masked_model.masked(unmasked, model.with_baselines(gates))
             num_kept = sum_per_graph(opened.sum(0), graph)
         previous = opened
