@@ -3,7 +3,8 @@ local srl = import 'srl.libsonnet';
 local data = std.extVar('GRAPHMASK_DATA');
 local vectors_path = data + '/vectors/glove.6B.50d.subset.txt.gz';
 
-function(syntax, dependency_scheme) {
+// with_lstm: one graph convolution on a BiLSTM, or two graph convolutions alone.
+function(syntax, dependency_scheme, with_lstm=true) {
   dataset_reader: srl.reader(syntax, dependency_scheme),
   train_data_path: data + '/propbank_ewt/ewt_train.conll09.xz',
   validation_data_path: data + '/propbank_ewt/ewt_dev.conll09.xz',
@@ -11,8 +12,10 @@ function(syntax, dependency_scheme) {
   vocabulary: srl.vocabulary(vectors_path),
   model: srl.model(
     dependency_scheme,
-    graph_encoder={ type: 'syntactic_gcn', input_dim: 300, hidden_dim: 300, num_layers: 1 },
-    seq2seq_encoder={ type: 'lstm', hidden_size: 150, bidirectional: true },
+    graph_encoder={
+      type: 'syntactic_gcn', input_dim: 300, hidden_dim: 300, num_layers: if with_lstm then 1 else 2,
+    },
+    seq2seq_encoder=if with_lstm then { type: 'lstm', hidden_size: 150, bidirectional: true } else null,
     vectors_path=vectors_path,
     vectors_dim=50,
     dropout=0.3,
