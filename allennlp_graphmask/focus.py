@@ -119,6 +119,21 @@ def reachable_messages(graph: Graph, nodes: torch.Tensor, num_layers: int) -> Li
     return layers[::-1]
 
 
+def select_states(states: Any, instances: torch.Tensor, graph: Graph) -> Any:
+    """
+    Return what belongs to some instances, numbers in ascending order, of tensors with a row for each node or for each instance of a
+    batch with this graph, alone or in a tuple. Raise a `TypeError` for anything else.
+    """
+    if isinstance(states, tuple):
+        return tuple(select_states(value, instances, graph) for value in states)
+    if isinstance(states, torch.Tensor) and states.dim() and graph.num_nodes != graph.num_graphs:
+        if len(states) == graph.num_nodes:
+            return states[graph.nodes_of(instances)]
+        if len(states) == graph.num_graphs:
+            return states[instances]
+    raise TypeError(f"A {type(states).__name__} does not have a row for each node or each instance.")
+
+
 def select_instances(batch: Any, instances: torch.Tensor, batch_size: int) -> Any:
     """
     Return the inputs of some instances of a collated batch, numbers in ascending order. AllenNLP collates fields to tensors and lists

@@ -15,6 +15,7 @@ from allennlp_graphmask.focus import (
     default_focus,
     reachable_messages,
     select_instances,
+    select_states,
     unknown_focus,
     whole_prediction,
 )
@@ -118,15 +119,18 @@ class MaskedModel:
             )
         return found[0]
 
-    def record(self, batch: Dict[str, Any], metric_set: str = "unreported") -> UnmaskedPass:
+    def record(self, batch: Dict[str, Any], metric_set: str = "unreported", node_states: Any = None) -> UnmaskedPass:
         """
-        Run the model with all messages and record them; the focus is everything that it predicts. Raise a `RuntimeError` if the
-        encoder does not show the messages of all its layers once.
+        Run the model with all messages and record them; the focus is everything that it predicts. `node_states` are what the model's
+        `encode_nodes` gives, if it is known already. Raise a `RuntimeError` if the encoder does not show the messages of all its layers
+        once.
         """
         encode_nodes = getattr(self.target, "encode_nodes", None)
         recorder = MessageRecorder()
         with torch.no_grad(), self._pass(recorder, metric_set):
-            inputs = {**batch, "node_states": encode_nodes(**batch)} if encode_nodes else batch
+            if node_states is None and encode_nodes is not None:
+                node_states = encode_nodes(**batch)
+            inputs = batch if node_states is None else {**batch, "node_states": node_states}
             output = self.target(**inputs)
         if len(recorder.layers) != self.encoder.num_layers:
             raise RuntimeError(
@@ -163,7 +167,12 @@ class MaskedModel:
             batch = select_instances(unmasked.batch, instances, batch_size)
         except TypeError:  # a field that is collated in a way of its own
             return None
-        return self.record(batch)._replace(focus=unmasked.focus.select(instances, unmasked.graph))
+        graph = unmasked.graph
+        try:
+            node_states = select_states(unmasked.inputs.get("node_states"), instances, graph)
+        except TypeError:  # there are none, or of a shape that the model alone knows: they are computed again
+            node_states = None
+        return self.record(batch, node_states=node_states)._replace(focus=unmasked.focus.select(instances, graph))
 
     def masked(
         self,

@@ -49,7 +49,7 @@ class RoleScorer(nn.Module):
         # Shape: (batch_size, 1, 2 * state_dim)
         lemma = self.lemma_projection(self.lemma_embedder(predicate_lemma))
         role = self.role_projection(self.role_embedding)  # Shape: (num_roles, 2 * state_dim)
-        word_weights, predicate_weights = torch.relu(lemma + role).chunk(2, dim=-1)
+        word_weights, predicate_weights = (lemma + role).relu_().chunk(2, dim=-1)
         # Shape: (batch_size, num_tokens, num_roles)
         word_scores = torch.bmm(word_states, word_weights.transpose(1, 2))
         # Shape: (batch_size, 1, num_roles)

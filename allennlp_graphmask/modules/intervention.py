@@ -8,7 +8,7 @@ and aggregates what the answering `Gate` leaves of them. The encoder keeps nothi
 
 import contextlib
 import contextvars
-from typing import Callable, Iterator, NamedTuple, Optional, Tuple, TypeVar
+from typing import Callable, Dict, Iterator, NamedTuple, Optional, Tuple, TypeVar
 
 import torch
 
@@ -67,6 +67,7 @@ class Messages:
         self._compute_values = compute_values
         self._compute_weights = compute_weights
         self._values: Optional[torch.Tensor] = None
+        self._shared: Dict[str, torch.Tensor] = {}
 
     @property
     def sources(self) -> torch.Tensor:
@@ -93,12 +94,22 @@ class Messages:
         """
         return None if self._compute_weights is None else self._compute_weights()
 
+    def shared(self, name: str, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """
+        Return something else that the layer computes from the node states alone, such as a node's message to itself; passes with the
+        same node states share it under its name.
+        """
+        if name not in self._shared:
+            self._shared[name] = compute()
+        return self._shared[name]
+
     def reuse(self, recorded: "Messages") -> None:
         """
-        Take the values of the same layer's messages in an earlier pass, for a caller who knows that nothing they are computed
-        from has changed since. What that pass has not computed either is computed when it is asked for.
+        Take the values of the same layer's messages in an earlier pass, and what else is `shared`, for a caller who knows that nothing
+        they are computed from has changed since. What that pass has not computed either is computed when it is asked for.
         """
         self._compute_values = lambda: recorded.values
+        self._shared = recorded._shared
 
 
 #: An intervention is given the messages of a layer and answers with a gate, or with `None` to leave them as they are.

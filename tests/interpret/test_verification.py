@@ -225,3 +225,17 @@ def test_both_figures_are_reported_apart(toy) -> None:
     graphmask.in_training_run = True
     graphmask(**batch)
     assert "verified_kept" not in graphmask.get_metrics(reset=True)
+
+
+def test_what_lies_below_the_graph_encoder_is_computed_once(task, monkeypatch) -> None:
+    model = task.masked_model
+    unmasked = model.unmasked(make_batch(task.instances, task.vocabulary))
+    instances = torch.tensor([0, len(task.instances) - 1])
+    selected, expected = (
+        model.select(unmasked, instances),
+        model.record(make_batch([task.instances[0], task.instances[-1]], task.vocabulary)),
+    )
+    torch.testing.assert_close(selected.layers[0].node_states, expected.layers[0].node_states)
+    torch.testing.assert_close(selected.layers[-1].values, expected.layers[-1].values)
+    monkeypatch.setattr(model.target, "encode_nodes", None, raising=False)
+    assert torch.equal(model.select(unmasked, instances).layers[0].values, selected.layers[0].values)

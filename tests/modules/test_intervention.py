@@ -189,6 +189,13 @@ class TestMessages:
         assert not computed  # it stays lazy
         assert later.values is recorded.values and len(computed) == 1
 
+    def test_passes_share_what_depends_on_node_states_alone(self, states) -> None:
+        recorded, later = (Messages(0, states, GRAPH, lambda: states) for _ in range(2))
+        own = recorded.shared("self", lambda: states + 1)
+        later.reuse(recorded)
+        assert later.shared("self", lambda: states + 2) is own
+        assert torch.equal(later.shared("rows", lambda: states + 3), states + 3)
+
     def test_messages_that_reuse_values_are_freed_with_their_pass(self, states) -> None:
         """A cycle of references would keep their tensors until the garbage collector runs."""
         recorded = Messages(0, states, GRAPH, lambda: states)

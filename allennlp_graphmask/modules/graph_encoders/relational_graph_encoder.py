@@ -1,4 +1,4 @@
-from functools import partial
+from functools import cache, partial
 from typing import Optional
 
 import torch
@@ -73,10 +73,10 @@ class RelationalGraphEncoder(StackedGraphEncoder):
         if not self._is_dense(transform, layout):
             messages = Messages(layer, states, layout.graph, partial(_messages_of_pairs, transform, states, layout))
             return _add_up_edges(messages, self.intervene(messages), edge_weights)
-        # Shape: (num_nodes * num_present, message_dim)
-        rows = transform.of_all(states, layout.relations).flatten(0, 1)
-        messages = Messages(layer, states, layout.graph, partial(_messages_of_rows, rows, layout))
+        compute_rows = cache(lambda: transform.of_all(states, layout.relations).flatten(0, 1))
+        messages = Messages(layer, states, layout.graph, lambda: _messages_of_rows(compute_rows(), layout))
         gate = self.intervene(messages)
+        rows = messages.shared("rows", compute_rows)  # Shape: (num_nodes * num_present, message_dim)
         if gate is not None and gate.replacement is not None:
             if gate.replacement.dim() == 2 and not (gate.per_relation or gate.per_graph):
                 return _add_up_edges(messages, gate, edge_weights)

@@ -8,6 +8,7 @@ from torch import nn
 from allennlp_graphmask.graph import Graph, is_inverse_relation
 from allennlp_graphmask.modules.graph_encoders.graph_encoder import GraphEncoder
 from allennlp_graphmask.modules.graph_encoders.stacked_graph_encoder import StackedGraphEncoder
+from allennlp_graphmask.modules.intervention import Messages, apply_gate
 from allennlp_graphmask.modules.relation_transform import RelationModule
 
 
@@ -109,7 +110,9 @@ class SyntacticGcn(StackedGraphEncoder):
     def forward(self, node_states: torch.Tensor, graph: Graph) -> torch.Tensor:
         for number, layer in enumerate(self.layers):
             states = self.dropout(node_states)
-            messages = self.intervened_messages(number, states, graph, partial(layer.edge_messages, states, graph))
-            # Shape: (num_nodes, hidden_dim)
-            node_states = torch.relu(layer.self_messages(states).index_add(0, graph.targets, messages))
+            messages = Messages(number, states, graph, partial(layer.edge_messages, states, graph))
+            gate = self.intervene(messages)
+            gated = apply_gate(messages.values, gate, graph)
+            own = messages.shared("self", partial(layer.self_messages, states))
+            node_states = own.index_add(0, graph.targets, gated).relu_()  # Shape: (num_nodes, hidden_dim)
         return node_states
