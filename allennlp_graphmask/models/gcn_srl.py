@@ -9,7 +9,7 @@ from allennlp.nn import util
 from torch import nn
 
 from allennlp_graphmask.checked_parameters import ModelWithCheckedParameters
-from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import argument_span
+from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import argument_spans
 from allennlp_graphmask.data.fields.open_label_field import UNSEEN_LABEL
 from allennlp_graphmask.focus import WHOLE_PREDICTION, Focus, unknown_focus, whole_prediction
 from allennlp_graphmask.graph import Graph
@@ -318,22 +318,19 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
     ) -> Dict[str, Any]:
         words = metadata["tokens"]
         predicate = metadata["predicate_index"]
-        arguments = []
-        for head, (role, probability) in enumerate(zip(tags, probabilities)):
-            if role == self._null_role:
-                continue
-            start, end = argument_span(metadata["heads"], head, predicate)
-            arguments.append(
-                {
-                    "role": role,
-                    "head": head,
-                    "text": words[head],
-                    "start": start,
-                    "end": end,
-                    "phrase": " ".join(words[start:end]),
-                    "probability": probability,
-                }
-            )
+        heads = [head for head, role in enumerate(tags) if role != self._null_role]
+        arguments = [
+            {
+                "role": tags[head],
+                "head": head,
+                "text": words[head],
+                "start": start,
+                "end": end,
+                "phrase": " ".join(words[start:end]),
+                "probability": probabilities[head],
+            }
+            for head, (start, end) in zip(heads, argument_spans(metadata["heads"], heads, predicate))
+        ]
         return {
             "predicate": {
                 "index": predicate,

@@ -23,38 +23,62 @@ def find_cycle(heads: Sequence[int]) -> Optional[List[int]]:
     return None
 
 
-def subtree(heads: Sequence[int], token: int) -> List[int]:
-    """Return the token and everything below it, in order of position."""
-    children: List[List[int]] = [[] for _ in heads]
-    for child, head in enumerate(heads):
-        if head != ROOT:
-            children[head].append(child)
-    members = [token]
-    for member in members:  # grows on the way
-        members.extend(children[member])
-    return sorted(members)
-
-
 def span_head(heads: Sequence[int], tokens: Collection[int]) -> int:
     """Return the head of some tokens, at least one: the first of them whose own head is not among them."""
     return next(token for token in sorted(tokens) if heads[token] not in tokens)
 
 
-def argument_span(heads: Sequence[int], head: int, predicate: int) -> Tuple[int, int]:
+def argument_spans(heads: Sequence[int], arguments: Sequence[int], predicate: int) -> List[Tuple[int, int]]:
     """
-    Find the phrase of an argument with this head: the contiguous part around the head of its subtree, without the branch that
+    Find the phrases of arguments, given by their heads: the contiguous part around the head of its subtree, without the branch that
     leads to the predicate. In "the plan that she proposed" the head "plan" of an argument of "proposed" dominates the whole
-    relative clause, which is not a part of the argument. Return its start and end (exclusive).
+    relative clause, which is not a part of the argument. Return the start and end (exclusive) of each.
     """
-    members = set(subtree(heads, head))
-    if predicate in members and predicate != head:
-        branch = predicate
-        while heads[branch] != head:
-            branch = heads[branch]
-        members -= set(subtree(heads, branch))
-    start, end = head, head + 1
-    while start - 1 in members:
-        start -= 1
-    while end in members:
-        end += 1
-    return start, end
+    first, end = _depth_first_places(heads)
+    branches = {}
+    below = predicate
+    while heads[below] != ROOT:
+        branches[heads[below]] = below
+        below = heads[below]
+
+    def span(argument: int) -> Tuple[int, int]:
+        branch = branches.get(argument)
+
+        def belongs(token: int) -> bool:
+            if not 0 <= token < len(heads) or not first[argument] <= first[token] < end[argument]:
+                return False
+            return branch is None or not first[branch] <= first[token] < end[branch]
+
+        start, stop = argument, argument + 1
+        while belongs(start - 1):
+            start -= 1
+        while belongs(stop):
+            stop += 1
+        return start, stop
+
+    return [span(argument) for argument in arguments]
+
+
+def _depth_first_places(heads: Sequence[int]) -> Tuple[List[int], List[int]]:
+    """
+    Number the tokens depth first, each before those below it.
+
+    Return the number of each token, and the one after the numbers of all tokens below it.
+    """
+    children: List[List[int]] = [[] for _ in heads]
+    for child, head in enumerate(heads):
+        if head != ROOT:
+            children[head].append(child)
+    order: List[int] = []
+    pending = [token for token, head in enumerate(heads) if head == ROOT]
+    while pending:
+        token = pending.pop()
+        order.append(token)
+        pending.extend(children[token])
+    first, end = [0] * len(heads), [0] * len(heads)
+    for place, token in enumerate(order):
+        first[token], end[token] = place, place + 1
+    for token in reversed(order):
+        if heads[token] != ROOT:
+            end[heads[token]] = max(end[heads[token]], end[token])
+    return first, end

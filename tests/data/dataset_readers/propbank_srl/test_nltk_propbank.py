@@ -13,9 +13,10 @@ from nltk.tree import Tree
 
 from allennlp_graphmask.data.dataset_readers import NltkPropbankReader
 from allennlp_graphmask.data.dataset_readers.propbank_srl import DependencySentence
-from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import find_cycle, span_head, subtree
+from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import find_cycle, span_head
 from allennlp_graphmask.data.dataset_readers.propbank_srl.penn_trees import convert_tree, find_head_child
 from tests.data.dataset_readers.propbank_srl.conll_text import trees
+from tests.data.dataset_readers.propbank_srl.test_dependency_tree import below
 from tests.data.dataset_readers.propbank_srl.test_universal_propositions import describe
 from tests.data.malformed import refused
 from tests.data.readers import build_content, write_content
@@ -245,4 +246,4 @@ def test_every_constituent_has_one_head(tree) -> None:
 @given(trees(), st.data())
 def test_the_head_of_a_subtree_is_its_root(heads, data) -> None:
     token = data.draw(st.integers(0, len(heads) - 1))
-    assert span_head(heads, set(subtree(heads, token))) == token
+    assert span_head(heads, set(below(heads, token))) == token
