@@ -6,11 +6,11 @@ Fuzz all that reads untrusted data, guided by coverage (https://github.com/googl
     python -m benchmarks.fuzz --target graph_srl --repeat crash
 
 Targets are the registered readers and predictors of this package, and `explanations`: a file of explanations is read, and each is shown
-in every view as text and as a page. By default all are run, in processes of 5,000 inputs each: spaCy keeps every word that it has seen,
-and the limit of memory would in the end be that of all inputs together. What one process finds the next starts from. An input must end in a result or in a
-`ConfigurationError` (`ExplanationFormatError` for explanations), which names the file if there is one, within 5 CPU seconds and 1 GB. One
-that does not is written to `crash`, and the exit status is 1. Inputs start from the fixtures. Most mutations change the structure
-of the JSON or of the columns, the others bytes.
+in every view as text and as a page. By default all are run, in processes of 5,000 inputs each: spaCy keeps every word that it has
+seen, and the limit of memory would in the end be that of all inputs together. Each process starts from what the one before found. An
+input must end in a result or in a `ConfigurationError` (`ExplanationFormatError` for explanations), which names the file if there is
+one, within 5 CPU seconds and 1 GB. One that does not is written to `crash`, and the exit status is 1. Inputs start from the fixtures.
+Most mutations change the structure of the JSON or of the columns, the others bytes.
 """
 
 import argparse

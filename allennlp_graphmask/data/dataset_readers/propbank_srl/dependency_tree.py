@@ -61,9 +61,9 @@ def argument_spans(heads: Sequence[int], arguments: Sequence[int], predicate: in
 
 def _depth_first_places(heads: Sequence[int]) -> Tuple[List[int], List[int]]:
     """
-    Number the tokens depth first, each before those below it.
+    Visit the tokens depth first, each before those below it.
 
-    Return the number of each token, and the one after the numbers of all tokens below it.
+    Return the place of each token on the way, and the one after those of all tokens below it.
     """
     children: List[List[int]] = [[] for _ in heads]
     for child, head in enumerate(heads):
