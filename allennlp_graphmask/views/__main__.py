@@ -29,7 +29,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         "--max-edges",
         type=int,
         metavar="N",
-        help="list the N highest scores of a layer (default: 60); on a page, draw and list N arcs or links (default: 400)",
+        help="list the N highest scores of a layer (default: 60, of questions 10); on a page, draw and list N arcs or links (default: 400)",
     )
     parser.add_argument("--width", type=int, default=88, help="columns of the text (default: 88)")
     options = parser.parse_args(arguments)
@@ -40,7 +40,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     try:
         explanations = _with_plugins(itertools.islice(read_explanations(options.file), options.max))
         if options.output is None:
-            printer = TextPrinter(options.width, 60 if options.max_edges is None else options.max_edges)
+            printer = TextPrinter(options.width, options.max_edges)
             for explanation in explanations:
                 if not printer.show(explanation):
                     break

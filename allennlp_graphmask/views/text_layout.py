@@ -69,9 +69,9 @@ def label_lines(rows: Iterable[Tuple[str, str]], width: int) -> List[str]:
     return lines
 
 
-def format_more(number: int) -> List[str]:
+def format_more(number: int, what: str = "more") -> List[str]:
     """Return the line that ends a list from which this many entries are missing, if there are any."""
-    return [f"  ... and {number} more"] if number > 0 else []
+    return [f"  ... and {number} {what}"] if number > 0 else []
 
 
 def layer_heading(explanation: Explanation, layer: int) -> str:

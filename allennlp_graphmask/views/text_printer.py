@@ -11,7 +11,7 @@ from allennlp_graphmask.views.view import render_text
 class TextPrinter:
     """Prints explanations one after another; `width` and `max_edges` are those of `render_text`."""
 
-    def __init__(self, width: int = 88, max_edges: Optional[int] = 60) -> None:
+    def __init__(self, width: int = 88, max_edges: Optional[int] = None) -> None:
         self._width = width
         self._max_edges = max_edges
         self._rule = ""

@@ -58,6 +58,9 @@ class View(Registrable):
     #: What messages are called where they are counted.
     messages_name: ClassVar[str] = "messages"
 
+    #: At most this many arcs of each layer are listed as text.
+    max_text_edges: ClassVar[int] = 60
+
     #: Whether a page may show several explanations of one prediction, with a choice of their foci.
     has_choice_of_foci: ClassVar[bool] = False
 
@@ -104,18 +107,22 @@ class View(Registrable):
         verb = "" if is_plural else "s"
         if not total:
             return f"{_capitalize(subject)} depend{verb} on no message: the graph has no edges."
+        # A budget was given: how many messages are kept is not a finding.
+        settings = explanation.interpreter.get("settings")
+        is_budget = isinstance(settings, dict) and settings.get("top_fraction") is not None
+        needs = f"keep{verb}" if is_budget else f"need{verb}"
         messages = f"{total:,} {self.messages_name}"
         if explanation.num_layers > 1:
             messages += f" ({explanation.num_edges:,} in each of {explanation.num_layers} layers)"
         if changed:
             return f"{kept:,} of the {messages} are not enough: {subject} CHANGE{verb.upper()} without the others."
         if kept == total:
-            return f"{_capitalize(subject)} need{verb} all {messages}."
+            return f"{_capitalize(subject)} {needs} all {messages}."
         outcome = ""
         if changed is not None:
             others = "any" if not kept else f"the other {total - kept:,}"
             outcome = f"; without {others} {'they stay' if is_plural else 'it stays'} the same"
-        return f"{_capitalize(subject)} need{verb} {f'{kept:,}' if kept else 'none'} of the {messages}{outcome}."
+        return f"{_capitalize(subject)} {needs} {f'{kept:,}' if kept else 'none'} of the {messages}{outcome}."
 
     def list_notes(self) -> List[str]:
         """Return what else must be known to read the statement, in sentences."""
@@ -194,10 +201,10 @@ class View(Registrable):
         """The number of messages of all layers."""
         return self.explanation.num_edges * self.explanation.num_layers
 
-    def format_lines(self, width: int, max_edges: Optional[int]) -> List[str]:
+    def format_lines(self, width: int, max_edges: int) -> List[str]:
         """
         Return the lines of the text view, of `width` columns: what `format_header` returns, then each layer under a heading. At
-        most `max_edges` arcs of each layer are listed; `None` lists all.
+        most `max_edges` arcs of each layer are listed.
         """
         lines = self.format_header(width)
         for layer in range(self.explanation.num_layers):
@@ -223,7 +230,7 @@ class View(Registrable):
         """Return the tokens as the text shows them."""
         return self.explanation.tokens
 
-    def format_layer(self, layer: int, width: int, max_edges: Optional[int]) -> List[str]:
+    def format_layer(self, layer: int, width: int, max_edges: int) -> List[str]:
         """Return the lines of a layer: its kept arcs in the order of the text, if there are too many the highest scored."""
         kept = [arc for arc in self.arcs if arc.kept_scores(layer)]
         best = sorted(kept, key=lambda arc: -max(score for _, score in arc.kept_scores(layer)))[:max_edges]
@@ -304,7 +311,7 @@ def _warn_of_unknown_kind(kind: str) -> None:
     )
 
 
-def render_text(explanation: Explanation, *, width: int = 88, max_edges: Optional[int] = 60) -> str:
+def render_text(explanation: Explanation, *, width: int = 88, max_edges: Optional[int] = None) -> str:
     """
     Render an explanation as text without control characters: what is explained, the prediction before and after masking, and
     the kept messages of each layer.
@@ -314,8 +321,9 @@ def render_text(explanation: Explanation, *, width: int = 88, max_edges: Optiona
     explanation : `Explanation`
     width : `int`, optional (default = `88`)
         In columns. Only a single very long word makes a line longer.
-    max_edges : `int`, optional (default = `60`)
-        List at most this many arcs (of a question: hops) of each layer, those with the highest scores. `None` lists all.
+    max_edges : `int`, optional (default = that of the view, `60`; of questions `10`)
+        List at most this many arcs (of a question: hops) of each layer, those with the highest scores.
     """
-    lines = get_view(explanation).format_lines(width, max_edges)
+    view = get_view(explanation)
+    lines = view.format_lines(width, view.max_text_edges if max_edges is None else max_edges)
     return "\n".join(printable(line).rstrip() for line in lines)

@@ -63,7 +63,7 @@ def test_the_highest_scores_first_and_no_more_than_asked_for():
     lines = render_text(_hanging_gardens(), max_edges=1).splitlines()
     layer = lines.index("layer 0, bottom: kept 4 of 8 messages, 50 %")
     assert lines[layer + 1].endswith("0.70, 0.95") and lines[layer + 2] == "  ... and 2 more"
-    assert "more" not in render_text(_hanging_gardens(), max_edges=None)
+    assert "more" not in render_text(_hanging_gardens(), max_edges=100)
 
 
 def test_equal_edges_and_an_edge_to_itself():
@@ -82,7 +82,7 @@ def test_a_very_long_support_is_shown_around_its_mentions():
     text = " ".join(render_text(question_explanation([support], [(0, start, start + 6)])).split())
     before = " ".join(f"word{number}" for number in range(493, 500))
     after = " ".join(f"word{number}" for number in range(500, 507))
-    assert f"support 0 ... {before} [[Mumbai]] {after} ... layer" in text
+    assert f"support 0 ... {before} [[Mumbai]] {after} ... No" in text
 
 
 def test_a_support_that_is_all_mentions_is_cut_off():
@@ -152,3 +152,29 @@ def test_what_was_predicted_and_measured(explanation, lines, missing):
     text = render_text(explanation)
     assert set(lines) <= {" ".join(line.split()) for line in text.splitlines()}
     assert missing not in text
+
+
+def test_the_chain_from_the_subject_to_the_answer():
+    """Two hops over the bridge, in ascending layers; the other mention of the answer has a chain as well."""
+    places = [(0, 0, 6), (0, 11, 17), (1, 0, 6), (1, 11, 17), (1, 22, 28)]
+    supports = ["Harbou by  Quilla .", "Quilla in  Gothen or  Gothen ."]
+    edges = [(0, 1, "DOC-BASED"), (1, 2, "MATCH"), (2, 3, "DOC-BASED"), (1, 3, "COMPLEMENT"), (0, 4, "COMPLEMENT")]
+    scores = [[0.9, 0.1, 0.1, 0.1, 0.1], [0.1, 0.8, 0.1, 0.9, 0.6], [0.1, 0.1, 0.7, 0.1, 0.1]]
+    original = ranking(("Gothen", 0.75), ("Oslo", 0.25))
+    original["ranking"][0]["mentions"] = [3, 4]
+    explanation = question_explanation(supports, places, edges, scores, original=original)
+    for node, is_subject in zip(explanation.metadata["nodes"], (True, *[False] * 4)):
+        node["is_subject"] = is_subject
+    lines = render_text(explanation).splitlines()
+    start = lines.index("from the subject to the answer: hop, layer and score")
+    names = ["support 0 'Harbou'", "support 0 'Quilla'", "support 1 'Quilla'", "support 1 'Gothen'[3]"]
+    relations = ["DOC-BASED", "MATCH", "DOC-BASED"]
+    assert lines[start + 1 : start + 5] == [
+        *(
+            f"  {source} -{relation}-> {target}  {layer}  {score}"
+            for layer, (source, relation, target, score) in enumerate(
+                zip(names, relations, names[1:], ("0.90", "0.80", "0.70"))
+            )
+        ),
+        "  ... and 1 more, to other mentions of the answer",
+    ]

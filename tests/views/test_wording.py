@@ -109,3 +109,10 @@ def test_a_graph_of_which_no_edge_is_stored():
     assert not explanation.kept_only().edges
     for show in (render_text, render_html):
         assert "0 of 16 messages" in show(explanation.kept_only()).replace("\n", " ")
+
+
+def test_a_budget_is_kept_to_and_not_a_finding():
+    explanation = _with_kept(entity_explanation(), 1, False)
+    interpreter = {**explanation.interpreter, "settings": {"top_fraction": 0.3}}
+    statement = get_view(dataclasses.replace(explanation, interpreter=interpreter)).get_statement()
+    assert statement.startswith("The whole prediction keeps 1 of the 3 messages;")

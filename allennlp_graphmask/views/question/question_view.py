@@ -3,7 +3,7 @@
 import functools
 import itertools
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Tuple
 
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.focus import WHOLE_PREDICTION
@@ -13,7 +13,7 @@ from allennlp_graphmask.views.question.mentions import build_mentions, join_line
 from allennlp_graphmask.views.question.metadata import question_metadata
 from allennlp_graphmask.views.question.ranking import format_answer, get_answer, get_ranking, list_candidates
 from allennlp_graphmask.views.question.supports import split_support
-from allennlp_graphmask.views.question.text import format_candidates, format_hops, format_supports
+from allennlp_graphmask.views.question.text import format_candidates, format_chain, format_hops, format_supports
 from allennlp_graphmask.views.relation_styles import WEAK_RELATION, choose_styles
 from allennlp_graphmask.views.text_layout import shorten, wrap
 from allennlp_graphmask.views.view import View
@@ -27,7 +27,7 @@ _LINKS_WITHOUT_CHAIN = 12
 class QuestionView(View):
     """
     The view of a multi-hop question, whose nodes are mentions in its supports. The text has the best candidates, the supports
-    with their mentions in `[[ ]]`, and the kept messages as hops from mention to mention; mentions have the number of their
+    with their mentions in `[[ ]]`, a chain of kept messages from the subject to the answer, and the kept messages as hops from mention to mention; mentions have the number of their
     node where their support has the same words several times, or where they overlap. The page draws the links between the
     mentions, and lists the chains from the subject to the answer.
 
@@ -39,6 +39,7 @@ class QuestionView(View):
     script = Path(__file__).with_name("question.js")
     prediction_label = "answer"
     messages_name = "messages along the links"
+    max_text_edges = 10
 
     def __init__(self, explanation: Explanation) -> None:
         super().__init__(explanation)
@@ -79,11 +80,17 @@ class QuestionView(View):
             self.format_facts(width),
             format_candidates(self.explanation.prediction),
             format_supports(self.explanation, self.metadata.supports, self.mentions, width),
+            self._format_chain(width),
         ]
         # An empty line between the parts that there are.
         return list(itertools.chain.from_iterable(["", *part] for part in parts if part))[1:]
 
-    def format_layer(self, layer: int, width: int, max_edges: Optional[int]) -> List[str]:
+    def _format_chain(self, width: int) -> List[str]:
+        if not self.chains:
+            return wrap(self._explain_missing_chain(), width)
+        return format_chain(next(iter(self.chains.values())), self.mentions, len(self.chains) - 1, width)
+
+    def format_layer(self, layer: int, width: int, max_edges: int) -> List[str]:
         return format_hops(self.explanation, self.mentions, layer, width, max_edges)
 
     # --- The page

@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.schema import Prediction
+from allennlp_graphmask.views.question.chains import ChainHop
 from allennlp_graphmask.views.question.mentions import Mention, join_lines
 from allennlp_graphmask.views.question.ranking import get_ranking, list_candidates
 from allennlp_graphmask.views.text_layout import display_width, format_more, label_lines, pad, shorten, wrap
@@ -94,8 +95,20 @@ def _get_head(text: str, length: int) -> str:
     return head or rest
 
 
+def format_chain(chain: Sequence[ChainHop], mentions: Sequence[Mention], num_others: int, width: int) -> List[str]:
+    """Return a heading and the hops of a chain as lines, and how many chains there are beside it."""
+    lines = ["from the subject to the answer: hop, layer and score"]
+    for hop in chain:
+        source, target = mentions[hop.edge.source], mentions[hop.edge.target]
+        line = (
+            f"{source.describe()} -{hop.edge.type}-> {target.describe()}  {hop.layer}  {hop.edge.score[hop.layer]:.2f}"
+        )
+        lines.extend(wrap(line, width, "  ", " " * 6))
+    return lines + format_more(num_others, "more, to other mentions of the answer")
+
+
 def format_hops(
-    explanation: Explanation, mentions: Sequence[Mention], layer: int, width: int, max_hops: Optional[int]
+    explanation: Explanation, mentions: Sequence[Mention], layer: int, width: int, max_hops: int
 ) -> List[str]:
     """
     Return the hops of a layer as lines, the highest score first: the kept messages of one relation between two mentions. If there
