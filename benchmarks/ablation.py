@@ -1,0 +1,195 @@
+"""
+Measure on which messages predictions depend, with no masker in between, beside what a masker keeps: is a pattern in the kept messages one
+of the model or of the masker?
+
+    python -m benchmarks.ablation results/propbank/small_?_graphmask/model.tar.gz --focus all --json results/ablation.jsonl
+
+The first table drops all messages of a relation, both directions, in all layers, and keeps all others. The second drops every message
+alone, and counts by the size of the graph those whose loss alone changes the prediction. Dropped messages are replaced by the baselines of
+the archive's masker, or with `--zeros` by zeros. "Kept" are the verified decisions of the masker.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+
+import numpy
+import torch
+from allennlp.common.plugins import import_plugins
+from allennlp.data import DatasetReader
+from allennlp.models import load_archive
+
+from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
+from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
+from allennlp_graphmask.interpret.graphmask import GraphMask
+from allennlp_graphmask.interpret.graphmask.threshold import focused_passes
+from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask
+from allennlp_graphmask.interpret.masked_model import UnmaskedPass
+from allennlp_graphmask.interpret.per_graph import sum_per_graph
+from allennlp_graphmask.modules.intervention import Gate
+from benchmarks.tables import machine, markdown_table, mean_and_range
+from benchmarks.training import append_line, collate_by_size
+
+#: The first sizes of the bins, in nodes.
+SIZES = (1, 11, 21, 41, 81)
+
+
+def changed_without(
+    model: GraphMask, unmasked: UnmaskedPass, dropped: Sequence[torch.Tensor], zeros: bool
+) -> torch.Tensor:
+    """
+    Return which predictions change without some messages. Shape of each layer's: from `(num_edges,)`, `torch.bool`, to
+    `(batch_size,)`.
+    """
+    baselines = [None] * len(dropped) if zeros else list(model.masker.baselines)
+    masked = model.masked_model.masked(unmasked, [Gate(~layer, vector) for layer, vector in zip(dropped, baselines)])
+    return model.masked_model.changed(unmasked, masked)
+
+
+def relation_families(names: Sequence[str]) -> Dict[str, List[int]]:
+    """Return the edge types of each relation, its inverse among them."""
+    families: Dict[str, List[int]] = defaultdict(list)
+    for number, name in enumerate(names):
+        families[inverse_relation(name) if is_inverse_relation(name) else name].append(number)
+    return families
+
+
+def add_relations(
+    model: GraphMask,
+    unmasked: UnmaskedPass,
+    attribution: EdgeAttribution,
+    zeros: bool,
+    counts: Dict[str, numpy.ndarray],
+) -> None:
+    """Count for each relation: explained predictions with such an edge, those that change without them, messages, those kept."""
+    graph = unmasked.graph
+    counted = unmasked.focus.is_explained
+    for name, types in relation_families(model.masked_model.relation_names).items():
+        chosen = torch.isin(graph.edge_type, torch.tensor(types))
+        has_it = (sum_per_graph(chosen.long(), graph) > 0) & counted
+        if not bool(has_it.any()):
+            continue
+        changed = changed_without(model, unmasked, [chosen] * model.num_layers, zeros)
+        of_counted = chosen & counted[graph.edge_graph]
+        kept = sum(int((layer & of_counted).sum()) for layer in attribution.kept)
+        counts[name] += [
+            int(has_it.sum()),
+            int((changed & has_it).sum()),
+            int(of_counted.sum()) * model.num_layers,
+            kept,
+        ]
+
+
+def count_necessary(model: GraphMask, unmasked: UnmaskedPass, zeros: bool) -> torch.Tensor:
+    """Count the messages of each instance whose loss alone changes its prediction. Shape: `(batch_size,)`."""
+    graph = unmasked.graph
+    sizes = graph.edges_per_graph()
+    first = sizes.cumsum(0) - sizes
+    order = torch.sort(graph.edge_graph, stable=True).indices
+    place = torch.empty_like(order)
+    place[order] = torch.arange(graph.num_edges) - first[graph.edge_graph[order]]
+    necessary = torch.zeros_like(sizes)
+    nothing = torch.zeros_like(graph.edge_type, dtype=torch.bool)
+    for layer in range(model.num_layers):
+        # The graphs of a batch do not touch: the same place of each is dropped in one pass.
+        for number in range(int(sizes.max())):
+            dropped = [place == number if one == layer else nothing for one in range(model.num_layers)]
+            necessary += changed_without(model, unmasked, dropped, zeros) & (number < sizes)
+    return necessary
+
+
+@torch.no_grad()
+def measure(archive_file: str, focus: str, every: int, zeros: bool, batch_size: int) -> Dict[str, Any]:
+    archive = load_archive(archive_file)
+    model, reader = archive.model.eval(), archive.validation_dataset_reader
+    assert isinstance(model, GraphMask) and isinstance(reader, DatasetReader)
+    instances = list(reader.read(archive.config["validation_data_path"]))[::every]
+    interpreter = AmortisedGraphMask(graphmask=model, verify=True)
+    relations: Dict[str, numpy.ndarray] = defaultdict(lambda: numpy.zeros(4, dtype=int))
+    sizes = numpy.zeros((len(SIZES), 4), dtype=int)
+    for batch in collate_by_size(instances, model, batch_size):
+        for unmasked in focused_passes(model, batch, focus):
+            attribution = interpreter.attribute(model.masked_model, unmasked)
+            add_relations(model, unmasked, attribution, zeros, relations)
+            graph, counted = unmasked.graph, unmasked.focus.is_explained
+            rows = torch.stack(
+                [
+                    torch.ones_like(graph.nodes_per_graph),
+                    model.num_layers * graph.edges_per_graph(),
+                    sum_per_graph(torch.stack(attribution.kept).long().sum(0), graph),
+                    count_necessary(model, unmasked, zeros),
+                ],
+                dim=-1,
+            )
+            bins = numpy.digitize(graph.nodes_per_graph[counted].numpy(), SIZES) - 1
+            numpy.add.at(sizes, bins, rows[counted].numpy())
+    return {
+        "archive": archive_file,
+        "focus": focus,
+        "zeros": zeros,
+        "instances": int(sizes[:, 0].sum()),
+        "relations": {name: found.tolist() for name, found in relations.items()},
+        "sizes": dict(zip(map(str, SIZES), sizes.tolist())),
+    }
+
+
+def format_tables(lines: List[Dict[str, Any]], min_instances: int) -> str:
+    """Format what was measured of several seeds for one focus; relations of fewer predictions than `min_instances` are left out."""
+
+    def shares(name: str, part: int, whole: int) -> str:
+        return mean_and_range(
+            [line["relations"][name][part] / max(1, line["relations"][name][whole]) for line in lines]
+        )
+
+    names = [name for name, (number, *_) in lines[0]["relations"].items() if number >= min_instances]
+    names.sort(
+        key=lambda name: -numpy.mean([line["relations"][name][1] / line["relations"][name][0] for line in lines])
+    )
+    relations = [[name, lines[0]["relations"][name][0], shares(name, 1, 0), shares(name, 3, 2)] for name in names]
+    sizes = []
+    for first, following in zip(SIZES, (*SIZES[1:], None)):
+        found = [line["sizes"][str(first)] for line in lines]
+        if found[0][0]:
+            kept, necessary = (
+                mean_and_range([row[column] / row[0] for row in found], "{:.2f}", 1) for column in (2, 3)
+            )
+            name = f"{first} to {following - 1}" if following else f"from {first}"
+            sizes.append([name, found[0][0], f"{found[0][1] / found[0][0]:.0f}", kept, necessary])
+    return "\n\n".join(
+        [
+            markdown_table(["relation", "predictions", "changed without it", "kept"], relations),
+            markdown_table(["nodes", "predictions", "messages", "kept", "alone necessary"], sizes),
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("archives", nargs="+", help="archives of GraphMask, of one configuration")
+    parser.add_argument("--focus", action="append", required=True, help="may be repeated")
+    parser.add_argument("--every", type=int, default=1, help="measure every Nth instance of the validation data")
+    parser.add_argument("--zeros", action="store_true", help="replace by zeros instead of the masker's baselines")
+    parser.add_argument("--min-predictions", type=int, default=100, help="of a relation in the table")
+    parser.add_argument(
+        "--json", type=Path, required=True, help="file that a line for each archive and focus is appended to"
+    )
+    parser.add_argument("--batch-size", type=int, default=64)
+    arguments = parser.parse_args()
+    import_plugins()
+    for focus in arguments.focus:
+        lines = [
+            measure(archive, focus, arguments.every, arguments.zeros, arguments.batch_size)
+            for archive in arguments.archives
+        ]
+        for line in lines:
+            append_line(arguments.json, line)
+        sys.stdout.write(
+            f"{focus}: {lines[0]['instances']} predictions; {machine()}\n\n{format_tables(lines, arguments.min_predictions)}\n\n"
+        )
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
