@@ -197,6 +197,7 @@ setup(
             "pretrained/en-ewt-parser/**/*",
         ]
     },
+    entry_points={"spacy_factories": ["graphmask_srl = allennlp_graphmask.spacy.component:create_component"]},
     install_requires=[*ALLENNLP_NEEDS, *VIEW_NEEDS],
     extras_require={"browser": BROWSER_NEEDS, "dev": DEVELOPMENT_NEEDS, "plot": ["matplotlib>=3.8"]},
     cmdclass={"build_py": BuildWithExtras, "editable_wheel": EditableWheelWithPth},

@@ -31,6 +31,7 @@ PARTS = [
     "evaluation",
     "views",
     "predictors",
+    "spacy",
     "testing",
     "commands",
 ]

@@ -153,7 +153,7 @@ class GraphSrlPredictor(TaskPredictor):
                 f"the component '{self._parser.component}' of the spaCy pipeline '{self._parser.model}' parses in",
                 'name another pipeline by "spacy_model", or give tokens with their arcs',
             )
-        return [RequestedSentence(sentence, self._select(sentence)) for sentence in sentences]
+        return [RequestedSentence(sentence, self.select_predicates(sentence)) for sentence in sentences]
 
     def _read_tokens(self, form: _Tokens) -> List[RequestedSentence]:
         num_words = len(form.tokens)
@@ -176,7 +176,7 @@ class GraphSrlPredictor(TaskPredictor):
             self._check_scheme(
                 form.dependency_scheme, 'the input\'s "dependency_scheme" is', "parse it by another parser"
             )
-        return [RequestedSentence(sentence, self._select(sentence))]
+        return [RequestedSentence(sentence, self.select_predicates(sentence))]
 
     def _read_conll(self, form: _ConllColumns) -> List[RequestedSentence]:
         lines = form.conll.split("\n")
@@ -188,11 +188,12 @@ class GraphSrlPredictor(TaskPredictor):
         for read in sentences:
             sentence = read.get_sentence()
             marked = [predicate.index for predicate in sentence.predicates]
-            predicates = marked or self._select(sentence)
+            predicates = marked or self.select_predicates(sentence)
             requested.append(RequestedSentence(sentence, predicates))
         return requested
 
-    def _select(self, sentence: DependencySentence) -> List[int]:
+    def select_predicates(self, sentence: DependencySentence) -> List[int]:
+        """Return the words that are predicates, by their universal parts of speech."""
         # To a model that never saw predicates without arguments, an auxiliary is a predicate with arguments.
         auxiliaries = getattr(self._dataset_reader, "predicates", None) == "all"
         return select_predicates(sentence, self._parts_of_speech, auxiliaries)
@@ -205,7 +206,8 @@ class GraphSrlPredictor(TaskPredictor):
                 f"in '{expected}' ({hint}), or a model trained on '{scheme}' trees."
             )
 
-    def _build_instances(self, sentences: List[RequestedSentence]) -> List[Instance]:
+    def build_instances(self, sentences: Sequence[RequestedSentence]) -> List[Instance]:
+        """Build one instance for each predicate of each sentence."""
         instances = []
         for sentence, predicates in sentences:
             senses = {predicate.index: predicate.sense for predicate in sentence.predicates}
@@ -217,11 +219,11 @@ class GraphSrlPredictor(TaskPredictor):
 
     def json_to_instances(self, inputs: JsonDict) -> List[Instance]:
         """Build one instance for each predicate of each sentence of the input."""
-        return self._build_instances(self.json_to_sentences(inputs))
+        return self.build_instances(self.json_to_sentences(inputs))
 
     def predict_batch_json(self, inputs: List[JsonDict]) -> List[JsonDict]:
         sentences = [self.json_to_sentences(one_input) for one_input in inputs]
-        outputs = self.run_model([instance for group in sentences for instance in self._build_instances(group)])
+        outputs = self.run_model([instance for group in sentences for instance in self.build_instances(group)])
 
         def build_output(requested: RequestedSentence) -> JsonDict:
             predictions = [to_plain_json(next(outputs)["prediction"]) for _ in requested.predicates]

@@ -4,7 +4,8 @@ from functools import cached_property
 from typing import List, Optional
 
 from allennlp.common.checks import ConfigurationError
-from spacy.tokens import Doc, Span
+from spacy.language import Language
+from spacy.tokens import Doc, Span, Token
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_schemes import check_scheme, guess_scheme
 from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT
@@ -39,9 +40,7 @@ class SpacyParser:
     @cached_property
     def component(self) -> str:
         """The name of the component that gives the arcs, as far as the pipeline knows: else `"parser"`."""
-        language = self._pipeline.language
-        parsers = [name for name in language.pipe_names if "token.dep" in language.get_pipe_meta(name).assigns]
-        return parsers[-1] if parsers else "parser"
+        return find_parser(self._pipeline.language)
 
     @cached_property
     def dependency_scheme(self) -> str:
@@ -74,9 +73,9 @@ class SpacyParser:
         text = " ".join(text.split())
         if not text:
             return []
-        [document] = self._pipeline.annotate([text], _REQUIRED)
+        [document] = self._pipeline.annotate([text], REQUIRED)
         try:
-            parsed = [_convert_sentence(sentence) for sentence in document.sents]
+            parsed = [convert_sentence(sentence) for sentence in document.sents]
         except ConfigurationError as error:
             component = self._pipeline.find_component([text], _has_no_trees)
             raise self._pipeline.misfit(
@@ -92,8 +91,14 @@ class SpacyParser:
         return parsed
 
 
+def find_parser(language: Language) -> str:
+    """Return the name of the component that gives the arcs, as far as the pipeline knows: else `"parser"`."""
+    parsers = [name for name in language.pipe_names if "token.dep" in language.get_pipe_meta(name).assigns]
+    return parsers[-1] if parsers else "parser"
+
+
 #: What each annotation comes from.
-_REQUIRED = {
+REQUIRED = {
     "DEP": "a 'parser'",
     "SENT_START": "a 'parser', which ends sentences too",
     "TAG": "a 'tagger'",
@@ -101,24 +106,38 @@ _REQUIRED = {
 }
 
 
-def _convert_sentence(span: Span) -> DependencySentence:
-    for token in span:
-        if not span.start <= token.head.i < span.end:
-            raise ConfigurationError(f"The head {token.head.text!r} of {token.text!r} is in another sentence.")
-    return DependencySentence(
-        words=tuple(token.text for token in span),
-        lemmas=tuple(token.lemma_ for token in span),
-        parts_of_speech=tuple(token.tag_ for token in span),
+def convert_sentence(span: Span) -> DependencySentence:
+    """
+    Return the words and the tree of a sentence. Tokens of white space, which no treebank has, are left out: what depends on one depends
+    on its head. Raise a `ConfigurationError` if a head is in another sentence.
+    """
+    tokens = [token for token in span if not token.is_space]
+    position = {token.i: number for number, token in enumerate(tokens)}
+
+    def find_head(token: Token) -> int:
+        head = token.head
+        while head.is_space and head.head.i != head.i:
+            head = head.head
         # The root of spaCy's trees is its own head.
-        heads=tuple(ROOT if token.head.i == token.i else token.head.i - span.start for token in span),
-        dependency_labels=tuple(token.dep_ for token in span),
-        universal_tags=tuple(token.pos_ for token in span),
+        if head.i == token.i or head.is_space:
+            return ROOT
+        if head.i not in position:
+            raise ConfigurationError(f"The head {head.text!r} of {token.text!r} is in another sentence.")
+        return position[head.i]
+
+    return DependencySentence(
+        words=tuple(token.text for token in tokens),
+        lemmas=tuple(token.lemma_ for token in tokens),
+        parts_of_speech=tuple(token.tag_ for token in tokens),
+        heads=tuple(map(find_head, tokens)),
+        dependency_labels=tuple(token.dep_ for token in tokens),
+        universal_tags=tuple(token.pos_ for token in tokens),
     )
 
 
 def _has_no_trees(document: Doc) -> bool:
     """Return whether a document has arcs that are not trees of its sentences."""
     try:
-        return document.has_annotation("DEP") and not [_convert_sentence(sentence) for sentence in document.sents]
+        return document.has_annotation("DEP") and not [convert_sentence(sentence) for sentence in document.sents]
     except ConfigurationError:
         return True
