@@ -9,6 +9,7 @@ change what is imported when.
 from __future__ import annotations
 
 import atexit
+import functools
 import inspect
 import io
 import pickle
@@ -147,7 +148,8 @@ def _reduce_on_plateau(module: ModuleType) -> dict[str, Any]:
     "auto_tokenizer",
     "allennlp.common.cached_transformers",
     reason="Late transformers 4 and 5 refuse add_special_tokens where a tokenizer is loaded, and transformers 5 "
-    "removed encode_plus: no pretrained transformer could be used.",
+    "removed encode_plus: no pretrained transformer could be used; and build_inputs_with_special_tokens, with which texts "
+    "longer than max_length are folded.",
 )
 def _auto_tokenizer(module: ModuleType) -> dict[str, Any]:
     """Build an `AutoTokenizer` that takes `add_special_tokens` and whose tokenizers have `encode_plus`."""
@@ -171,9 +173,19 @@ def _auto_tokenizer(module: ModuleType) -> dict[str, Any]:
             tokenizer = transformers.AutoTokenizer.from_pretrained(model_name, *args, **kwargs)
             if lacks_encode_plus:
                 tokenizer.encode_plus = tokenizer.__call__  # Its name now, for one input and for several.
+            if not hasattr(tokenizer, "build_inputs_with_special_tokens"):
+                tokenizer.build_inputs_with_special_tokens = functools.partial(_add_special_tokens, tokenizer)
             return tokenizer
 
     return {"transformers": View(transformers, AutoTokenizer=AutoTokenizer)}
+
+
+def _add_special_tokens(tokenizer: Any, pieces: list[int]) -> list[int]:
+    """Put the special tokens of a single text around pieces of words."""
+    word = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole = tokenizer("a", add_special_tokens=True)["input_ids"]
+    start = next(place for place in range(len(whole)) if whole[place : place + len(word)] == word)
+    return [*whole[:start], *pieces, *whole[start + len(word) :]]
 
 
 @_patch(
