@@ -15,6 +15,7 @@ from allennlp.models.archival import archive_model
 
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.graphmask.objectives import ConstrainedGates
+from tests.compat.test_commands import write_tiny_bert
 from tests.data.dataset_readers.graph_jsonl.graphs import EVE, written
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,11 +42,14 @@ def variables(tmp_path_factory) -> Dict[str, str]:
     # AllenNLP also reads vectors from plain files, whatever their name, so this one is really compressed.
     plain = Path(write_vectors(data / "plain.txt", 50)).read_bytes()
     (data / "vectors" / "glove.6B.50d.subset.txt.gz").write_bytes(gzip.compress(plain))
+    write_tiny_bert(data / "transformer")
     return {
         "GRAPHMASK_DATA": str(data),
         "WORD_VECTORS": write_vectors(data / "words.txt", 7),
         "WORD_VECTORS_DIMENSION": "7",
         "GRAPHMASK_TARGET": "nowhere",
+        "TRANSFORMER": str(data / "transformer"),
+        "TRANSFORMER_DIMENSION": "16",
         **{f"CONLL2009_{name.upper()}": f"fixtures/propbank/{name}.conll09" for name in ("train", "dev")},
         **{f"GRAPH_{name.upper()}": f"fixtures/graph_jsonl/{name}.jsonl" for name in ("train", "dev")},
         **{f"WIKIHOP_{name}": "fixtures/multihop_qa/questions.json" for name in ("TRAIN", "DEV")},
