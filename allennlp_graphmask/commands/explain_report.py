@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from allennlp.commands.subcommand import Subcommand
+from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.report import Report, build_report, check_folder, parse_runs, write_report
 from allennlp_graphmask.views.wording import format_kept, format_share
@@ -31,6 +32,13 @@ class ExplainReport(Subcommand):
             "NAME is that of the file by default",
         )
         add("-o", "--output-dir", required=True, metavar="DIR", help="the folder for the report")
+        add(
+            "--examples",
+            type=int,
+            default=0,
+            metavar="N",
+            help="also write the pages of N explanations, to which the tables link",
+        )
         add("--latex", action="store_true", help="also write each table for LaTeX (booktabs)")
         subparser.set_defaults(func=report_for_arguments)
         return subparser
@@ -39,8 +47,10 @@ class ExplainReport(Subcommand):
 def report_for_arguments(args: argparse.Namespace) -> Report:
     """Write the report, and print what is kept in each file."""
     folder = Path(args.output_dir)
+    if args.examples < 0:
+        raise ConfigurationError(f"--examples is {args.examples}, expected a number of pages.")
     check_folder(folder)
-    report = build_report(parse_runs(args.explanations), latex=args.latex)
+    report = build_report(parse_runs(args.explanations), num_examples=args.examples, latex=args.latex)
     write_report(report, folder)
     for row in report.tables[0].rows:
         source, focus, verified = row.series
@@ -50,5 +60,5 @@ def report_for_arguments(args: argparse.Namespace) -> Report:
             f"{format_kept(row.cells['kept'], row.cells['messages'])}"
             + ("." if changed is None else f"; {format_share(changed)} of the predictions change.")
         )
-    print(f"Written to {folder}.")
+    print(f"Written to {folder}: index.html, and a CSV file for each table.")
     return report

@@ -8,11 +8,15 @@ from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.explanation.files import write_atomically
 from allennlp_graphmask.report.counting import Counts, count_runs
+from allennlp_graphmask.report.examples import FOLDER as EXAMPLES
+from allennlp_graphmask.report.examples import choose_examples, render_examples
 from allennlp_graphmask.report.formats import to_csv, to_latex
+from allennlp_graphmask.report.page import render_report
 from allennlp_graphmask.report.sources import Run
 from allennlp_graphmask.report.tables import FORMS, Table, build_tables
+from allennlp_graphmask.views.page import INDEX
 
-_OWN_FILES = re.compile(rf"({'|'.join(form.name for form in FORMS)})\.(csv|tex)")
+_OWN_FILES = re.compile(rf"({'|'.join(form.name for form in FORMS)})\.(csv|tex)|{INDEX}|{EXAMPLES}/[0-9]+\.html")
 
 
 class Report(NamedTuple):
@@ -23,9 +27,10 @@ class Report(NamedTuple):
     files: Dict[str, str]
 
 
-def build_report(runs: Sequence[Run], *, latex: bool = False) -> Report:
+def build_report(runs: Sequence[Run], *, num_examples: int = 0, latex: bool = False) -> Report:
     """
-    Analyse explanations: a CSV file for each table and, with `latex`, one for `booktabs`.
+    Analyse explanations: a page, a CSV file for each table and, with `latex`, one for `booktabs`; and pages of `num_examples` single
+    explanations.
 
     # Raises
 
@@ -36,6 +41,9 @@ def build_report(runs: Sequence[Run], *, latex: bool = False) -> Report:
     files = {f"{table.form.name}.csv": to_csv(table) for table in tables}
     if latex:
         files.update({f"{table.form.name}.tex": to_latex(table) for table in tables})
+    pages, examples = render_examples(counts, choose_examples(counts, tables, num_examples))
+    files.update(pages)
+    files[INDEX] = render_report(counts, tables, examples)
     return Report(counts, tables, files)
 
 

@@ -98,8 +98,9 @@ FORMS = (
     TableForm(
         "relations",
         "{Relation}",
-        "Which share of the messages along each {relation} is kept, in all layers together. Times random: compared with keeping as many "
-        "messages of each graph at random, among those that can have an effect.",
+        "Which share of the messages along each {relation} is kept, in all layers together. The mark on its bar "
+        "is the share if as many messages of each graph were kept at random, among those that can have an effect on what is explained; "
+        "times random compares the two.",
         "messages",
         ("relation",),
         _MESSAGES,
@@ -316,10 +317,15 @@ def interval(values: Sequence[float]) -> Tuple[Optional[float], Optional[float]]
     """Return Student's interval of the mean of several values, within 0 and 1; `None` for fewer than two."""
     if len(values) < 2:
         return None, None
+    mean = math.fsum(values) / len(values)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    half = quantile(len(values)) * math.sqrt(variance / len(values))
+    return max(0.0, mean - half), min(1.0, mean + half)
+
+
+def quantile(number: int) -> float:
+    """Return Student's quantile for the mean of so many values, at least two."""
     # Imported here: every `allennlp` command imports this module.
     from scipy.special import stdtrit
 
-    mean = math.fsum(values) / len(values)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    half = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * math.sqrt(variance / len(values))
-    return max(0.0, mean - half), min(1.0, mean + half)
+    return float(stdtrit(number - 1, (1 + CONFIDENCE) / 2))
