@@ -11,8 +11,7 @@ from allennlp_graphmask.report.paths import (
     KeptArcs,
     describe_shape,
     find_reachable,
-    find_shortest_paths,
-    rank_path,
+    find_shortest_path,
     split_relation,
 )
 from allennlp_graphmask.report.sources import Run, read_run
@@ -165,15 +164,13 @@ def _count_pairs(
 ) -> None:
     is_directed = any(split_relation(edge.type)[1] for edge in explanation.edges)
     kept = KeptArcs(explanation.edges)
-    paths = find_shortest_paths(explanation.edges, facts.pairs[0].first)
     for pair in facts.pairs:
         filters = (pair.label, facts.predicate_class, _name_outcome(pair.is_correct))
         chains = list(_find_chains(explanation, pair, facts.ends, is_directed))
         for ends, chain in chains:
             counts.cubes["chains"].add((*series, *filters, ends, chain), [1])
             counts.examples.setdefault(("chain", series, f"{ends}: {chain}"), example)
-        found = [paths[node] for node in pair.second if node in paths]
-        path = min(found, key=rank_path, default=None)
+        path = find_shortest_path(explanation.edges, pair.first, pair.second, kept)
         length, shape, num_kept = "", NOT_CONNECTED, 0
         if path is not None:
             length, shape = str(len(path)), describe_shape([edge.type for edge in path], is_directed)

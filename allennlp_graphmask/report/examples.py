@@ -1,7 +1,7 @@
 """Pages of single explanations, to which a report links."""
 
 import itertools
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from allennlp_graphmask.report.counting import Counts, Example
 from allennlp_graphmask.report.sources import read_run
@@ -29,10 +29,10 @@ def choose_examples(counts: Counts, tables: Sequence[Table], number: int) -> Lis
 
 def render_examples(
     counts: Counts, examples: Sequence[Example]
-) -> Tuple[Dict[str, str], Dict[Example, Tuple[str, str]]]:
+) -> Tuple[Dict[str, str], Dict[Optional[Example], Tuple[str, str]]]:
     """Return pages by their file names, and for each explanation that there is its file name and title. Reads the files again."""
     pages: Dict[str, str] = {}
-    found: Dict[Example, Tuple[str, str]] = {}
+    found: Dict[Optional[Example], Tuple[str, str]] = {}
     for number, run in enumerate(counts.runs):
         wanted = {example.number for example in examples if example.run == number}
         for position, explanation in enumerate(itertools.islice(read_run(run), max(wanted, default=0)), start=1):

@@ -74,7 +74,9 @@ class PageTable(NamedTuple):
         return 1 + len(self.ratios) + self.has_examples
 
 
-def render_report(counts: Counts, tables: Sequence[Table], examples: Mapping[Example, Tuple[str, str]]) -> str:
+def render_report(
+    counts: Counts, tables: Sequence[Table], examples: Mapping[Optional[Example], Tuple[str, str]]
+) -> str:
     """
     Render the page of a report, which loads nothing. `examples` are the pages of explanations beside it, each with its file and title.
     """
@@ -109,7 +111,10 @@ def render_report(counts: Counts, tables: Sequence[Table], examples: Mapping[Exa
 
 
 def _build_table(
-    counts: Counts, table: Table, series: Sequence[Tuple[str, ...]], examples: Mapping[Example, Tuple[str, str]]
+    counts: Counts,
+    table: Table,
+    series: Sequence[Tuple[str, ...]],
+    examples: Mapping[Optional[Example], Tuple[str, str]],
 ) -> PageTable:
     form = table.form
     by_key: Dict[Tuple[Any, ...], Dict[Tuple[str, ...], Row]] = {}
@@ -121,14 +126,12 @@ def _build_table(
     rows = []
     for key in keys[:_MAX_ROWS]:
         found = [by_key[key].get(one) for one in series]
-        pages = (
-            [None] * len(series)
-            if form.example is None
-            else [
-                None if row is None else examples.get(find_example(counts, form.example, row.series, key), (None,))[0]
-                for row in found
-            ]
-        )
+        pages = [
+            examples[example][0]
+            if row is not None and (example := _find_example(counts, form, row)) in examples
+            else None
+            for row in found
+        ]
         rows.append(PageRow(tuple(map(str, key)), [row and row.cells for row in found], pages))
     words = {**_WORDS[counts.task], **dict(zip(("first", "second"), counts.ends))}
     words.update({name.capitalize(): word[:1].upper() + word[1:] for name, word in words.items()})
@@ -144,6 +147,10 @@ def _build_table(
         [name for name in names if name != _MARK],
         _MARK in names,
     )
+
+
+def _find_example(counts: Counts, form: TableForm, row: Row) -> Optional[Example]:
+    return None if form.example is None else find_example(counts, form.example, row.series, row.key)
 
 
 def _find_extremes(table: Table, series: Tuple[str, ...]) -> Optional[str]:

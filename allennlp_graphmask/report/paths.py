@@ -1,7 +1,7 @@
 """Paths between the nodes that a prediction joins."""
 
 import heapq
-from typing import Collection, Dict, List, Sequence, Set, Tuple
+from typing import Any, Collection, Dict, List, Optional, Sequence, Set, Tuple
 
 from allennlp_graphmask.explanation import ExplainedEdge, Explanation
 from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
@@ -23,42 +23,6 @@ def describe_shape(relations: Sequence[str], is_directed: bool) -> str:
     return " ".join(f"{label}{'↑' if is_up else '↓'}" for label, is_up in map(split_relation, relations))
 
 
-_Rank = Tuple[int, int, Tuple[Tuple[str, int, int], ...]]
-
-
-def find_shortest_paths(edges: Sequence[ExplainedEdge], sources: Collection[int]) -> Dict[int, List[ExplainedEdge]]:
-    """
-    Return for each node that edges lead to from one of `sources` the path with the fewest edges over `COMPLEMENT`, of these the
-    shortest, and of several the first in the order of the alphabet and then of the nodes. Whether messages are kept has no part in it.
-    """
-    leaving: Dict[int, List[ExplainedEdge]] = {}
-    for edge in edges:
-        leaving.setdefault(edge.source, []).append(edge)
-    paths: Dict[int, List[ExplainedEdge]] = {}
-    # The number of an entry keeps edges from being compared.
-    queue: List[Tuple[_Rank, int, int, List[ExplainedEdge]]] = [
-        (rank_path([]), number, node, []) for number, node in enumerate(sorted(sources))
-    ]
-    num_entries = len(queue)
-    while queue:
-        _, _, node, path = heapq.heappop(queue)
-        if node in paths:
-            continue
-        paths[node] = path
-        for edge in leaving.get(node, ()):
-            if edge.target not in paths:
-                longer = [*path, edge]
-                heapq.heappush(queue, (rank_path(longer), num_entries, edge.target, longer))
-                num_entries += 1
-    return paths
-
-
-def rank_path(path: Sequence[ExplainedEdge]) -> _Rank:
-    """Return what paths are compared by, the smaller the better."""
-    weak = sum(edge.type == WEAK_RELATION for edge in path)
-    return weak, len(path), tuple((edge.type, edge.source, edge.target) for edge in path)
-
-
 class KeptArcs:
     """The arcs of an explanation along which a message is kept, in some layer and one of the two directions."""
 
@@ -73,6 +37,43 @@ class KeptArcs:
 def _arc(edge: ExplainedEdge) -> Tuple[int, int, str]:
     first, second = sorted((edge.source, edge.target))
     return first, second, split_relation(edge.type)[0]
+
+
+def find_shortest_path(
+    edges: Sequence[ExplainedEdge], sources: Collection[int], targets: Collection[int], kept: KeptArcs
+) -> Optional[List[ExplainedEdge]]:
+    """
+    Return the path from one of `sources` to one of `targets` with the fewest edges over `COMPLEMENT`, of these the shortest, of several
+    one with the most kept arcs, and the first of them in the order of the alphabet and of the nodes; `None` if there is none.
+    """
+    leaving: Dict[int, List[ExplainedEdge]] = {}
+    for edge in edges:
+        leaving.setdefault(edge.source, []).append(edge)
+    found: Set[int] = set()
+    # What paths are compared by, and the number of the entry, which keeps edges from being compared.
+    queue: List[Tuple[Tuple[Any, ...], int, int, List[ExplainedEdge]]] = [
+        ((0, 0, 0, ()), number, node, []) for number, node in enumerate(sorted(sources))
+    ]
+    num_entries = len(queue)
+    while queue:
+        (weak, length, dropped, steps), _, node, path = heapq.heappop(queue)
+        if node in targets:
+            return path
+        if node in found:
+            continue
+        found.add(node)
+        for edge in leaving.get(node, ()):
+            if edge.target not in found:
+                step = (edge.type, edge.source, edge.target)
+                rank = (
+                    weak + (edge.type == WEAK_RELATION),
+                    length + 1,
+                    dropped + 1 - kept.count([edge]),
+                    (*steps, step),
+                )
+                heapq.heappush(queue, (rank, num_entries, edge.target, [*path, edge]))
+                num_entries += 1
+    return None
 
 
 def find_reachable(explanation: Explanation) -> List[List[bool]]:

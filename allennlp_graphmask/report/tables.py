@@ -202,7 +202,7 @@ FORMS = (
     TableForm(
         "path_lengths",
         "Length of the path from {first} to {second}",
-        "The shortest path in the graph. Which share of its arcs carries a kept message, in some layer and direction; for how many pairs all "
+        "The shortest path in the graph, of several one with the most kept arcs. Which share of its arcs carries a kept message, in some layer and direction; for how many pairs all "
         "of its arcs do; and how many pairs are joined by a chain of kept messages, one for each layer at most.",
         "pairs",
         ("length",),

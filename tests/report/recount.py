@@ -1,7 +1,7 @@
 """The counts of a report by brute force: flat lists of all messages, explanations, pairs and chains, from the JSON alone."""
 
 import itertools
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from allennlp_graphmask.explanation import Explanation
 from allennlp_graphmask.views.question.chains import find_chains
@@ -78,13 +78,16 @@ def _simple_paths(edges: List[Tuple[int, int, str]], path: List[Any], node: int,
             yield from _simple_paths(edges, [*path, edge], edge[1], ends)
 
 
-def _shortest(edges: List[Tuple[int, int, str]], first: List[int], second: List[int]) -> Optional[List[Any]]:
+def _shortest(
+    edges: List[Tuple[int, int, str]], first: List[int], second: List[int], kept_arcs: List[Set[Any]]
+) -> Optional[List[Any]]:
     paths = itertools.chain.from_iterable(_simple_paths(edges, [], node, second) for node in first)
     return min(
         paths,
         key=lambda path: (
             sum(relation == "COMPLEMENT" for _, _, relation in path),
             len(path),
+            sum({source, target, _base(relation)} not in kept_arcs for source, target, relation in path),
             [(relation, source, target) for source, target, relation in path],
         ),
         default=None,
@@ -180,7 +183,7 @@ def recount(explanation: Explanation) -> Iterator[Tuple[str, Record]]:
                  if any(number in kept for kept in columns["kept"])]  # fmt: skip
     for label, start, end, is_right in facts["pairs"]:
         of_pair = {**shared, "label": label, "correct": OUTCOMES[is_right]}
-        path = _shortest(edges, start, end)
+        path = _shortest(edges, start, end, kept_arcs)
         kept = [{source, target, _base(relation)} in kept_arcs for source, target, relation in path or ()]
         ways = [(start, end, facts["ends"])]
         if is_directed:
