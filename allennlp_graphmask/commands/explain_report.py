@@ -40,6 +40,7 @@ class ExplainReport(Subcommand):
             help="also write the pages of N explanations, to which the tables link",
         )
         add("--latex", action="store_true", help="also write each table for LaTeX (booktabs)")
+        add("--plots", action="store_true", help="also draw each table as SVG (needs matplotlib)")
         subparser.set_defaults(func=report_for_arguments)
         return subparser
 
@@ -50,7 +51,7 @@ def report_for_arguments(args: argparse.Namespace) -> Report:
     if args.examples < 0:
         raise ConfigurationError(f"--examples is {args.examples}, expected a number of pages.")
     check_folder(folder)
-    report = build_report(parse_runs(args.explanations), num_examples=args.examples, latex=args.latex)
+    report = build_report(parse_runs(args.explanations), num_examples=args.examples, latex=args.latex, plots=args.plots)
     write_report(report, folder)
     for row in report.tables[0].rows:
         source, focus, verified = row.series

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 from allennlp_graphmask.explanation.serialization import round_number
 from allennlp_graphmask.report.counting import FILTERS, SERIES, Counts, Example
 from allennlp_graphmask.report.cube import Cube
-from allennlp_graphmask.report.tables import Row, Table, TableForm, find_example, quantile
+from allennlp_graphmask.report.tables import Row, Table, TableForm, find_example, name_parts, quantile
 from allennlp_graphmask.views.page import render_page
 from allennlp_graphmask.views.wording import format_share
 
@@ -35,13 +35,6 @@ _MEASURES = {
     "predictions changed": "changed_share",
     "right with all messages": "correct_before_share",
     "right with the kept messages": "correct_after_share",
-}
-
-#: What statements call the parts of a task.
-_WORDS: Dict[str, Dict[str, str]] = {
-    "semantic roles": {"relation": "dependency label", "nodes": "words", "label": "role"},
-    "questions": {"relation": "relation", "nodes": "mentions", "label": "relation that the question asks for"},
-    "graphs": {"relation": "relation", "nodes": "nodes", "label": "predicted class"},
 }
 
 
@@ -133,8 +126,7 @@ def _build_table(
             for row in found
         ]
         rows.append(PageRow(tuple(map(str, key)), [row and row.cells for row in found], pages))
-    words = {**_WORDS[counts.task], **dict(zip(("first", "second"), counts.ends))}
-    words.update({name.capitalize(): word[:1].upper() + word[1:] for name, word in words.items()})
+    words = name_parts(counts)
     findings = [text for one in series if (text := _find_extremes(table, one)) is not None]
     names = [ratio.name for ratio in form.ratios]
     return PageTable(

@@ -12,11 +12,12 @@ from allennlp_graphmask.report.examples import FOLDER as EXAMPLES
 from allennlp_graphmask.report.examples import choose_examples, render_examples
 from allennlp_graphmask.report.formats import to_csv, to_latex
 from allennlp_graphmask.report.page import render_report
+from allennlp_graphmask.report.plots import check_plots, plot_table
 from allennlp_graphmask.report.sources import Run
 from allennlp_graphmask.report.tables import FORMS, Table, build_tables
 from allennlp_graphmask.views.page import INDEX
 
-_OWN_FILES = re.compile(rf"({'|'.join(form.name for form in FORMS)})\.(csv|tex)|{INDEX}|{EXAMPLES}/[0-9]+\.html")
+_OWN_FILES = re.compile(rf"({'|'.join(form.name for form in FORMS)})\.(csv|tex|svg)|{INDEX}|{EXAMPLES}/[0-9]+\.html")
 
 
 class Report(NamedTuple):
@@ -27,20 +28,25 @@ class Report(NamedTuple):
     files: Dict[str, str]
 
 
-def build_report(runs: Sequence[Run], *, num_examples: int = 0, latex: bool = False) -> Report:
+def build_report(runs: Sequence[Run], *, num_examples: int = 0, latex: bool = False, plots: bool = False) -> Report:
     """
-    Analyse explanations: a page, a CSV file for each table and, with `latex`, one for `booktabs`; and pages of `num_examples` single
-    explanations.
+    Analyse explanations: a page, and for each table a CSV file, with `latex` one for `booktabs` and with `plots` a bar chart as SVG; and
+    pages of `num_examples` single explanations.
 
     # Raises
 
-    `ConfigurationError` if the explanations cannot be read or do not belong into one report (see `count_runs`).
+    `ConfigurationError` if the explanations cannot be read or do not belong into one report (see `count_runs`), and for `plots` without
+    matplotlib.
     """
+    if plots:
+        check_plots()
     counts = count_runs(runs)
     tables = build_tables(counts)
     files = {f"{table.form.name}.csv": to_csv(table) for table in tables}
     if latex:
         files.update({f"{table.form.name}.tex": to_latex(table) for table in tables})
+    if plots:
+        files.update({f"{table.form.name}.svg": plot_table(counts, table) for table in tables if table.form.keys})
     pages, examples = render_examples(counts, choose_examples(counts, tables, num_examples))
     files.update(pages)
     files[INDEX] = render_report(counts, tables, examples)

@@ -10,6 +10,13 @@ CONFIDENCE = 0.95
 
 Value = Any
 
+#: What titles and statements call the parts of a task.
+_WORDS: Dict[str, Dict[str, str]] = {
+    "semantic roles": {"relation": "dependency label", "nodes": "words", "label": "role"},
+    "questions": {"relation": "relation", "nodes": "mentions", "label": "relation that the question asks for"},
+    "graphs": {"relation": "relation", "nodes": "nodes", "label": "predicted class"},
+}
+
 
 class Ratio(NamedTuple):
     """A share: the sum of one count over that of another, in the row or, with `of_all`, in all rows of its series."""
@@ -23,8 +30,7 @@ class Ratio(NamedTuple):
 class TableForm(NamedTuple):
     """
     How a table is made of a cube: a row for each source, focus and verification, and each combination of values of `keys`. The first
-    ratio has an interval over runs. `statement` describes it to readers; in it `{first}`, `{second}`, `{relation}` and `{nodes}` stand
-    for what the task calls these.
+    ratio has an interval over runs. `statement` describes it to readers; see `name_parts` for the names in braces.
     """
 
     name: str
@@ -232,6 +238,12 @@ FORMS = (
         example="chain",
     ),
 )
+
+
+def name_parts(counts: Counts) -> Dict[str, str]:
+    """Return what stands for the names in titles and statements; capitalised names give capitalised words."""
+    words = {**_WORDS[counts.task], **dict(zip(("first", "second"), counts.ends))}
+    return {**words, **{name.capitalize(): word[:1].upper() + word[1:] for name, word in words.items()}}
 
 
 def build_tables(counts: Counts) -> List[Table]:

@@ -5,6 +5,7 @@ import io
 import math
 
 import pytest
+from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.explanation import write_explanations
 from allennlp_graphmask.report import build_report, parse_runs
@@ -97,3 +98,20 @@ def test_latex_has_the_rows_of_the_csv_file(files):
             assert len({line.count(" & ") for line in lines}) == 1
             assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
             assert not set("^_↑↓%") & set(text.replace(r"\%", "").replace(r"\_", "").replace(r"\textasciicircum", ""))
+
+
+def test_plots_have_the_values_of_the_csv_file_beside_them(files):
+    pytest.importorskip("matplotlib")
+    runs = parse_runs([f"{source}={path}" for source, path, _ in files[1]])
+    report = build_report(runs, plots=True)
+    names = {name.removesuffix(".svg") for name in report.files if name.endswith(".svg")}
+    assert names == {name.removesuffix(".csv") for name in report.files if name.endswith(".csv")} - {"predictions"}
+    assert report.files == build_report(runs, plots=True).files
+    for relation in {row["relation"] for row in read(report.files["relations.csv"])}:
+        assert f">{relation}</text>" in report.files["relations.svg"]
+
+
+def test_plots_without_matplotlib(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match="pip install matplotlib"):
+        build_report([], plots=True)
