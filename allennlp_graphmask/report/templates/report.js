@@ -66,8 +66,8 @@ function formatInterval(shares) {
 }
 
 function fillShare(element, share, mark, interval) {
-  element.querySelector(".kept").setAttribute("width", (72 * (share ?? 0)).toFixed(1));
-  element.querySelector(".mark")?.setAttribute("x", (71 * (mark ?? 0)).toFixed(1));
+  element.querySelector(".kept").setAttribute("width", (110 * (share ?? 0)).toFixed(1));
+  element.querySelector(".mark")?.setAttribute("x", (108 * (mark ?? 0)).toFixed(1));
   write(element.querySelector(".number"), share === null ? "–" : formatShare(share));
   write(element.querySelector(".interval"), interval);
 }
