@@ -88,6 +88,7 @@ def render_report(
         "measures": _MEASURES,
         "series": series,
         "tables": shown,
+        "has_arguments": "argument" in counts.ends,
         "filters": _list_filters(counts),
         "shown_rows": _SHOWN_ROWS,
         "examples": list(examples.values()),

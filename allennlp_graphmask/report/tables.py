@@ -229,8 +229,8 @@ FORMS = (
     TableForm(
         "kept_paths",
         "Kept paths",
-        "The chains of kept messages between {first} and {second}, from layer to layer upwards, at most one message for each layer; the best "
-        "one of a pair, with its share among all of them.",
+        "The best chain of kept messages from one end of a pair to the other, if there is one: from layer to layer upwards, at most one message "
+        "for each layer, and as few as possible. With its share among all of them.",
         "chains",
         ("ends", "chain"),
         ("chains",),

@@ -1,15 +1,18 @@
 """The counts of a report by brute force: flat lists of all messages, explanations, pairs and chains, from the JSON alone."""
 
+import functools
 import itertools
-from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
 
 from allennlp_graphmask.explanation import Explanation
 from allennlp_graphmask.views.question.chains import find_chains
 
 Record = Dict[str, Any]
+Edge = Tuple[int, int, str]
 
 OUTCOMES = {True: "correct", False: "wrong", None: "unknown"}
-CLASSES = {"V": "verbal", "N": "nominal", "J": "other"}
+SIZES = [(1, 10), (11, 20), (21, 40), (41, 80), (81, 160)]
+CLASSES = {"V": "verbal", "N": "nominal"}
 
 
 def _describe(data: Dict[str, Any]) -> Record:
@@ -23,8 +26,7 @@ def _describe(data: Dict[str, Any]) -> Record:
         gold = metadata["answer"] if metadata["answer"] in metadata["candidates"] else None
         right = [None if gold is None else one["answer"] == gold for one in (original, masked)]
         subjects = [node for node, place in enumerate(metadata["nodes"]) if place["is_subject"]]
-        best = metadata["candidates"].index(original["answer"])
-        answers = [node for node, place in enumerate(metadata["nodes"]) if place["candidate"] == best]
+        answers = original["ranking"][0]["mentions"]
         pairs = [(metadata["relation"], subjects, answers, right[0])]
         if not subjects or not answers or set(subjects) & set(answers):
             pairs = []
@@ -57,41 +59,45 @@ def _describe(data: Dict[str, Any]) -> Record:
     }
 
 
-def _is_reachable(data: Dict[str, Any], edges: List[Tuple[int, int, str]], number: int, layer: int) -> bool:
+def _find_reachable(data: Dict[str, Any], edges: List[Edge]) -> Set[Tuple[int, int]]:
+    """The messages, as edge and layer, of which what is explained is a function."""
     nodes = range(len(data["nodes"])) if data["focus"] is None else data["focus"]["nodes"]
 
+    @functools.cache
     def matters(node: int, above: int) -> bool:
         if above == data["num_layers"]:
             return node in nodes
         return matters(node, above + 1) or any(matters(edge[1], above + 1) for edge in edges if edge[0] == node)
 
-    return matters(edges[number][1], layer + 1)
-
-
-def _simple_paths(edges: List[Tuple[int, int, str]], path: List[Any], node: int, ends: List[int]) -> Iterator[Any]:
-    if node in ends:
-        yield list(path)
-        return
-    seen = {edge[0] for edge in path}
-    for edge in edges:
-        if edge[0] == node and edge[1] not in seen:
-            yield from _simple_paths(edges, [*path, edge], edge[1], ends)
+    messages = itertools.product(range(len(edges)), range(data["num_layers"]))
+    return {(number, layer) for number, layer in messages if matters(edges[number][1], layer + 1)}
 
 
 def _shortest(
-    edges: List[Tuple[int, int, str]], first: List[int], second: List[int], kept_arcs: List[Set[Any]]
-) -> Optional[List[Any]]:
-    paths = itertools.chain.from_iterable(_simple_paths(edges, [], node, second) for node in first)
-    return min(
-        paths,
-        key=lambda path: (
-            sum(relation == "COMPLEMENT" for _, _, relation in path),
-            len(path),
-            sum({source, target, _base(relation)} not in kept_arcs for source, target, relation in path),
-            [(relation, source, target) for source, target, relation in path],
-        ),
-        default=None,
-    )
+    edges: List[Edge], first: List[int], second: List[int], kept_arcs: Set[FrozenSet[Any]]
+) -> Optional[List[Edge]]:
+    """By relaxing edges until nothing changes."""
+
+    def rank(path: List[Edge]) -> Any:
+        weak = sum(relation == "COMPLEMENT" for _, _, relation in path)
+        steps = [(relation, source, target) for source, target, relation in path]
+        return weak, len(path), sum(_arc(edge) not in kept_arcs for edge in path), steps
+
+    best: Dict[int, List[Edge]] = {node: [] for node in first}
+    is_changed = True
+    while is_changed:
+        is_changed = False
+        for edge in edges:
+            if edge[0] in best:
+                path = [*best[edge[0]], edge]
+                if edge[1] not in best or rank(path) < rank(best[edge[1]]):
+                    best[edge[1]] = path
+                    is_changed = True
+    return min((best[node] for node in second if node in best), key=rank, default=None)
+
+
+def _arc(edge: Edge) -> FrozenSet[Any]:
+    return frozenset({edge[0], edge[1], _base(edge[2])})
 
 
 def _base(relation: str) -> str:
@@ -103,7 +109,7 @@ def _shape(relations: List[str], is_directed: bool) -> str:
     return " ".join(_base(one) + (arrows[one != _base(one)] if is_directed else "") for one in relations)
 
 
-def _is_joined(data: Dict[str, Any], edges: List[Tuple[int, int, str]], first: List[int], second: List[int]) -> bool:
+def _is_joined(data: Dict[str, Any], edges: List[Edge], first: List[int], second: List[int]) -> bool:
     reached = set(first)
     for kept in data["edges"]["kept"]:
         reached |= {edges[number][1] for number in kept if edges[number][0] in reached}
@@ -123,14 +129,14 @@ def recount(explanation: Explanation) -> Iterator[Tuple[str, Record]]:
     shared = {
         "focus": data["focus"]["kind"] if data["focus"] else "all",
         "verified": "yes" if data["verification"] else "no",
-        "predicate": CLASSES[facts["tag"][0]] if facts["tag"] else "",
+        "predicate": CLASSES.get(facts["tag"][0], "other") if facts["tag"] else "",
     }
     own = {**shared, "label": facts["label"], "correct": OUTCOMES[facts["right"][0]]}
     first = {node for _, nodes, _, _ in facts["pairs"] for node in nodes}
     second = {node for _, _, nodes, _ in facts["pairs"] for node in nodes}
     num_kept = sum(map(len, columns["kept"]))
     messages = list(itertools.product(range(len(edges)), range(data["num_layers"])))
-    reachable = {(number, layer) for number, layer in messages if _is_reachable(data, edges, number, layer)}
+    reachable = _find_reachable(data, edges)
     for number, layer in messages:
         source, target, relation = edges[number]
         ends = [name for name, nodes in zip(facts["ends"] or (), (first, second)) if {source, target} & nodes]
@@ -158,7 +164,7 @@ def recount(explanation: Explanation) -> Iterator[Tuple[str, Record]]:
         {
             **own,
             "predicate_tag": facts["tag"],
-            "nodes": "1-10" if size <= 10 else "11-20",
+            "nodes": next(f"{low}-{high}" for low, high in SIZES if low <= size <= high),
             "kept_share": next(
                 (f"{high - 10}-{high} %" for high in range(10, 101, 10) if 0 < 100 * num_kept <= high * len(messages)),
                 "0 %" if messages else "no messages",
@@ -179,12 +185,11 @@ def recount(explanation: Explanation) -> Iterator[Tuple[str, Record]]:
             "changed_before": before is True,
         },
     )
-    kept_arcs = [{source, target, _base(relation)} for number, (source, target, relation) in enumerate(edges)
-                 if any(number in kept for kept in columns["kept"])]  # fmt: skip
+    kept_arcs = {_arc(edges[number]) for kept in columns["kept"] for number in kept}
     for label, start, end, is_right in facts["pairs"]:
         of_pair = {**shared, "label": label, "correct": OUTCOMES[is_right]}
         path = _shortest(edges, start, end, kept_arcs)
-        kept = [{source, target, _base(relation)} in kept_arcs for source, target, relation in path or ()]
+        kept = [_arc(edge) in kept_arcs for edge in path or ()]
         ways = [(start, end, facts["ends"])]
         if is_directed:
             ways.append((end, start, facts["ends"][::-1]))

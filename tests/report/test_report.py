@@ -2,14 +2,22 @@
 
 import csv
 import io
+import itertools
+import json
+import lzma
 import math
+import statistics
+from pathlib import Path
 
 import pytest
 from allennlp.common.checks import ConfigurationError
+from scipy import stats
 
 from allennlp_graphmask.explanation import write_explanations
 from allennlp_graphmask.report import build_report, parse_runs
 from allennlp_graphmask.report.tables import FORMS, interval
+from tests.commands.explaining import explained
+from tests.data.real_data import DATA, needs_data
 from tests.report.random_explanations import TASKS, explanations
 from tests.report.recount import recount
 
@@ -39,6 +47,33 @@ def report_of(files):
 def test_every_table_equals_a_recount(files):
     task, files = files
     report = report_of(files)
+    written = {name for name in report.files if name.endswith(".csv")}
+    assert {"predictions.csv", "relations.csv", "sizes.csv"} <= written
+    assert (task == "roles") == ("predicates.csv" in written) and (task != "graphs") == ("kept_paths.csv" in written)
+    check_tables(report, files)
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("archive", "data", "start", "end", "separator"),
+    [
+        ("propbank-srl", "propbank_ewt/ewt_dev.conll09.xz", "", "\n\n", "\n\n"),
+        ("multihop-qa", "qa_wikihop_format/redocred_dev.json.xz", "[", "]", ","),
+    ],
+)
+def test_fifty_explanations_of_real_data(archive, data, start, end, separator, tmp_path):
+    content = lzma.decompress((DATA / data).read_bytes()).decode("utf-8")
+    items = map(json.dumps, json.loads(content)) if start else content.split("\n\n")
+    inputs = tmp_path / Path(data).stem
+    inputs.write_text(start + separator.join(itertools.islice(items, 50)) + end, encoding="utf-8")
+    path = tmp_path / "explanations.jsonl"
+    made = explained(path, f"pretrained:{archive}", inputs)
+    assert len(made) >= 50
+    check_tables(build_report(parse_runs([str(path)])), [("explanations", path, made)])
+
+
+def check_tables(report, files):
+    """All columns of all rows, but for examples."""
     records = [
         (form, {**record, "source": source, "run": str(path)})
         for source, path, made in files
@@ -46,10 +81,7 @@ def test_every_table_equals_a_recount(files):
         for form, record in recount(explanation)
     ]
     by_name = {f"{form.name}.csv": form for form in FORMS}
-    written = {name for name in report.files if name.endswith(".csv")}
-    assert {"predictions.csv", "relations.csv", "sizes.csv"} <= written
-    assert (task == "roles") == ("predicates.csv" in written) and (task != "graphs") == ("kept_paths.csv" in written)
-    for name in written:
+    for name in (name for name in report.files if name.endswith(".csv")):
         form = by_name[name]
         own = [record for cube, record in records if cube == form.cube]
         rows = read(report.files[name])
@@ -67,9 +99,18 @@ def test_every_table_equals_a_recount(files):
                 share = sum(one[ratio.numerator] for one in same) / total if total else None
                 found = row[ratio.name]
                 assert (found == "") if share is None else float(found) == pytest.approx(share, rel=1e-5), (name, key)
-            assert (row["lower"] != "") == (row["upper"] != "")
-            if row["source"] == "one":
-                assert row["lower"] == ""
+            shares = []
+            for run in {one["run"] for one in same}:
+                parts = [[one for one in some if one["run"] == run] for some in (same, series)]
+                total = sum(one[form.ratios[0].denominator] for one in parts[form.ratios[0].of_all])
+                shares += [sum(one[form.ratios[0].numerator] for one in parts[0]) / total] if total else []
+            bounds = ("", "")
+            if len(shares) > 1:
+                half = stats.t.ppf(0.975, len(shares) - 1) * stats.sem(shares)
+                bounds = tuple(min(1, max(0, statistics.mean(shares) + sign * half)) for sign in (-1, 1))
+                assert (float(row["lower"]), float(row["upper"])) == pytest.approx(bounds, rel=1e-4, abs=1e-9)
+            else:
+                assert (row["lower"], row["upper"]) == bounds
 
 
 def test_interval_over_runs():
