@@ -22,7 +22,8 @@ def _build(
     metadata: Dict[str, Any],
     num_layers: int = 2,
 ) -> Explanation:
-    kept = [sorted(draw.sample(range(len(edges)), draw.randint(0, len(edges)))) for _ in range(num_layers)]
+    most = len(edges) if draw.random() < 0.3 else len(edges) // 3
+    kept = [sorted(draw.sample(range(len(edges)), draw.randint(0, most))) for _ in range(num_layers)]
     relations = sorted({relation for _, _, relation in edges})
     is_verified = draw.random() < 0.5
     added = [[number, layer] for layer in range(num_layers) for number in kept[layer] if draw.random() < 0.2]
