@@ -57,7 +57,8 @@ def report_for_arguments(args: argparse.Namespace) -> Report:
         source, focus, verified = row.series
         changed = row.cells["changed_share"]
         print(
-            f"{source}, focus {focus}, {'verified' if verified == 'yes' else 'not verified'}: {row.cells['explanations']:,} explanations keep "
+            f"{source}, focus {focus}, {'verified' if verified == 'yes' else 'not verified'}: {row.cells['explanations']:,} explanations "
+            f"{'of {} runs '.format(row.cells['runs']) if row.cells['runs'] > 1 else ''}keep "
             f"{format_kept(row.cells['kept'], row.cells['messages'])}"
             + ("." if changed is None else f"; {format_share(changed)} of the predictions change.")
         )

@@ -40,7 +40,10 @@ class Counts:
 
     - `messages`: one message is one edge in one layer. `reachable` counts those that can have an effect on what is explained; `random`
       is how many are kept, in expectation, if each explanation keeps as many messages as it does, chosen at random among these.
-    - `explanations`: `pooled_share` is the sum of the kept shares of the explanations that have messages.
+    - `explanations`: `sum_of_shares` is that of the kept shares of the explanations that have messages, of which `with_messages` is the
+      number; `added` counts the messages that verification added. Of outcomes those that are known are counted too: whether what is
+      explained is right with all messages (`before`) and with the kept ones (`after`), and whether it has changed, also with the messages
+      of a single pass (`changed_before`).
     - `pairs`: of the two ends of a prediction. `arcs` counts those on the shortest path between the ends, `kept_arcs` those along which a
       message is kept; `whole` the pairs for which that holds for every arc, and `joined` those with a chain of kept messages.
     - `chains`: the best chain of kept messages from one end to the other (see `find_chains`), where there is one.
@@ -206,7 +209,7 @@ def _name_outcome(is_correct: Optional[bool]) -> str:
 
 
 def group_size(num_nodes: int) -> str:
-    """Return the group of graphs to which one with so many nodes belongs: `11-20`."""
+    """Return the group of graphs that one with this number of nodes belongs to: `11-20`."""
     start = 1
     for end in _SIZES:
         if num_nodes <= end:

@@ -48,9 +48,10 @@ def to_latex(table: Table, max_rows: int = 40) -> str:
         if shown[row.series] == 1 and len(shown) > 1:
             lines.append(r"\addlinespace")
         cells = [_format(name, row.cells[name]) for name in names]
-        if row.cells["lower"] is not None:
-            place = len(names) - len(table.form.ratios)
-            cells[place] += f" [{format_share(row.cells['lower'])}, {format_share(row.cells['upper'])}]"
+        for place, name in enumerate(names):
+            lower, upper = (row.cells.get(f"{name}_{bound}") for bound in ("lower", "upper"))
+            if lower is not None:
+                cells[place] += f" [{_format(name, lower)}, {_format(name, upper)}]"
         lines.append(_line(cells))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 

@@ -44,8 +44,9 @@ def plot_table(counts: Counts, table: Table) -> str:
                 places, [row.cells[ratio] for row in rows], height, color=f"C{number % 10}", label=", ".join(one[:2])
             )
             for row, place in zip(rows, places):
-                if row.cells["lower"] is not None:
-                    axes.plot([row.cells["lower"], row.cells["upper"]], [place, place], color="black", linewidth=1)
+                bounds = [row.cells[f"{ratio}_lower"], row.cells[f"{ratio}_upper"]]
+                if None not in bounds:
+                    axes.plot(bounds, [place, place], color="black", linewidth=1)
                 if row.cells.get("random_share") is not None:
                     ends = [place - height / 2, place + height / 2]
                     axes.plot([row.cells["random_share"]] * 2, ends, color="black", linewidth=1, linestyle="dotted")

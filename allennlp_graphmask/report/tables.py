@@ -29,8 +29,7 @@ class Ratio(NamedTuple):
 
 class TableForm(NamedTuple):
     """
-    How a table is made of a cube: a row for each source, focus and verification, and each combination of values of `keys`. The first
-    ratio has an interval over runs. `statement` describes it to readers; see `name_parts` for the names in braces.
+    How a table is made of a cube: a row for each source, focus and verification, and each combination of values of `keys`. `statement` describes it to readers; see `name_parts` for the names in braces.
     """
 
     name: str
@@ -56,7 +55,8 @@ class Row(NamedTuple):
 
 class Table(NamedTuple):
     """
-    A table with its rows. `None` stands for a share of nothing, and for the interval of a single run.
+    A table with its rows. Each ratio has an interval over runs, `NAME_lower` and `NAME_upper`. `None` stands for a share of nothing, and
+    for the interval of a single run.
     """
 
     form: TableForm
@@ -264,6 +264,8 @@ def build_table(counts: Counts, form: TableForm) -> Table:
         total = totals.setdefault(series, {}).setdefault(run, [0.0] * len(sums))
         total[:] = [one + other for one, other in zip(total, sums)]
 
+    nothing = [0.0] * len(cube.counts)
+
     def share(ratio: Ratio, sums: List[float], of_series: List[float]) -> Optional[float]:
         denominator = (of_series if ratio.of_all else sums)[places[ratio.denominator]]
         return sums[places[ratio.numerator]] / denominator if denominator else None
@@ -271,15 +273,16 @@ def build_table(counts: Counts, form: TableForm) -> Table:
     rows = []
     for (series, key), by_run in grouped.items():
         sums, total = _sum(by_run.values()), _sum(totals[series].values())
-        shares = [share(form.ratios[0], one, totals[series][run]) for run, one in by_run.items()]
-        lower, upper = interval([one for one in shares if one is not None])
         cells: Dict[str, Value] = dict(zip(("source", "focus", "verified"), series))
         cells.update(runs=len(totals[series]), **dict(zip(form.keys, key)))
         cells.update({name: int(sums[places[name]]) for name in form.counts})
-        for number, ratio in enumerate(form.ratios):
+        for ratio in form.ratios:
             cells[ratio.name] = share(ratio, sums, total)
-            if not number:
-                cells.update(lower=lower, upper=upper)
+            of_runs = [share(ratio, by_run.get(run, nothing), of_run) for run, of_run in totals[series].items()]
+            bounds = interval(
+                [one for one in of_runs if one is not None], math.inf if ratio.name == "times_random" else 1
+            )
+            cells.update(zip((f"{ratio.name}_lower", f"{ratio.name}_upper"), bounds))
         if form.example is not None:
             cells["example"] = _find_example(counts, form.example, series, key)
         rows.append(Row(series, key, cells))
@@ -325,18 +328,18 @@ def _natural(value: Value) -> Tuple[int, str]:
     return (int(digits) if digits else 10**9), text
 
 
-def interval(values: Sequence[float]) -> Tuple[Optional[float], Optional[float]]:
-    """Return Student's interval of the mean of several values, within 0 and 1; `None` for fewer than two."""
+def interval(values: Sequence[float], largest: float = 1.0) -> Tuple[Optional[float], Optional[float]]:
+    """Return Student's interval of the mean of several values from 0 to `largest`; `None` for fewer than two."""
     if len(values) < 2:
         return None, None
     mean = math.fsum(values) / len(values)
     variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
     half = quantile(len(values)) * math.sqrt(variance / len(values))
-    return max(0.0, mean - half), min(1.0, mean + half)
+    return max(0.0, mean - half), min(largest, mean + half)
 
 
 def quantile(number: int) -> float:
-    """Return Student's quantile for the mean of so many values, at least two."""
+    """Return Student's quantile for the mean of a number of values, at least two."""
     # Imported here: every `allennlp` command imports this module.
     from scipy.special import stdtrit
 

@@ -100,8 +100,7 @@ function fill(table, element, selected) {
       const total = addAll(own.map((part) => totals[part]));
       const count = sum[place(table.count)];
       write(row.cells[column], count ? count.toLocaleString("en") : "–");
-      const inRow = own.filter((part) => sums[number][part][place(table.count)]);
-      const shares = inRow.map((part) => divide(first, sums[number][part], totals[part])).filter((one) => one !== null);
+      const shares = own.map((part) => divide(first, sums[number][part], totals[part])).filter((one) => one !== null);
       const share = count ? divide(first, sum, total) : null;
       fillShare(row.cells[column + 1], share, random && divide(random, sum, total), formatInterval(shares));
       others.forEach((ratio, position) => {
