@@ -30,6 +30,7 @@ PARTS = [
     "interpret",
     "evaluation",
     "views",
+    "report",
     "predictors",
     "spacy",
     "testing",

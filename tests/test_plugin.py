@@ -57,6 +57,7 @@ SNAPSHOT = {
     "Subcommand": [
         "compare-interpreters",
         "explain",
+        "explain-report",
         "graphmask-calibrate",
         "graphmask-data",
         "graphmask-doctor",

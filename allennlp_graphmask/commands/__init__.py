@@ -2,6 +2,7 @@
 
 from allennlp_graphmask.commands.compare_interpreters import CompareInterpreters
 from allennlp_graphmask.commands.explain import Explain
+from allennlp_graphmask.commands.explain_report import ExplainReport
 from allennlp_graphmask.commands.graphmask_calibrate import GraphMaskCalibrate
 from allennlp_graphmask.commands.graphmask_data import GraphMaskData
 from allennlp_graphmask.commands.graphmask_doctor import GraphMaskDoctor
@@ -10,6 +11,7 @@ from allennlp_graphmask.commands.graphmask_init import GraphMaskInit
 __all__ = [
     "CompareInterpreters",
     "Explain",
+    "ExplainReport",
     "GraphMaskCalibrate",
     "GraphMaskData",
     "GraphMaskDoctor",

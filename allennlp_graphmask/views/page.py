@@ -68,7 +68,7 @@ def render_html(
         "provenance": _list_provenance(explanation),
         **view.build_context(max_edges),
     }
-    return _render_page(view.template, context, view.style, view.script)
+    return render_page(view.template, context, view.style, view.script)
 
 
 def render_frame(explanation: Explanation) -> str:
@@ -117,7 +117,7 @@ def write_html_pages(explanations: Iterable[Explanation], folder: Union[str, Pat
             texts.append((view.get_title() if text is None else shorten(" ".join(text), 160), []))
         last = text
         texts[-1][1].append(_describe_page(name, part, view, group))
-    index = _render_page(
+    index = render_page(
         _TEMPLATES / INDEX,
         {"title": "Explanations", "texts": texts, "num_pages": num_pages, "num_layers": 1, "num_foci": 1},
         script=_TEMPLATES / "index.js",
@@ -162,7 +162,7 @@ def _list_provenance(explanation: Explanation) -> List[Tuple[str, str]]:
 # --- Templates
 
 
-def _render_page(template: Source, context: Dict[str, Any], style: Source = "", script: Source = "") -> str:
+def render_page(template: Source, context: Dict[str, Any], style: Source = "", script: Source = "") -> str:
     """Return a whole document. The template extends `page.html`; everything in `context` is escaped."""
     from markupsafe import Markup
 

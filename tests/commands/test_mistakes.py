@@ -15,9 +15,12 @@ import pytest
 from allennlp.commands.evaluate import evaluate_from_archive
 from allennlp.common import Params
 
+from allennlp_graphmask.explanation import write_explanations
 from allennlp_graphmask.pretrained import pretrained_archive
 from allennlp_graphmask_compat.mistakes import STATUS
+from tests.explanation.explanations import role_explanation
 from tests.predictors.inputs import CONLL
+from tests.report.random_explanations import explanations
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).with_name("forked_commands.py")
@@ -75,6 +78,16 @@ MISTAKES: Dict[str, List[str]] = {
     f"{COMPARE} --allowances few": ["--allowances", "few"],
     "compare-interpreters model.tar.gz demo.conll09 -o text.txt": ["text.txt", "folder"],
     "compare-interpreters model.tar.gz nix.conll09 -o results": ["nix.conll09"],
+    "explain-report nix.jsonl -o report": ["nix.jsonl", "[NAME=]FILE"],
+    "explain-report small=nix.jsonl -o report": ["nix.jsonl"],
+    "explain-report text.txt -o report": ["text.txt, line 1", "explain -o"],
+    "explain-report roles.jsonl broken.jsonl -o report": ["broken.jsonl, line 1"],
+    "explain-report nothing.jsonl -o report": ["nothing.jsonl", "no explanations"],
+    "explain-report roles.jsonl small=roles.jsonl -o report": ["roles.jsonl", "twice"],
+    "explain-report roles.jsonl questions.jsonl -o report": ["questions.jsonl, explanation 1", "semantic roles"],
+    "explain-report kept_only.jsonl -o report": ["kept_only.jsonl, explanation 1", "--kept-only"],
+    "explain-report roles.jsonl -o training_config": ["training_config", ".jsonnet"],
+    "explain-report roles.jsonl -o text.txt": ["text.txt", "folder"],
     "graphmask-init text.txt": ["text.txt", "folder"],
     "train nix.jsonnet -s run": ["nix.jsonnet"],
     "train text.txt -s run": ["text.txt:1:"],
@@ -149,6 +162,10 @@ def folder(tmp_path_factory: Any, graphmask_archive_file: str) -> Path:
         "variable.jsonnet": "{\n  train_data_path: std.extVar('MY_FILE'),\n}\n",
     }.items():
         (folder / name).write_text(content, encoding="latin-1")
+    (folder / "nothing.jsonl").write_text("\n")
+    for task in ("roles", "questions"):
+        write_explanations(folder / f"{task}.jsonl", explanations(task, 3))
+    write_explanations(folder / "kept_only.jsonl", [role_explanation().kept_only()])
     for name, metrics in (("a", {"f1": 0.5}), ("b", {"kept": 0.25, "f1": 0.75})):
         (folder / "results_of_trainings" / name).mkdir(parents=True)
         (folder / "results_of_trainings" / name / "m.json").write_text(json.dumps(metrics))
