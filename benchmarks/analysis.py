@@ -24,7 +24,7 @@ from allennlp.models.archival import extracted_archive
 
 def find_archives(patterns: List[str]) -> List[Tuple[str, str]]:
     """Return the name and path of each archive; a shell expands no pattern behind `NAME=`."""
-    found = []
+    found: List[Tuple[str, str]] = []
     for pattern in patterns:
         name, _, path = pattern.partition("=")
         paths = sorted(glob.glob(path))
