@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from allennlp_graphmask.explanation.serialization import round_number
 from allennlp_graphmask.report.counting import FILTERS, SERIES, Counts, Example
 from allennlp_graphmask.report.cube import Cube
 from allennlp_graphmask.report.tables import Row, Table, TableForm, find_example, name_parts, quantile
@@ -82,7 +81,7 @@ def render_report(
         "title": f"What is kept in explanations of {counts.task}",
         "num_layers": 1,
         "num_foci": 1,
-        "share": format_share,
+        "share": lambda share: format_share(_shorten(share)),
         "words": lambda name: name.replace("_", " "),
         "overview": overview,
         "measures": _MEASURES,
@@ -200,4 +199,5 @@ def _pack(cube: Cube) -> Dict[str, Any]:
 
 
 def _shorten(value: float) -> float:
-    return int(value) if value == int(value) else round_number(value)
+    """Return a number without the digits that depend on the order of its terms."""
+    return int(value) if value == int(value) else float(f"{value:.12g}")

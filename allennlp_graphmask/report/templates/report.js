@@ -4,7 +4,11 @@ const data = JSON.parse(document.getElementById("report-data").textContent);
 const selects = [...document.querySelectorAll("[data-filter]")];
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0, roundingMode: "halfEven" });
 const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 2, roundingMode: "halfEven" });
-const formatShare = (share) => `${(100 * share >= 10 ? whole : short).format(100 * share)} %`;
+const formatShare = (share) => {
+  // Without the digits that depend on the order of terms.
+  const percentage = 100 * Number(share.toPrecision(12));
+  return `${(percentage >= 10 ? whole : short).format(percentage)} %`;
+};
 
 // For each cell of a cube the part that it belongs to: what one run has of one series.
 const parts = [];
@@ -102,7 +106,7 @@ function fill(table, element, selected) {
       write(row.cells[column], count ? count.toLocaleString("en") : "–");
       const shares = own.map((part) => divide(first, sums[number][part], totals[part])).filter((one) => one !== null);
       const share = count ? divide(first, sum, total) : null;
-      fillShare(row.cells[column + 1], share, random && divide(random, sum, total), formatInterval(shares));
+      fillShare(row.cells[column + 1], share, random && divide(random, sum, total), count ? formatInterval(shares) : "");
       others.forEach((ratio, position) => {
         const value = divide(ratio, sum, total);
         write(row.cells[column + 2 + position], value === null ? "–" : ratio.name === "times_random" ? value.toFixed(2) : formatShare(value));
