@@ -294,7 +294,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     def show(explanation: Explanation) -> bool:
         nonlocal interpreter
         interpreter = explanation.interpreter
-        counts[any(any(edge.kept) for edge in explanation.edges)] += 1
+        counts[explanation.num_kept() > 0] += 1
         return printer is None or printer.show(explanation)
 
     with open_source(predictor, args.input, texts=args.text or (), input_format=args.input_format) as source:
