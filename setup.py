@@ -68,6 +68,9 @@ VIEW_NEEDS = ["jinja2>=3.1", "markupsafe>=2.1"]
 # `make test-browser`; the browser itself is Chromium as the system has it.
 BROWSER_NEEDS = ["axe-playwright-python>=0.1.4", "playwright>=1.49"]
 
+# Explanations in Parquet files.
+TABLE_NEEDS = ["pyarrow>=17"]
+
 DEVELOPMENT_NEEDS = [
     # captum and torch-geometric: the tests compare our interpreters with theirs.
     "captum>=0.8",
@@ -198,7 +201,12 @@ setup(
         ]
     },
     install_requires=[*ALLENNLP_NEEDS, *VIEW_NEEDS],
-    extras_require={"browser": BROWSER_NEEDS, "dev": DEVELOPMENT_NEEDS, "plot": ["matplotlib>=3.8"]},
+    extras_require={
+        "browser": BROWSER_NEEDS,
+        "dev": DEVELOPMENT_NEEDS,
+        "plot": ["matplotlib>=3.8"],
+        "table": TABLE_NEEDS,
+    },
     cmdclass={"build_py": BuildWithExtras, "editable_wheel": EditableWheelWithPth},
     zip_safe=False,
 )

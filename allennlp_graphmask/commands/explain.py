@@ -5,6 +5,7 @@ docs/explain.md.
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import logging
 import os
@@ -27,6 +28,8 @@ from allennlp_graphmask.commands.archives import (
     require_checked_archives,
 )
 from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.explanation.files import is_parquet
+from allennlp_graphmask.explanation.forms import choose_form
 from allennlp_graphmask.explanation.provenance import with_file_contents
 from allennlp_graphmask.explanation.schema import InterpreterDescription
 from allennlp_graphmask.focus import page_focus
@@ -34,7 +37,7 @@ from allennlp_graphmask.interpret.interpreters import Interpreter
 from allennlp_graphmask.predictors import ExplainingPredictor, load_explaining_predictor
 from allennlp_graphmask.predictors.explain_records import Outcome, explain_source
 from allennlp_graphmask.predictors.records import RecordSource, open_source
-from allennlp_graphmask.predictors.resumable_lines import ResumableLines
+from allennlp_graphmask.predictors.resumable_file import ResumableFile
 from allennlp_graphmask.views.page import write_html_pages
 from allennlp_graphmask.views.text_layout import shorten
 from allennlp_graphmask.views.text_printer import TextPrinter
@@ -94,6 +97,8 @@ def check_arguments(args: argparse.Namespace) -> None:
         )
     if args.max_divergence is not None and not args.verify:
         raise ConfigurationError("--max-divergence and --no-verify exclude each other: the bound is kept by verifying.")
+    if args.output_file is not None and is_parquet(args.output_file):
+        require_pyarrow(f"-o {args.output_file}")
     if args.batch_size < 1:
         raise ConfigurationError(f"--batch-size is {args.batch_size}, expected at least 1.")
     if (args.view == "html") != (args.view_dir is not None):
@@ -118,6 +123,14 @@ def check_arguments(args: argparse.Namespace) -> None:
             )
     if isinstance(args.predictor_args, str):
         args.predictor_args = _parse_json("--predictor-args", args.predictor_args)
+
+
+def require_pyarrow(argument: str) -> None:
+    """Raise a `ConfigurationError` naming the argument if pyarrow is not installed."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise ConfigurationError(
+            f"{argument}: Parquet files need pyarrow, which is not installed. Run: pip install 'allennlp-graphmask[table]'"
+        )
 
 
 def build_predictor(args: argparse.Namespace) -> ExplainingPredictor:
@@ -153,16 +166,17 @@ def get_settings(args: argparse.Namespace, predictor: ExplainingPredictor, sourc
         "max_divergence": args.max_divergence,
         "batch_size": args.batch_size,
         "kept_only": args.kept_only,
+        "score_type": args.score_type,
         "device": "cpu" if args.cuda_device < 0 else "cuda",
         **get_target_options(args),
     }
 
 
 @contextlib.contextmanager
-def _open_lines(
+def _open_output(
     args: argparse.Namespace, predictor: ExplainingPredictor, source: RecordSource
-) -> Iterator[Optional[ResumableLines]]:
-    """Open lines of JSON for the output file. Pages are made of such lines, too: without an output file they are temporary."""
+) -> Iterator[Optional[ResumableFile]]:
+    """Open the output file. Pages and tables are made of it, too: without an output file it is temporary."""
     with contextlib.ExitStack() as stack:
         path = args.output_file
         if path is None and args.view == "html":
@@ -172,7 +186,11 @@ def _open_lines(
             yield None
             return
         settings = get_settings(args, predictor, source)
-        yield stack.enter_context(contextlib.closing(ResumableLines(path, settings, overwrite=args.force)))
+        yield stack.enter_context(
+            contextlib.closing(
+                ResumableFile(path, settings, form=choose_form(path, args.score_type), overwrite=args.force)
+            )
+        )
 
 
 def _make_folder(path: str) -> None:
@@ -208,7 +226,18 @@ class Explain(Subcommand):
             help="a file for the archive's reader, or one with a JSON object for its predictor in each line; - is standard input",
         )
         add("--text", metavar="TEXT", action="append", help="explain this text, in the place of INPUT; may be repeated")
-        add("-o", "--output-file", metavar="OUT", help="write explanations to this file, as JSON lines")
+        add(
+            "-o",
+            "--output-file",
+            metavar="OUT",
+            help="write explanations to this file, as JSON lines, or as a table if it ends in .parquet",
+        )
+        add(
+            "--score-type",
+            choices=["float16", "float32", "float64"],
+            default="float32",
+            help="the precision of scores in a table: three digits, six (all that explanations have), or more (default: %(default)s)",
+        )
         add(
             "--view",
             choices=["text", "html"],
@@ -298,12 +327,12 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
         return printer is None or printer.show(explanation)
 
     with open_source(predictor, args.input, texts=args.text or (), input_format=args.input_format) as source:
-        with _open_lines(args, predictor, source) as lines:
+        with _open_output(args, predictor, source) as output:
             try:
                 outcome = explain_source(
                     predictor,
                     source,
-                    lines=lines,
+                    output=output,
                     show=show,
                     report=_report,
                     batch_size=args.batch_size,
@@ -311,11 +340,11 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                     skip_errors=args.skip_errors,
                     kept_only=args.kept_only,
                 )
-                if lines is not None:
+                if output is not None:
                     if args.view == "html":
-                        write_html_pages(map(Explanation.from_json_line, lines.read()), args.view_dir)
+                        write_html_pages(output.read(), args.view_dir)
                     # Last: a run that is killed before this does it again.
-                    lines.finish()
+                    output.finish()
             except (KeyboardInterrupt, SigTermReceived):
                 if args.output_file is not None:
                     _report("Stopped. The same command continues from here.")

@@ -200,7 +200,7 @@ def from_columns(value: Any, num_layers: Any) -> Edges:
                 f"edges.{name} has {len(column)} entries, but edges.source {num_edges}, expected as many: one for each edge."
             )
     _check_positions("edges.type", columns["type"], len(columns["relations"]), "the relations")
-    kept = numpy.zeros((num_layers, num_edges), dtype=bool)
+    kept = numpy.zeros((len(columns["kept"]), num_edges), dtype=bool)
     for layer, positions in enumerate(columns["kept"]):
         _check_positions(f"edges.kept[{layer}]", positions, num_edges, "the edges")
         kept[layer, positions] = True
@@ -211,7 +211,7 @@ def from_columns(value: Any, num_layers: Any) -> Edges:
         _integers(columns["type"]),
         _integers(columns["source"]),
         _integers(columns["target"]),
-        numpy.array(columns["score"], dtype=float).reshape(num_layers, num_edges),
+        numpy.array(columns["score"], dtype=float).reshape(kept.shape),
         kept,
     )
 
