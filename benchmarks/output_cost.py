@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, TypeVar
+from typing import Any, Callable, Dict, List, TypeVar
 from unittest import mock
 
 from allennlp.common.plugins import import_plugins
@@ -65,20 +65,20 @@ def main() -> None:
     seconds: Dict[str, List[float]] = {}
     sizes: Dict[str, int] = {}
 
-    def timed(name: str, run: Callable[[], T]) -> T:
+    def timed(name: str, run: Callable[..., T], *args: Any) -> T:
         start = time.process_time()
-        result = run()
+        result = run(*args)
         seconds.setdefault(name, []).append(time.process_time() - start)
         return result
 
     predictor.explain_instances(instances[:BATCH_SIZE])  # warm-up, and the provenance
     for _ in range(arguments.rounds):
         with mock.patch(BUILD, lambda *args, **kwargs: None):
-            timed("explain", lambda: predictor.explain_instances(instances))
-        explanations = timed("explain_and_build", lambda: predictor.explain_instances(instances))
+            timed("explain", predictor.explain_instances, instances)
+        explanations = timed("explain_and_build", predictor.explain_instances, instances)
         for name, form in FORMS.items():
             with tempfile.TemporaryDirectory() as folder:
-                sizes[name] = timed(name, lambda: write(explanations, form, folder))
+                sizes[name] = timed(name, write, explanations, form, folder)
     median = {name: statistics.median(values) for name, values in seconds.items()}
     build = median["explain_and_build"] - median["explain"]
     result = {

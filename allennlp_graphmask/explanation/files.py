@@ -63,7 +63,7 @@ def read_explanations(path: PathLike) -> Iterator[Explanation]:
     """
     with open(path, "rb") as file:
         if file.read(len(_PARQUET)) == _PARQUET:
-            from allennlp_graphmask.explanation.parquet import read_parquet
+            from allennlp_graphmask.explanation._parquet import read_parquet
 
             yield from read_parquet(path)
             return
@@ -99,7 +99,7 @@ def write_explanations(path: PathLike, explanations: Iterable[Explanation]) -> i
     count = 0
     with atomic_write(path) as file:
         if is_parquet(path):
-            from allennlp_graphmask.explanation.parquet import write_all
+            from allennlp_graphmask.explanation._parquet import write_all
 
             return write_all(file, explanations)
         for explanation in explanations:

@@ -45,7 +45,7 @@ class Parquet:
     def encode(self, explanations: Sequence[Explanation]) -> bytes:
         import pyarrow
 
-        from allennlp_graphmask.explanation.parquet import to_batch
+        from allennlp_graphmask.explanation._parquet import to_batch
 
         sink = io.BytesIO()
         if explanations:
@@ -55,13 +55,13 @@ class Parquet:
         return sink.getvalue()
 
     def decode(self, file: IO[bytes]) -> Iterator[Explanation]:
-        from allennlp_graphmask.explanation.parquet import from_batch, read_streams
+        from allennlp_graphmask.explanation._parquet import from_batch, read_streams
 
         for batch in read_streams(file):
             yield from from_batch(batch)
 
     def complete(self, partial: PathLike, path: PathLike) -> None:
-        from allennlp_graphmask.explanation.parquet import read_streams, to_batch, write_parquet
+        from allennlp_graphmask.explanation._parquet import read_streams, to_batch, write_parquet
 
         with open(partial, "rb") as streams, atomic_write(path) as file:
             write_parquet(file, read_streams(streams), empty=to_batch([], self._score_type))

@@ -10,7 +10,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.files import write_atomically
 from allennlp_graphmask.explanation.forms import Form
-from allennlp_graphmask.explanation.serialization import to_plain_json
+from allennlp_graphmask.explanation.serialization import ExplanationFormatError, to_plain_json
 
 #: The version of the form of the progress file.
 _VERSION = 2
@@ -88,8 +88,14 @@ class ResumableFile:
             yield from self._form.decode(file)
 
     def add(self, explanations: Sequence[Explanation], num_records: int, notes: Dict[str, Any]) -> None:
-        """Add the explanations of some records, and replace the notes. When this returns they are on the disk."""
-        self._file.write(self._form.encode(explanations))
+        """
+        Add the explanations of some records, and replace the notes. When this returns they are on the disk. Raise a
+        `ConfigurationError` if the form cannot hold one of them.
+        """
+        try:
+            self._file.write(self._form.encode(explanations))
+        except ExplanationFormatError as error:
+            raise ConfigurationError(f"'{self.path}' cannot be written: {error}") from error
         self._file.flush()
         os.fsync(self._file.fileno())
         self.num_records += num_records

@@ -15,7 +15,7 @@ from allennlp_graphmask_compat.mechanism import Patch
 from tests.compat.conftest import run_python
 from tests.compat.test_patches import make_parameter
 
-HEAVY = ["boto3", "cached_path", "nltk", "scipy.stats", "sklearn", "spacy", "transformers"]
+HEAVY = ["boto3", "cached_path", "nltk", "pandas", "pyarrow", "scipy.stats", "sklearn", "spacy", "transformers"]
 
 #: Gives the AllenNLP of before.
 EAGERLY = """

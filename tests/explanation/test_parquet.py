@@ -14,7 +14,7 @@ from tests.explanation.explanations import attribution, entity_explanation, ques
 from tests.explanation.test_explanation import build, explanations
 
 pyarrow = pytest.importorskip("pyarrow", reason="Parquet files need the extra `table`")
-table = pytest.importorskip("allennlp_graphmask.explanation.parquet")
+table = pytest.importorskip("allennlp_graphmask.explanation._parquet")
 
 WITHOUT_EDGES = build({"attribution": attribution(1, [], [[], []])})
 SEVERAL = [
