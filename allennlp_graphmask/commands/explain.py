@@ -35,6 +35,7 @@ from allennlp_graphmask.predictors import ExplainingPredictor, load_explaining_p
 from allennlp_graphmask.predictors.explain_records import Outcome, explain_source
 from allennlp_graphmask.predictors.records import RecordSource, open_source
 from allennlp_graphmask.predictors.resumable_file import ResumableFile
+from allennlp_graphmask.views.exports import EXPORTS, write_exports
 from allennlp_graphmask.views.page import write_html_pages
 from allennlp_graphmask.views.text_layout import shorten
 from allennlp_graphmask.views.text_printer import TextPrinter
@@ -97,7 +98,7 @@ def _open_output(
     """Open the output file. Pages and tables are made of it, too: without an output file it is temporary."""
     with contextlib.ExitStack() as stack:
         path = args.output_file
-        if path is None and (args.view == "html" or args.table is not None):
+        if path is None and (args.view == "html" or args.table is not None or args.export is not None):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="allennlp-explain-"))
             path = os.path.join(folder, "explanations.jsonl")
         if path is None:
@@ -157,6 +158,12 @@ class Explain(Subcommand):
             help="the precision of scores in a table: three digits, six (all that explanations have), or more (default: %(default)s)",
         )
         add("--table", metavar="FILE", help="write a table with a row for each message to this .csv or .parquet file")
+        add(
+            "--export",
+            nargs=2,
+            metavar=("FORMAT", "DIR"),
+            help=f"write a file for each explanation to this folder, as {', '.join(EXPORTS)}",
+        )
         add(
             "--view",
             choices=["text", "html"],
@@ -234,11 +241,8 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
         if args.output_file is None and args.focus is None:
             # With a file, a view may be changed when a run continues: it changes nothing in the file.
             predictor.focus = page_focus(predictor.masked_model.target)
-    printer = (
-        TextPrinter()
-        if args.view == "text" or (args.view is None and args.output_file is None and args.table is None)
-        else None
-    )
+    goes_elsewhere = any(value is not None for value in (args.view, args.output_file, args.table, args.export))
+    printer = TextPrinter() if args.view == "text" or not goes_elsewhere else None
     # How many explanations keep a message, and how many none.
     counts: Counter[bool] = Counter()
     interpreter: Optional[InterpreterDescription] = None
@@ -268,6 +272,8 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                         write_html_pages(output.read(), args.view_dir)
                     if args.table is not None:
                         write_messages(args.table, output.read())
+                    if args.export is not None:
+                        write_exports(output.read(), args.export[0], args.export[1], output.num_explanations)
                     # Last: a run that is killed before this does it again.
                     output.finish()
             except (KeyboardInterrupt, SigTermReceived):
@@ -277,6 +283,8 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     where = [f"written to {args.output_file}"] if args.output_file is not None else []
     if args.table is not None:
         where.append(f"their messages in {args.table}")
+    if args.export is not None:
+        where.append(f"as {args.export[0]} in {args.export[1]}")
     if args.view == "html":
         where.append(f"shown in {os.path.join(args.view_dir, 'index.html')}")
     summary = f"{_count(outcome.num_explanations, 'explanation')} of {_count(outcome.num_records, 'input')}"

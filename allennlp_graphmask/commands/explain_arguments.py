@@ -11,6 +11,7 @@ from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.explanation.files import is_parquet
 from allennlp_graphmask.interpret.interpreters import Interpreter
+from allennlp_graphmask.views.exports import EXPORTS
 from allennlp_graphmask_compat.mistakes import did_you_mean
 
 
@@ -61,6 +62,10 @@ def check_arguments(args: argparse.Namespace) -> None:
             _require_pyarrow(f"{option} {path}")
     if args.table is not None and not args.table.endswith((".csv", ".parquet")):
         raise ConfigurationError(f"--table {args.table} names neither a .csv nor a .parquet file.")
+    if args.export is not None and args.export[0] not in EXPORTS:
+        raise ConfigurationError(
+            f"--export {args.export[0]} is not a format; known are {', '.join(EXPORTS)}.{did_you_mean(args.export[0], list(EXPORTS))}"
+        )
     if args.batch_size < 1:
         raise ConfigurationError(f"--batch-size is {args.batch_size}, expected at least 1.")
     if (args.view == "html") != (args.view_dir is not None):

@@ -50,6 +50,9 @@ def _accept_columns(value: Any, check: Callable[[Any], Any]) -> Any:
 
 
 if TYPE_CHECKING:
+    import networkx
+    import pandas
+
     AnyEdges = Edges
 else:
     # Those of a caller, or of a file of an earlier version, one by one; they become columns.
@@ -150,6 +153,30 @@ class Explanation:
         from allennlp_graphmask.views import render_frame
 
         return render_frame(self)
+
+    def to_networkx(self) -> "networkx.MultiDiGraph":
+        """Return the graph, by networkx; see `allennlp_graphmask.views.to_networkx`."""
+        from allennlp_graphmask.views import to_networkx
+
+        return to_networkx(self)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a row for each message, by pandas; see `allennlp_graphmask.views.to_frame`."""
+        from allennlp_graphmask.views import to_frame
+
+        return to_frame(self)
+
+    def to_conllu(self) -> str:
+        """Return a dependency tree in CoNLL-U, decisions in MISC; see `allennlp_graphmask.views.to_conllu`."""
+        from allennlp_graphmask.views import to_conllu
+
+        return to_conllu(self)
+
+    def to_svg(self) -> str:
+        """Return the drawing as an SVG document; see `allennlp_graphmask.views.render_svg`."""
+        from allennlp_graphmask.views import render_svg
+
+        return render_svg(self)
 
     def kept_edges(self, layer: Optional[int] = None) -> List[ExplainedEdge]:
         """Return the edges kept in a layer, or in at least one layer if none is given."""

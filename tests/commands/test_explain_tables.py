@@ -1,4 +1,4 @@
-"""`allennlp explain`: tables of explanations and of messages."""
+"""`allennlp explain`: tables of explanations and of messages, and files for other tools."""
 
 import csv
 import importlib.util
@@ -6,6 +6,7 @@ import importlib.util
 import pytest
 from allennlp.common.checks import ConfigurationError
 
+from tests.commands.conftest import GRAPHS
 from tests.commands.explaining import explain, explanations_in
 
 
@@ -50,3 +51,22 @@ def test_without_pyarrow(tmp_path, graphmask_archive_file, conll_file, monkeypat
 def test_a_table_in_a_form_that_is_not_known(tmp_path, graphmask_archive_file, conll_file) -> None:
     with pytest.raises(ConfigurationError, match=r"--table .*messages\.xlsx.*\.csv"):
         explain(graphmask_archive_file, conll_file, "--table", tmp_path / "messages.xlsx")
+
+
+@pytest.mark.parametrize("name", ["conllu", "svg"])
+def test_exports(tmp_path, graphmask_archive_file, conll_file, capsys, name) -> None:
+    explain(graphmask_archive_file, conll_file, "-o", tmp_path / "out.jsonl", "--export", name, tmp_path / "files")
+    assert capsys.readouterr().out == ""
+    for number, explanation in enumerate(explanations_in(tmp_path / "out.jsonl"), start=1):
+        expected = explanation.to_svg() if name == "svg" else explanation.to_conllu()
+        assert (tmp_path / "files" / f"explanation_{number}.{name}").read_text(encoding="utf-8") == expected
+    assert len(list((tmp_path / "files").iterdir())) == 3
+
+
+def test_what_cannot_be_exported(tmp_path, graph_archive_file) -> None:
+    arguments = [graph_archive_file, GRAPHS, "--interpreter", "gradient_x_message", "--export"]
+    with pytest.raises(ConfigurationError, match="svgs.*svg"):
+        explain(*arguments, "svgs", tmp_path)
+    with pytest.raises(ConfigurationError, match="Explanation 1 .*conllu"):
+        explain(*arguments, "conllu", tmp_path)
+    assert not list(tmp_path.iterdir())
