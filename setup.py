@@ -68,9 +68,13 @@ VIEW_NEEDS = ["jinja2>=3.1", "markupsafe>=2.1"]
 # `make test-browser`; the browser itself is Chromium as the system has it.
 BROWSER_NEEDS = ["axe-playwright-python>=0.1.4", "playwright>=1.49"]
 
+# Explanations in Parquet files, and as pandas' tables.
+TABLE_NEEDS = ["pandas>=2.2", "pyarrow>=17"]
+
 DEVELOPMENT_NEEDS = [
     # captum and torch-geometric: the tests compare our interpreters with theirs.
     "captum>=0.8",
+    "conllu>=6",
     "hypothesis>=6",
     "jsonschema>=4",
     "mypy>=1.11",
@@ -81,6 +85,7 @@ DEVELOPMENT_NEEDS = [
     # tests/test_packaging.py builds wheels without downloading anything.
     "setuptools>=70.1",
     "torch-geometric>=2.6",
+    *TABLE_NEEDS,
 ]
 
 
@@ -199,7 +204,12 @@ setup(
     },
     entry_points={"spacy_factories": ["graphmask_srl = allennlp_graphmask.spacy.component:create_component"]},
     install_requires=[*ALLENNLP_NEEDS, *VIEW_NEEDS],
-    extras_require={"browser": BROWSER_NEEDS, "dev": DEVELOPMENT_NEEDS, "plot": ["matplotlib>=3.8"]},
+    extras_require={
+        "browser": BROWSER_NEEDS,
+        "dev": DEVELOPMENT_NEEDS,
+        "plot": ["matplotlib>=3.8"],
+        "table": TABLE_NEEDS,
+    },
     cmdclass={"build_py": BuildWithExtras, "editable_wheel": EditableWheelWithPth},
     zip_safe=False,
 )

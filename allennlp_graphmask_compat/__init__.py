@@ -36,7 +36,7 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if not name.startswith("allennlp."):
+        if name.partition(".")[0] not in ("allennlp", "allennlp_graphmask"):
             return None
         from allennlp_graphmask_compat import mechanism, patches
 

@@ -54,6 +54,7 @@ def find_patches() -> Iterator[tuple[str, str]]:
     for patch in allennlp_graphmask_compat.patches_in_effect():
         for module in patch.modules:  # Imported, each patch has looked whether it is needed.
             _try_to_import(module)
+        patch.settle()
         yield patch.name, f"{patch.state}. {patch.reason}"
 
 

@@ -38,7 +38,9 @@ def _guard_archival(module: Any) -> Mapping[str, Any]:
     def find_archive(archive_file: Any) -> Any:
         loading.check_archive_address(archive_file)
         located = loading.locate(archive_file)
-        if "://" not in os.fspath(located) and not os.path.exists(located):
+        if "://" not in os.fspath(located):
+            if os.path.exists(located):
+                return os.fspath(located)
             raise module.ConfigurationError(
                 f"The archive '{archive_file}' does not exist. Name the model.tar.gz that `allennlp train` wrote, or the folder it is in."
             )
@@ -112,6 +114,10 @@ def _guard_file_utils(module: Any) -> Mapping[str, Any]:
             found = cached_path(os.fspath(url_or_filename).partition("!")[0], cache_dir)
             if os.path.isfile(found) and tarfile.is_tarfile(found):
                 archives.check_members(found)
+        elif ":" not in os.fspath(url_or_filename) and os.path.exists(url_or_filename):
+            return os.fspath(
+                url_or_filename
+            )  # The library cached_path, which would do the same, loads those of three clouds.
         return cached_path(url_or_filename, cache_dir, extract_archive, force_extract)
 
     return {"cached_path": checked_cached_path}
@@ -145,6 +151,11 @@ def _guard_vocabulary(module: Any) -> Mapping[str, Any]:
 
     def checked_file_lock(lock_file: Any, *args: Any, **kwargs: Any) -> Any:
         loading.check_path(lock_file, "write")
+        if loading.current_loading() is not None and os.access(os.path.dirname(lock_file), os.W_OK):
+            # What the library cached_path, which loads those of three clouds, adds is for folders that cannot be written to.
+            import filelock
+
+            return filelock.FileLock(lock_file)
         return file_lock(lock_file, *args, **kwargs)
 
     return {"FileLock": checked_file_lock}

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import builtins
 import functools
+import importlib
 from collections.abc import Callable, Mapping
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 import allennlp_graphmask_compat
+from allennlp_graphmask_compat.deferral import Deferred
 
 APPLIED = "applied"
 NOT_NEEDED = "not needed"
@@ -37,6 +39,8 @@ class Patch:
     before : `bool`, optional (default = `False`)
         For a module that cannot even be imported: `prepare` is called before the module's code runs, and its result is what the
         module's own `import` statements receive. Otherwise it is called after that, and its result replaces global names.
+    library : `str`, optional (default = `None`)
+        `prepare` is called when the modules first use this library, and returns their view of it.
     """
 
     def __init__(
@@ -47,19 +51,22 @@ class Patch:
         prepare: Callable[[ModuleType], Mapping[str, Any]],
         *,
         before: bool = False,
+        library: str | None = None,
     ) -> None:
         self.name = name
         self.modules = modules
         self.reason = reason
         self._prepare = prepare
         self._before = before
+        self._library = library
+        self._unsettled: list[ModuleType] = []
         self._states: dict[str, str] = {}
 
     @property
     def state(self) -> str:
         """
         What it did in this process: `"applied"`, `"not needed"` (the installed versions work without it), `"not reached"`
-        (none of the modules has been imported), `"not installed"` (the compatibility layer is switched off, or was never
+        (none of the modules has been imported, or has used the library), `"not installed"` (the compatibility layer is switched off, or was never
         installed), or `"failed: "` with the error.
         """
         states = list(self._states.values())
@@ -72,11 +79,26 @@ class Patch:
 
     def execute(self, module: ModuleType, run: Callable[[ModuleType], None]) -> None:
         """Run the code of `module` by calling `run`, with this patch around it."""
-        if self._before:
+        if self._library is not None:
+            library = self._library
+
+            def load() -> Any:
+                return self._try_to_prepare(module).get(library) or importlib.import_module(library)
+
+            self._unsettled.append(module)
+            _run_with_stand_ins(module, run, {library: Deferred(vars(module), library, load)})
+        elif self._before:
             _run_with_stand_ins(module, run, self._try_to_prepare(module))
         else:
             run(module)
             vars(module).update(self._try_to_prepare(module))
+
+    def settle(self) -> None:
+        """Look whether it is needed in the modules that have been imported and have not used the library yet."""
+        while self._unsettled:
+            for value in list(vars(self._unsettled.pop()).values()):
+                if isinstance(value, Deferred):
+                    value.get()
 
     def _try_to_prepare(self, module: ModuleType) -> Mapping[str, Any]:
         try:
@@ -157,13 +179,19 @@ def _run_with_stand_ins(module: ModuleType, run: Callable[[ModuleType], None], s
     if not stand_ins:
         run(module)
         return
+    # Of another patch of the same module, in whose `run` this one is.
+    outer_builtins = vars(module).get("__builtins__", vars(builtins))
+    import_elsewhere = outer_builtins["__import__"]
 
     def import_or_stand_in(
         name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
     ) -> Any:
         if level == 0 and name in stand_ins:
             return stand_ins[name]
-        return builtins.__import__(name, globals, locals, fromlist, level)
+        library = stand_ins.get(name.partition(".")[0])
+        if level == 0 and isinstance(library, Deferred):
+            return library.find_submodule(name) if fromlist else library
+        return import_elsewhere(name, globals, locals, fromlist, level)
 
     own_builtins = dict(vars(builtins), __import__=import_or_stand_in)
     vars(module)["__builtins__"] = own_builtins
@@ -172,4 +200,7 @@ def _run_with_stand_ins(module: ModuleType, run: Callable[[ModuleType], None], s
     finally:
         # The module's functions hold on to `own_builtins`; from now on they import the ordinary modules.
         own_builtins["__import__"] = builtins.__import__
-        vars(module)["__builtins__"] = vars(builtins)
+        vars(module)["__builtins__"] = outer_builtins
+        for stand_in in stand_ins.values():
+            if isinstance(stand_in, Deferred):
+                stand_in.finish()

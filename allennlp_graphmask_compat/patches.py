@@ -11,14 +11,13 @@ from __future__ import annotations
 import atexit
 import functools
 import inspect
-import io
-import pickle
 import warnings
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from allennlp_graphmask_compat import whole_files
+from allennlp_graphmask_compat import saved_tensors, whole_files
+from allennlp_graphmask_compat.deferral import LIBRARIES, defer_libraries, import_in_one_walk
 from allennlp_graphmask_compat.guards import GUARDS
 from allennlp_graphmask_compat.mechanism import Absent, Patch, View
 from allennlp_graphmask_compat.mistakes import MESSAGES
@@ -31,11 +30,13 @@ PATCHES: list[Patch] = []
 _Prepare = Callable[[ModuleType], Mapping[str, Any]]
 
 
-def _patch(name: str, *modules: str, reason: str, before: bool = False) -> Callable[[_Prepare], _Prepare]:
+def _patch(
+    name: str, *modules: str, reason: str, before: bool = False, library: str | None = None
+) -> Callable[[_Prepare], _Prepare]:
     """Make a patch of the decorated function, see `Patch`."""
 
     def add(prepare: _Prepare) -> _Prepare:
-        PATCHES.append(Patch(name, modules, reason, prepare, before=before))
+        PATCHES.append(Patch(name, modules, reason, prepare, before=before, library=library))
         return prepare
 
     return add
@@ -45,7 +46,7 @@ def _patch(name: str, *modules: str, reason: str, before: bool = False) -> Calla
     "huggingface_hub_repository",
     "allennlp.common.push_to_hf",
     reason="huggingface_hub 1.0 removed HfFolder and Repository, which this module imports: no command would start.",
-    before=True,
+    library="huggingface_hub",
 )
 def _huggingface_hub_classes(module: ModuleType) -> dict[str, Any]:
     """Two classes that raise when they are used."""
@@ -96,7 +97,7 @@ def _torchvision_modules(module: ModuleType) -> dict[str, Any]:
     "transformers_adamw",
     "allennlp.training.optimizers",
     reason="transformers 5 removed AdamW, on which the optimizer huggingface_adamw is built: no command would start.",
-    before=True,
+    library="transformers",
 )
 def _transformers_adamw(module: ModuleType) -> dict[str, Any]:
     """`torch.optim.AdamW`, which is what transformers advised its users to change to."""
@@ -150,6 +151,7 @@ def _reduce_on_plateau(module: ModuleType) -> dict[str, Any]:
     reason="Late transformers 4 and 5 refuse add_special_tokens where a tokenizer is loaded, and transformers 5 "
     "removed encode_plus: no pretrained transformer could be used; and build_inputs_with_special_tokens, with which texts "
     "longer than max_length are folded.",
+    library="transformers",
 )
 def _auto_tokenizer(module: ModuleType) -> dict[str, Any]:
     """Build an `AutoTokenizer` that takes `add_special_tokens` and whose tokenizers have `encode_plus`."""
@@ -188,70 +190,20 @@ def _add_special_tokens(tokenizer: Any, pieces: list[int]) -> list[int]:
     return [*whole[:start], *pieces, *whole[start + len(word) :]]
 
 
-@_patch(
+_patch(
     "checkpoint_numpy_numbers",
     "allennlp.training.checkpointer",
     reason="Since torch 2.6 torch.load refuses NumPy numbers, which learning rates and metrics in a trainer's "
     "checkpoint can be: allennlp train --recover would fail.",
-)
-def _torch_load(module: ModuleType) -> dict[str, Any]:
-    """
-    Build a `torch.load` that also takes NumPy numbers. It is as safe as before: `weights_only` stays true, and the list of harmless
-    types grows only while the checkpointer reads.
-    """
-    import numpy
-    import torch
-
-    if _can_read_back(numpy.float64(0.5), pickle_protocol=torch.serialization.DEFAULT_PROTOCOL):
-        return {}
-
-    def load(*args: Any, **kwargs: Any) -> Any:
-        with torch.serialization.safe_globals(_find_numpy_number_globals()):
-            return torch.load(*args, **kwargs)
-
-    return {"torch": View(torch, load=load)}
+)(saved_tensors.torch_load)
 
 
-def _find_numpy_number_globals() -> list[Any]:
-    """
-    Return what a pickled NumPy number refers to: the function that rebuilds it, `dtype`, and the `dtype` classes of the numbers
-    that learning rates (`cosine` computes them in float64) and metrics are. Not those of objects, records and strings.
-    """
-    import numpy
-    from numpy._core.multiarray import scalar
-
-    number_types = (numpy.bool_, numpy.int32, numpy.int64, numpy.float32, numpy.float64)
-    return [scalar, numpy.dtype, *(type(numpy.dtype(number_type)) for number_type in number_types)]
-
-
-@_patch(
+_patch(
     "tensor_cache_protocol",
     "allennlp.common.file_utils",
     reason="Since torch 2.6 torch.load reads no recent pickle protocol, while TensorCache writes the newest: it could "
     "not read what it wrote.",
-)
-def _tensor_cache_protocol(module: ModuleType) -> dict[str, Any]:
-    """torch's own pickle protocol as the highest one."""
-    import torch
-
-    if _can_read_back(torch.zeros(1), pickle_protocol=pickle.HIGHEST_PROTOCOL):
-        return {}
-    return {"pickle": View(pickle, HIGHEST_PROTOCOL=torch.serialization.DEFAULT_PROTOCOL)}
-
-
-def _can_read_back(value: Any, *, pickle_protocol: int) -> bool:
-    import torch
-
-    written = io.BytesIO()
-    torch.save(value, written, pickle_protocol=pickle_protocol)
-    written.seek(0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of the very thing that is being tried.
-            torch.load(written)
-    except pickle.UnpicklingError:
-        return False
-    return True
+)(saved_tensors.tensor_cache_protocol)
 
 
 @_patch(
@@ -321,6 +273,22 @@ def _data_in_turn(module: ModuleType) -> dict[str, Any]:
         return InTurnContext(torch.multiprocessing.get_context(method))
 
     return {"mp": View(torch.multiprocessing, get_context=get_context)}
+
+
+_patch(
+    "libraries_when_used",
+    *LIBRARIES,
+    reason="AllenNLP imports libraries that most commands never use, which takes longer than all else that a short command does. "
+    "Each is loaded when the module that imports it first uses it.",
+    before=True,
+)(defer_libraries)
+
+
+_patch(
+    "submodules_in_one_walk",
+    "allennlp.common.util",
+    reason="AllenNLP reads all folders of the path again before it imports each of its modules.",
+)(import_in_one_walk)
 
 
 _patch(

@@ -5,7 +5,6 @@ docs/explain.md.
 
 import argparse
 import contextlib
-import json
 import logging
 import os
 import sys
@@ -15,7 +14,6 @@ from typing import Any, Dict, Iterator, Optional
 
 import numpy
 from allennlp.commands.subcommand import Subcommand
-from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import SigTermReceived
 from allennlp.models import load_archive
@@ -26,21 +24,23 @@ from allennlp_graphmask.commands.archives import (
     get_target_options,
     require_checked_archives,
 )
+from allennlp_graphmask.commands.explain_arguments import check_arguments
 from allennlp_graphmask.explanation.explanation import Explanation
+from allennlp_graphmask.explanation.forms import choose_form
+from allennlp_graphmask.explanation.messages import write_messages
 from allennlp_graphmask.explanation.provenance import with_file_contents
 from allennlp_graphmask.explanation.schema import InterpreterDescription
 from allennlp_graphmask.focus import page_focus
-from allennlp_graphmask.interpret.interpreters import Interpreter
 from allennlp_graphmask.predictors import ExplainingPredictor, load_explaining_predictor
 from allennlp_graphmask.predictors.explain_records import Outcome, explain_source
 from allennlp_graphmask.predictors.records import RecordSource, open_source
-from allennlp_graphmask.predictors.resumable_lines import ResumableLines
+from allennlp_graphmask.predictors.resumable_file import ResumableFile
+from allennlp_graphmask.views.exports import EXPORTS, write_exports
 from allennlp_graphmask.views.page import write_html_pages
 from allennlp_graphmask.views.text_layout import shorten
 from allennlp_graphmask.views.text_printer import TextPrinter
 from allennlp_graphmask.views.wording import describe_without_messages
 from allennlp_graphmask_compat.loading import trusting_archives
-from allennlp_graphmask_compat.mistakes import did_you_mean
 
 #: The exit status if some inputs could not be explained, and all others were.
 SOME_INPUTS_FAILED = 3
@@ -50,74 +50,6 @@ _MAX_NAMED = 3
 _MAX_NAMED_INPUTS = 5
 #: That of a process that the user stopped.
 _INTERRUPTED = 130
-
-
-def parse_interpreter(argument: str) -> Dict[str, Any]:
-    """
-    Return the config in a registered name, in a JSON object with `type` and settings, or in the path of a JSON or
-    jsonnet file with one. Raise a `ConfigurationError` if it is none of these, or no interpreter has the name.
-    """
-    config: Any = {"type": argument}
-    if argument.lstrip().startswith("{"):
-        config = _parse_json("--interpreter", argument)
-    elif argument.endswith((".json", ".jsonnet")):
-        if not os.path.isfile(argument):
-            raise ConfigurationError(f"--interpreter names the file '{argument}', which does not exist.")
-        config = Params.from_file(argument).as_dict(quiet=True)
-    if config.get("type") not in Interpreter.list_available():
-        raise ConfigurationError(
-            f'--interpreter: {config.get("type")!r} is not a registered interpreter; "type" is one of '
-            f"{', '.join(sorted(Interpreter.list_available()))}.{did_you_mean(config.get('type'), Interpreter.list_available())}"
-        )
-    return config
-
-
-def _parse_json(option: str, argument: str) -> Dict[str, Any]:
-    try:
-        parsed = json.loads(argument)
-    except ValueError as error:
-        raise ConfigurationError(f"{option} {argument!r} is not valid JSON: {error}.") from error
-    if not isinstance(parsed, dict):
-        raise ConfigurationError(f"{option} {argument!r} is not a JSON object.")
-    return parsed
-
-
-def check_arguments(args: argparse.Namespace) -> None:
-    """
-    Check what depends on no archive, and parse JSON in arguments. Raise a `ConfigurationError` if arguments do not fit
-    together.
-    """
-    if (args.input is None) == (not args.text):
-        raise ConfigurationError(
-            "Give either an INPUT (a file, or - for standard input) or --text, "
-            f"not {'both' if args.text else 'neither'}."
-        )
-    if args.max_divergence is not None and not args.verify:
-        raise ConfigurationError("--max-divergence and --no-verify exclude each other: the bound is kept by verifying.")
-    if args.batch_size < 1:
-        raise ConfigurationError(f"--batch-size is {args.batch_size}, expected at least 1.")
-    if (args.view == "html") != (args.view_dir is not None):
-        raise ConfigurationError("--view html and --view-dir need each other: the pages go to that folder.")
-    if args.text and args.input_format is not None:
-        raise ConfigurationError("--input-format is for INPUT; a --text is always read by the predictor.")
-    if isinstance(args.interpreter, str):
-        args.interpreter = parse_interpreter(args.interpreter)
-    if args.budget is not None and args.allowance is not None:
-        raise ConfigurationError("--budget and --allowance exclude each other: both set how many messages are kept.")
-    for name in ("budget", "allowance"):
-        value = getattr(args, name)
-        if value is not None and not 0 <= value <= 1:
-            raise ConfigurationError(f"--{name} is {value:g}, expected a share from 0 to 1: 0.2 for 20 %.")
-    if args.budget is not None:
-        args.interpreter = {**(args.interpreter or {"type": "graphmask"}), "top_fraction": args.budget}
-    if args.allowance is not None:
-        args.interpreter = {**(args.interpreter or {"type": "graphmask"}), "allowance": args.allowance}
-        if args.interpreter["type"] != "graphmask":
-            raise ConfigurationError(
-                f"--allowance is for a masker, not for {args.interpreter['type']}; give --budget, the share of messages to keep."
-            )
-    if isinstance(args.predictor_args, str):
-        args.predictor_args = _parse_json("--predictor-args", args.predictor_args)
 
 
 def build_predictor(args: argparse.Namespace) -> ExplainingPredictor:
@@ -153,26 +85,31 @@ def get_settings(args: argparse.Namespace, predictor: ExplainingPredictor, sourc
         "max_divergence": args.max_divergence,
         "batch_size": args.batch_size,
         "kept_only": args.kept_only,
+        "score_type": args.score_type,
         "device": "cpu" if args.cuda_device < 0 else "cuda",
         **get_target_options(args),
     }
 
 
 @contextlib.contextmanager
-def _open_lines(
+def _open_output(
     args: argparse.Namespace, predictor: ExplainingPredictor, source: RecordSource
-) -> Iterator[Optional[ResumableLines]]:
-    """Open lines of JSON for the output file. Pages are made of such lines, too: without an output file they are temporary."""
+) -> Iterator[Optional[ResumableFile]]:
+    """Open the output file. Pages and tables are made of it, too: without an output file it is temporary."""
     with contextlib.ExitStack() as stack:
         path = args.output_file
-        if path is None and args.view == "html":
+        if path is None and (args.view == "html" or args.table is not None or args.export is not None):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="allennlp-explain-"))
             path = os.path.join(folder, "explanations.jsonl")
         if path is None:
             yield None
             return
         settings = get_settings(args, predictor, source)
-        yield stack.enter_context(contextlib.closing(ResumableLines(path, settings, overwrite=args.force)))
+        yield stack.enter_context(
+            contextlib.closing(
+                ResumableFile(path, settings, form=choose_form(path, args.score_type), overwrite=args.force)
+            )
+        )
 
 
 def _make_folder(path: str) -> None:
@@ -208,7 +145,25 @@ class Explain(Subcommand):
             help="a file for the archive's reader, or one with a JSON object for its predictor in each line; - is standard input",
         )
         add("--text", metavar="TEXT", action="append", help="explain this text, in the place of INPUT; may be repeated")
-        add("-o", "--output-file", metavar="OUT", help="write explanations to this file, as JSON lines")
+        add(
+            "-o",
+            "--output-file",
+            metavar="OUT",
+            help="write explanations to this file, as JSON lines, or as a table if it ends in .parquet",
+        )
+        add(
+            "--score-type",
+            choices=["float16", "float32", "float64"],
+            default="float32",
+            help="the precision of scores in a table: three digits, six (all that explanations have), or more (default: %(default)s)",
+        )
+        add("--table", metavar="FILE", help="write a table with a row for each message to this .csv or .parquet file")
+        add(
+            "--export",
+            nargs=2,
+            metavar=("FORMAT", "DIR"),
+            help=f"write a file for each explanation to this folder, as {', '.join(EXPORTS)}",
+        )
         add(
             "--view",
             choices=["text", "html"],
@@ -286,7 +241,8 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
         if args.output_file is None and args.focus is None:
             # With a file, a view may be changed when a run continues: it changes nothing in the file.
             predictor.focus = page_focus(predictor.masked_model.target)
-    printer = TextPrinter() if args.view == "text" or (args.view is None and args.output_file is None) else None
+    goes_elsewhere = any(value is not None for value in (args.view, args.output_file, args.table, args.export))
+    printer = TextPrinter() if args.view == "text" or not goes_elsewhere else None
     # How many explanations keep a message, and how many none.
     counts: Counter[bool] = Counter()
     interpreter: Optional[InterpreterDescription] = None
@@ -294,16 +250,16 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     def show(explanation: Explanation) -> bool:
         nonlocal interpreter
         interpreter = explanation.interpreter
-        counts[any(any(edge.kept) for edge in explanation.edges)] += 1
+        counts[explanation.num_kept() > 0] += 1
         return printer is None or printer.show(explanation)
 
     with open_source(predictor, args.input, texts=args.text or (), input_format=args.input_format) as source:
-        with _open_lines(args, predictor, source) as lines:
+        with _open_output(args, predictor, source) as output:
             try:
                 outcome = explain_source(
                     predictor,
                     source,
-                    lines=lines,
+                    output=output,
                     show=show,
                     report=_report,
                     batch_size=args.batch_size,
@@ -311,16 +267,24 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                     skip_errors=args.skip_errors,
                     kept_only=args.kept_only,
                 )
-                if lines is not None:
+                if output is not None:
                     if args.view == "html":
-                        write_html_pages(map(Explanation.from_json_line, lines.read()), args.view_dir)
+                        write_html_pages(output.read(), args.view_dir)
+                    if args.table is not None:
+                        write_messages(args.table, output.read())
+                    if args.export is not None:
+                        write_exports(output.read(), args.export[0], args.export[1], output.num_explanations)
                     # Last: a run that is killed before this does it again.
-                    lines.finish()
+                    output.finish()
             except (KeyboardInterrupt, SigTermReceived):
                 if args.output_file is not None:
                     _report("Stopped. The same command continues from here.")
                 raise SystemExit(_INTERRUPTED) from None
     where = [f"written to {args.output_file}"] if args.output_file is not None else []
+    if args.table is not None:
+        where.append(f"their messages in {args.table}")
+    if args.export is not None:
+        where.append(f"as {args.export[0]} in {args.export[1]}")
     if args.view == "html":
         where.append(f"shown in {os.path.join(args.view_dir, 'index.html')}")
     summary = f"{_count(outcome.num_explanations, 'explanation')} of {_count(outcome.num_records, 'input')}"

@@ -5,12 +5,13 @@ reads.
 
 import copy
 import dataclasses
-from typing import Annotated, Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Annotated, Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from pydantic import Field, TypeAdapter, ValidationError
+import numpy
+from pydantic import Field, TypeAdapter, ValidationError, WrapValidator
 from pydantic.dataclasses import dataclass
 
-from allennlp_graphmask.explanation.columns import EdgeColumns, to_columns
+from allennlp_graphmask.explanation.columns import EdgeColumns, Edges, to_columns
 from allennlp_graphmask.explanation.schema import (
     CONFIG,
     MAX_LAYERS,
@@ -44,6 +45,20 @@ class LayerEdge(NamedTuple):
     kept: bool
 
 
+def _accept_columns(value: Any, check: Callable[[Any], Any]) -> Any:
+    return value if isinstance(value, Edges) else check(value)
+
+
+if TYPE_CHECKING:
+    import networkx
+    import pandas
+
+    AnyEdges = Edges
+else:
+    # Those of a caller, or of a file of an earlier version, one by one; they become columns.
+    AnyEdges = Annotated[Tuple[ExplainedEdge, ...], WrapValidator(_accept_columns)]
+
+
 @dataclass(frozen=True, config=CONFIG)
 class Explanation:
     """
@@ -62,7 +77,7 @@ class Explanation:
     nodes: Tuple[ExplainedNode, ...]
     num_layers: Annotated[int, Field(strict=True, ge=1, le=MAX_LAYERS)]
     num_edges: Integer
-    edges: Tuple[ExplainedEdge, ...]
+    edges: AnyEdges
     focus: Optional[ExplainedFocus]
     verification: Optional[VerificationResult]
     prediction: Prediction
@@ -74,9 +89,12 @@ class Explanation:
     metadata: JsonObject
 
     def __post_init__(self) -> None:
-        check_references(
-            self.tokens, self.nodes, self.num_layers, self.num_edges, self.edges, self.focus, self.verification
-        )
+        edges = Edges.from_edges(self.edges, self.num_layers)
+        vars(self)["edges"] = edges
+        if len(edges) > self.num_edges:
+            raise ExplanationFormatError(f"num_edges is {self.num_edges}, but there are {len(edges)} edges.")
+        edges.check(len(self.nodes), self.num_layers)
+        check_references(self.tokens, self.nodes, self.focus, self.verification, edges.kept)
 
     @classmethod
     def from_dict(cls, data: Any) -> "Explanation":
@@ -102,7 +120,7 @@ class Explanation:
         # The order of the keys is part of the format: the same explanation gives the same bytes.
         order = {"schema": SCHEMA_NAME, "schema_version": SCHEMA_VERSION, **dict.fromkeys(vars(self))}
         fields = _ADAPTER.dump_python(self, mode="json", exclude={"edges"})
-        return {**order, **fields, "edges": to_columns(self.edges, self.num_layers)}
+        return {**order, **fields, "edges": to_columns(self.edges)}
 
     def to_json(self) -> Dict[str, Any]:
         """Return `to_dict()`: AllenNLP's `sanitize` calls this."""
@@ -115,9 +133,7 @@ class Explanation:
         """
         # The fields as they are, without the copy that `to_dict` makes: writing takes half the time.
         fields = {"schema": SCHEMA_NAME, "schema_version": SCHEMA_VERSION, **vars(self)}
-        return dump_json(
-            {**fields, "edges": to_columns(self.edges, self.num_layers)}, default=vars, check_circular=False
-        )
+        return dump_json({**fields, "edges": to_columns(self.edges)}, default=vars, check_circular=False)
 
     @classmethod
     def from_json_line(cls, line: str) -> "Explanation":
@@ -138,6 +154,30 @@ class Explanation:
 
         return render_frame(self)
 
+    def to_networkx(self) -> "networkx.MultiDiGraph":
+        """Return the graph, by networkx; see `allennlp_graphmask.views.to_networkx`."""
+        from allennlp_graphmask.views import to_networkx
+
+        return to_networkx(self)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a row for each message, by pandas; see `allennlp_graphmask.views.to_frame`."""
+        from allennlp_graphmask.views import to_frame
+
+        return to_frame(self)
+
+    def to_conllu(self) -> str:
+        """Return a dependency tree in CoNLL-U, decisions in MISC; see `allennlp_graphmask.views.to_conllu`."""
+        from allennlp_graphmask.views import to_conllu
+
+        return to_conllu(self)
+
+    def to_svg(self) -> str:
+        """Return the drawing as an SVG document; see `allennlp_graphmask.views.render_svg`."""
+        from allennlp_graphmask.views import render_svg
+
+        return render_svg(self)
+
     def kept_edges(self, layer: Optional[int] = None) -> List[ExplainedEdge]:
         """Return the edges kept in a layer, or in at least one layer if none is given."""
         if layer is not None:
@@ -156,7 +196,11 @@ class Explanation:
         """Return the fraction of messages (of a layer, or of all layers) that are kept; 1.0 if there are none."""
         layers = range(self.num_layers) if layer is None else [self._checked_layer(layer)]
         total = self.num_edges * len(layers)
-        return sum(edge.kept[number] for edge in self.edges for number in layers) / total if total else 1.0
+        return sum(int(self.edges.kept[number].sum()) for number in layers) / total if total else 1.0
+
+    def num_kept(self) -> int:
+        """Return the number of messages that are kept, of all layers."""
+        return int(self.edges.kept.sum())
 
     def threshold(self, threshold: float) -> "Explanation":
         """
@@ -175,13 +219,10 @@ class Explanation:
                 f"Only {len(self.edges)} of the {self.num_edges} edges are stored (explain --kept-only): without the scores of the "
                 "others no threshold can be applied."
             )
-        edges = tuple(
-            dataclasses.replace(edge, kept=tuple(score > threshold for score in edge.score)) for edge in self.edges
-        )
         constraint = self.constraint and {**self.constraint, "met": None, "met_in_training": None}
         return dataclasses.replace(
             self,
-            edges=edges,
+            edges=self.edges.threshold(threshold),
             verification=None,
             prediction={"original": self.prediction["original"], "masked": None, "changed": None},
             divergence=None,
@@ -191,7 +232,7 @@ class Explanation:
 
     def kept_only(self) -> "Explanation":
         """Return a copy without the edges that are dropped in all layers. `num_edges`, and with it `kept_share`, stays the same."""
-        kept = [position for position, edge in enumerate(self.edges) if any(edge.kept)]
+        kept = numpy.flatnonzero(self.edges.kept.any(axis=0)).tolist()
         metadata, verification = dict(self.metadata), self.verification
         of_edges = metadata.get("edge_metadata")
         if isinstance(of_edges, list):
@@ -200,8 +241,7 @@ class Explanation:
             positions = {position: number for number, position in enumerate(kept)}
             added = tuple((positions[position], layer) for position, layer in verification["added"])
             verification = {**verification, "added": added}
-        edges = tuple(self.edges[position] for position in kept)
-        return dataclasses.replace(self, edges=edges, verification=verification, metadata=metadata)
+        return dataclasses.replace(self, edges=self.edges.select(kept), verification=verification, metadata=metadata)
 
     def with_input(self, explained_input: ExplainedInput) -> "Explanation":
         """Return a copy with another `input`. The rest is not checked again, which takes long in a large graph."""

@@ -8,6 +8,9 @@ from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError, load_json
 from allennlp_graphmask.validation import decode_utf8
 
+#: The first bytes of every Parquet file.
+_PARQUET = b"PAR1"
+
 PathLike = Union[str, "os.PathLike[str]"]
 
 
@@ -45,16 +48,26 @@ def write_atomically(path: PathLike, content: Union[str, bytes]) -> None:
         file.write(content if isinstance(content, bytes) else content.encode("utf-8"))
 
 
+def is_parquet(path: PathLike) -> bool:
+    return os.fspath(path).endswith(".parquet")
+
+
 def read_explanations(path: PathLike) -> Iterator[Explanation]:
     """
-    Yield the explanations of a JSON-lines file. A line holds an explanation, or `{"explanations": [...]}` as `allennlp predict`
-    writes it for an input with any number of them. Blank lines are skipped.
+    Yield the explanations of a file of JSON lines, or of a Parquet file, which needs pyarrow. A line holds an explanation, or
+    `{"explanations": [...]}` as `allennlp predict` writes it for an input with any number of them. Blank lines are skipped.
 
     # Raises
 
-    `ExplanationFormatError` naming the file and the line.
+    `ExplanationFormatError` naming the file and the line or row.
     """
     with open(path, "rb") as file:
+        if file.read(len(_PARQUET)) == _PARQUET:
+            from allennlp_graphmask.explanation._parquet import read_parquet
+
+            yield from read_parquet(path)
+            return
+        file.seek(0)
         for number, raw_line in enumerate(file, start=1):
             try:
                 line = decode_utf8(raw_line)
@@ -79,9 +92,16 @@ def _parse_line(data: Any) -> List[Explanation]:
 
 
 def write_explanations(path: PathLike, explanations: Iterable[Explanation]) -> int:
-    """Write explanations to a JSON-lines file by `atomic_write`, one a line, and return their number."""
+    """
+    Write explanations by `atomic_write` to a file of JSON lines, or to a Parquet file if the name ends in `.parquet`, which needs
+    pyarrow. Return their number.
+    """
     count = 0
     with atomic_write(path) as file:
+        if is_parquet(path):
+            from allennlp_graphmask.explanation._parquet import write_all
+
+            return write_all(file, explanations)
         for explanation in explanations:
             file.write((explanation.to_json_line() + "\n").encode("ascii"))
             count += 1

@@ -13,6 +13,8 @@ from allennlp_graphmask.explanation.serialization import ExplanationFormatError
 from allennlp_graphmask.validation import Boolean, Integer, NotNegative, Number, Sha256, String
 
 if TYPE_CHECKING:
+    import numpy
+
     JsonValue = Any  # predictions and metadata have a form of their own
 else:
     from pydantic import JsonValue
@@ -148,16 +150,13 @@ class ExplainedInput(TypedDict):
 def check_references(
     tokens: Sequence[str],
     nodes: Sequence[ExplainedNode],
-    num_layers: int,
-    num_edges: int,
-    edges: Sequence[ExplainedEdge],
     focus: Optional[ExplainedFocus],
     verification: Optional[VerificationResult],
+    kept: "numpy.ndarray",
 ) -> None:
     """
-    Check what the types cannot express: nodes are numbered in order and lie within the tokens, edges join nodes and have one
-    score and one decision for each layer, there are not more of them than the graph has, and the focus and what verification added
-    are parts of the explanation.
+    Check what the types cannot express: nodes are numbered in order and lie within the tokens, and the focus and what verification
+    added are parts of the explanation. Shape of `kept`: `(num_layers, num_edges)`.
 
     # Raises
 
@@ -175,26 +174,13 @@ def check_references(
                 f"nodes[{position}] spans tokens {node.start} to {node.end} (exclusive), expected 0 <= start < end <= "
                 f"{len(tokens)}, the number of tokens."
             )
-    if len(edges) > num_edges:
-        raise ExplanationFormatError(f"num_edges is {num_edges}, but there are {len(edges)} edges.")
     num_nodes = len(nodes)
-    for position, edge in enumerate(edges):
-        if 0 <= edge.source < num_nodes and 0 <= edge.target < num_nodes:
-            if len(edge.score) == len(edge.kept) == num_layers:
-                continue
-            raise ExplanationFormatError(
-                f"edges[{position}] has {len(edge.score)} scores and {len(edge.kept)} decisions, expected {num_layers} of each: "
-                "one for each layer."
-            )
-        raise ExplanationFormatError(
-            f"edges[{position}] goes from node {edge.source} to node {edge.target}, but the {num_nodes} nodes are numbered 0 to "
-            f"{num_nodes - 1}."
-        )
     for node_id in focus["nodes"] if focus else ():
         if not 0 <= node_id < num_nodes:
             raise ExplanationFormatError(f"focus.nodes has {node_id}, but the {num_nodes} nodes are numbered from 0.")
+    num_layers, num_edges = kept.shape
     for position, layer in verification["added"] if verification else ():
-        if not (0 <= position < len(edges) and 0 <= layer < num_layers and edges[position].kept[layer]):
+        if not (0 <= position < num_edges and 0 <= layer < num_layers and kept[layer, position]):
             raise ExplanationFormatError(
                 f"verification.added has edge {position} in layer {layer}, which is not a message that is kept."
             )

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import numpy
+
 from allennlp_graphmask.validation import StrictJsonDecoder
 
 #: Floats are rounded to this many significant digits when an explanation is built: about what single precision holds. More
@@ -46,6 +48,25 @@ def round_number(value: float) -> float:
     if value == 1.0 or value == 0.0:
         return value
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+def round_numbers(values: numpy.ndarray) -> numpy.ndarray:
+    """Round finite numbers as `round_number` does. Any shape; the result is in double precision."""
+    values = values.astype(float)
+    with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        exponent = numpy.floor(numpy.log10(numpy.abs(values)))
+        # Between these powers of ten a whole number of this many digits over, or times, a power of ten is the nearest to its decimals.
+        shift = numpy.clip(SIGNIFICANT_DIGITS - 1 - exponent, -22, 22)
+        power = 10.0 ** numpy.abs(shift)
+        digits = numpy.where(shift >= 0, values * power, values / power)
+        rounded = numpy.rint(digits)
+        result = numpy.where(shift >= 0, rounded / power, rounded * power)
+        # What is too small or large for that, or nearly half-way between two decimals.
+        exact = (numpy.abs(exponent) > 15) | (numpy.abs(digits - rounded) > 0.4999)
+    result = numpy.where(values == 0, values, result)
+    for position in numpy.argwhere(exact & (values != 0)):
+        result[tuple(position)] = round_number(values[tuple(position)])
+    return result
 
 
 def to_plain_json(value: Any) -> Any:

@@ -11,10 +11,11 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.data import Instance
 from allennlp.version import VERSION as ALLENNLP_VERSION
 
+from allennlp_graphmask.explanation.columns import Edges
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.provenance import fingerprint
 from allennlp_graphmask.explanation.schema import default_kind
-from allennlp_graphmask.explanation.serialization import round_number, to_plain_json
+from allennlp_graphmask.explanation.serialization import round_numbers, to_plain_json
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.version import VERSION
 
@@ -75,10 +76,7 @@ def build_explanation(
             "nodes": nodes,
             "num_layers": attribution.num_layers,
             "num_edges": attribution.graph.num_edges,
-            "edges": [
-                {**edge, "score": tuple(map(round_number, edge["score"])), "kept": tuple(edge["kept"])}
-                for edge in attribution.to_json()["edges"]
-            ],
+            "edges": _build_edges(attribution),
             "focus": to_plain_json(output.get("focus")),
             "verification": _build_verification(attribution),
             "prediction": {
@@ -95,6 +93,21 @@ def build_explanation(
             "input": None,  # what reads a file knows it
             "metadata": _plain_metadata(metadata),
         }
+    )
+
+
+def _build_edges(attribution: EdgeAttribution) -> Edges:
+    graph = attribution.graph
+    shape = attribution.num_layers, graph.num_edges
+    scores = torch.stack(attribution.scores) if attribution.scores else torch.zeros(shape)
+    kept = torch.stack(attribution.kept) if attribution.kept else torch.zeros(shape)
+    return Edges(
+        attribution.relation_names,
+        graph.edge_type.numpy(force=True).copy(),
+        graph.sources.numpy(force=True).copy(),
+        graph.targets.numpy(force=True).copy(),
+        round_numbers(scores.double().numpy(force=True)),
+        kept.bool().numpy(force=True),
     )
 
 

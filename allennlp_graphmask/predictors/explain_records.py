@@ -15,7 +15,7 @@ from allennlp_graphmask.data.dataset_readers.record_reader import Record
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.predictors.explaining_predictor import ExplainingPredictor
 from allennlp_graphmask.predictors.records import Failure, RecordSource
-from allennlp_graphmask.predictors.resumable_lines import ResumableLines
+from allennlp_graphmask.predictors.resumable_file import ResumableFile
 from allennlp_graphmask.views.view import get_view
 
 #: The largest number of failures, and of inputs and predictions without an explanation, in an outcome.
@@ -67,7 +67,7 @@ def explain_source(
     predictor: ExplainingPredictor,
     source: RecordSource,
     *,
-    lines: Optional[ResumableLines] = None,
+    output: Optional[ResumableFile] = None,
     show: Optional[Callable[[Explanation], bool]] = None,
     report: Callable[[str], None] = lambda message: None,
     batch_size: int = 32,
@@ -76,10 +76,10 @@ def explain_source(
     kept_only: bool = False,
 ) -> Outcome:
     """
-    Explain an input by `explain_records`: show explanations as they come, and write them as lines, which the caller finishes.
-    Lines that an earlier run has written are continued.
+    Explain an input by `explain_records`: show explanations as they come, and write them to a file, which the caller finishes.
+    What an earlier run has written is continued.
 
-    `show` is called for each explanation. If it returns `False` and there are no lines, the run ends. `report` is called with
+    `show` is called for each explanation. If it returns `False` and there is no file, the run ends. `report` is called with
     messages for the user, as soon as there is one; failures that are alike are counted after the first ones, and reported at the
     end. With `kept_only` explanations lose the edges that they drop in all layers.
     """
@@ -87,14 +87,14 @@ def explain_source(
     complaints = _Complaints(report)
     if source.note is not None:
         report(source.note)
-    if lines is not None and lines.num_records:
-        notes = {**lines.notes, "failures": [Failure(*failure) for failure in lines.notes["failures"]]}
-        done = Outcome(lines.num_records, lines.num_lines, **notes)
+    if output is not None and output.num_records:
+        notes = {**output.notes, "failures": [Failure(*failure) for failure in output.notes["failures"]]}
+        done = Outcome(output.num_records, output.num_explanations, **notes)
         report(f"Continuing after {done.num_records} inputs, which gave {done.num_explanations} explanations.")
         complaints.add(done.failures)
         if show is not None:
-            for line in lines.read():
-                show(Explanation.from_json_line(line))
+            for explanation in output.read():
+                show(explanation)
     steps = explain_records(
         predictor, source, batch_size=batch_size, first_record=done.num_records, strict=strict, skip_errors=skip_errors
     )
@@ -115,15 +115,14 @@ def explain_source(
             complaints.add(step.failures)
             explanations = [one.kept_only() if kept_only else one for one in step.explanations]
             shown = [show(explanation) for explanation in explanations] if show is not None else []
-            if lines is None and not all(shown):
+            if output is None and not all(shown):
                 break
-            if lines is not None and step.num_records:
-                json_lines = [explanation.to_json_line() for explanation in explanations]
+            if output is not None and step.num_records:
                 num_records, num_explanations, *_ = Outcome._fields
                 notes = {
                     name: value for name, value in done._asdict().items() if name not in (num_records, num_explanations)
                 }
-                lines.add(json_lines, step.num_records, notes)
+                output.add(explanations, step.num_records, notes)
             bar.update(step.num_records)
     complaints.finish()
     return done

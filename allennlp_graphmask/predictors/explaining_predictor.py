@@ -132,7 +132,10 @@ class ExplainingPredictor(Predictor):
         model, target = self.masked_model, self.masked_model.target
         batch = Batch(instances)
         batch.index_instances(target.vocab)
-        inputs = move_to_device(batch.as_tensor_dict(), target._get_prediction_device())
+        inputs = batch.as_tensor_dict()
+        device = target._get_prediction_device()
+        if device >= 0:  # On the CPU nothing would be moved, and all metadata be copied word by word.
+            inputs = move_to_device(inputs, device)
         groups: List[List[Explanation]] = [[] for _ in instances]
         with model.explaining(), torch.no_grad():
             whole = model.record(inputs)

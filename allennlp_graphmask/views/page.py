@@ -28,6 +28,15 @@ _POLICY = "default-src 'none'; style-src '{style}'; script-src '{script}'; base-
 # of the text that they are in.
 _FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
+# The parts of a page of which an SVG document is made.
+_DRAWING = re.compile(r'<svg ([^>]*role="group"[^>]*)>(.*?)</svg>', re.DOTALL)
+_STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+_VARIABLE = re.compile(r"(--[a-z]+): ([^;]+);")
+_RESOLVED = re.compile(r"var\((--[a-z]+)\)")
+_ANY_LAYER = re.compile(r":is\(\.view (\.[ka]-any)\)")
+_DRAWN = re.compile(r"(svg |\.(word|role|lane|stroke|hit|message|arc-label|k-any|a-any|graph-node|edge|sample)\b)")
+_FOR_SCRIPTS = re.compile(r' (data-(tip|roving)|tabindex="[^"]*"|aria-label="[^"]*"|role="[^"]*")(?=[ >/]|$)')
+
 
 def render_html(
     explanation: Explanation, *others: Explanation, title: Optional[str] = None, max_edges: int = 400
@@ -52,6 +61,16 @@ def render_html(
 
     `ValueError` if the explanations are not of different parts of one prediction, or their view does not show several.
     """
+    return _render_explanation(explanation, others, title, max_edges)
+
+
+def _render_explanation(
+    explanation: Explanation,
+    others: Sequence[Explanation],
+    title: Optional[str],
+    max_edges: int,
+    **context: Any,
+) -> str:
     view = get_view(explanation)
     if others and not (view.has_choice_of_foci and explain_one_prediction([explanation, *others])):
         raise ValueError("Explanations on one page are of one sentence and one prediction, with different foci.")
@@ -67,8 +86,39 @@ def render_html(
         "score": score_name(explanation),
         "provenance": _list_provenance(explanation),
         **view.build_context(max_edges),
+        **context,
     }
     return render_page(view.template, context, view.style, view.script)
+
+
+def render_svg(explanation: Explanation, max_edges: int = 400) -> str:
+    """
+    Render the drawing of the page as an SVG document, for papers and slides: static, with the messages that are kept in any layer
+    coloured, and those that are dropped pale.
+
+    # Raises
+
+    `ValueError` if the page of an explanation of this kind has no drawing of the graph.
+    """
+    # As of a single layer, in which is kept what is kept in any: then the style depends on no control of the page.
+    page = _render_explanation(explanation, (), None, max_edges, num_layers=1)
+    drawing = _DRAWING.search(page)
+    style = _STYLE.search(page)
+    if drawing is None or style is None:
+        raise ValueError(f"The view of an explanation of the kind '{explanation.kind}' has no drawing of the graph.")
+    values = dict(_VARIABLE.findall(style[1]))
+    rules = _RESOLVED.sub(lambda found: values[found[1]], _ANY_LAYER.sub(r"\1", style[1]))
+    # Without those that need a control, or a page around.
+    kept = [rule for rule in rules.splitlines() if _DRAWN.match(rule) and ":has(" not in rule]
+    content = _FOR_SCRIPTS.sub("", drawing[2])
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {_FOR_SCRIPTS.sub("", drawing[1]).strip()}>\n<style>\n'
+        f"svg {{ font-family: Arial, 'Liberation Sans', sans-serif; }}\n{_escape(chr(10).join(kept))}\n</style>{content}</svg>\n"
+    )
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def render_frame(explanation: Explanation) -> str:

@@ -194,7 +194,7 @@ class View(Registrable):
     @functools.cached_property
     def num_kept(self) -> int:
         """The number of messages kept, of all layers."""
-        return sum(sum(edge.kept) for edge in self.explanation.edges)
+        return self.explanation.num_kept()
 
     @property
     def num_messages(self) -> int:

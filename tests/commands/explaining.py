@@ -13,7 +13,7 @@ import pytest
 from allennlp_graphmask.commands.explain import SOME_INPUTS_FAILED, Explain
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.files import read_explanations
-from allennlp_graphmask.predictors.resumable_lines import ResumableLines
+from allennlp_graphmask.predictors.resumable_file import ResumableFile
 from tests.predictors.inputs import CONLL
 
 
@@ -62,21 +62,21 @@ class Killed(BaseException):
 
 def killed_at(monkeypatch: Any, call: int, half_a_line: bool) -> Callable[[], None]:
     """Ends a run when lines are added for the given time, before or after they are written. Gives what undoes that."""
-    add = ResumableLines.add
+    add = ResumableFile.add
     calls: List[int] = []
 
-    def killed(self: ResumableLines, lines: Sequence[str], *arguments: Any) -> None:
+    def killed(self: ResumableFile, explanations: Sequence[Explanation], *arguments: Any) -> None:
         calls.append(1)
         if len(calls) == call:
             if half_a_line:
                 # Some lines have reached the disk, and half of one.
-                self._file.write("\n".join(lines).encode()[:-20])
+                self._file.write(self._form.encode(explanations)[:-20])
                 self._file.flush()
             raise Killed
-        add(self, lines, *arguments)
+        add(self, explanations, *arguments)
 
-    monkeypatch.setattr(ResumableLines, "add", killed)
-    return lambda: monkeypatch.setattr(ResumableLines, "add", add)
+    monkeypatch.setattr(ResumableFile, "add", killed)
+    return lambda: monkeypatch.setattr(ResumableFile, "add", add)
 
 
 def process(folder: Path, *arguments: object) -> "subprocess.Popen[str]":

@@ -38,17 +38,22 @@ class GlobalRandomInterpreter(Interpreter):
         return LayerScores([torch.rand(edges) * 0.5 + random.random() * 0.5 for _ in unmasked.layers])
 
 
-@pytest.mark.parametrize("interpreter", [None, "random", "global_random_for_test"])
+@pytest.mark.parametrize(
+    "interpreter, suffix",
+    [(None, "jsonl"), ("random", "jsonl"), ("global_random_for_test", "jsonl"), (None, "parquet")],
+)
 def test_an_interrupted_run_continues_with_the_same_bytes(
-    tmp_path, graphmask_archive_file, monkeypatch, capsys, interpreter
+    tmp_path, graphmask_archive_file, monkeypatch, capsys, interpreter, suffix
 ) -> None:
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="Parquet files need the extra `table`")
     lines = [{"conll": CONLL}, TOKENS, b"bad", {"conll": CONLL}, {"conll": ""}, TOKENS, b"{}", TOKENS] * 2
     file = write_lines(tmp_path / "inputs.jsonl", lines)
     options: List[object] = [file, "--batch-size", "3"]
     if interpreter is not None:
         options += ["--interpreter", interpreter]
-    explain_some(graphmask_archive_file, *options, "-o", tmp_path / "whole.jsonl")
-    out = tmp_path / "out.jsonl"
+    explain_some(graphmask_archive_file, *options, "-o", tmp_path / f"whole.{suffix}")
+    out = tmp_path / f"out.{suffix}"
     for call, half_a_line in ((1, True), (3, False), (2, True)):
         undo = killed_at(monkeypatch, call, half_a_line)
         with pytest.raises(Killed):
@@ -60,7 +65,7 @@ def test_an_interrupted_run_continues_with_the_same_bytes(
         partial.write(b'{"schema": "allennlp_gra')
     capsys.readouterr()
     explain_some(graphmask_archive_file, *options, "-o", out, "--view", "text")
-    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert out.read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
     shown = capsys.readouterr()
     assert "Continuing after" in shown.err
     assert "line 3, line 7, line 11, line 15" in shown.err

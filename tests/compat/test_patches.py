@@ -16,7 +16,7 @@ import numpy
 import pytest
 import torch
 
-from allennlp_graphmask_compat import patches
+from allennlp_graphmask_compat import deferral, patches
 from allennlp_graphmask_compat.mechanism import APPLIED, NOT_NEEDED, Patch, View
 
 
@@ -29,6 +29,7 @@ def run_patched(patch_name: str, code: str) -> ModuleType:
         exec(code, vars(module))
 
     patch.execute(module, run)
+    patch.settle()
     module.state = patch._states.pop("patched_module")  # type: ignore[attr-defined]
     return module
 
@@ -43,7 +44,7 @@ def test_every_patch_names_modules_that_allennlp_has() -> None:
     for patch in patches.PATCHES:
         assert patch.reason
         for module_name in patch.modules:
-            assert module_name.startswith("allennlp.")
+            assert module_name.partition(".")[0] in ("allennlp", "allennlp_graphmask")
             assert importlib.util.find_spec(module_name) is not None
 
 
@@ -299,6 +300,8 @@ NOT_IN_NEED = {
         [],
         "import torch.distributed as dist\ndef _train_worker():\n    dist.destroy_process_group()",
     ),
+    "libraries_when_used": ([(deferral, "LIBRARIES", {"patched_module": ("not_installed",)})], "import json"),
+    "submodules_in_one_walk": ([], "def import_module_and_submodules():\n    pass"),
     "json_files_whole": ([], "def dump_metrics():\n    write()"),
     "vocabulary_whole": ([], "class Vocabulary:\n    def save_to_files(self):\n        write()"),
     "archive_whole": ([], "def archive_model():\n    write()"),
@@ -321,7 +324,8 @@ def test_a_module_that_needs_no_patch_is_left_alone(patch_name: str, monkeypatch
     for name, module in working_torchvision().items() if patch_name == "torchvision_absent" else ():
         monkeypatch.setitem(sys.modules, name, module)
     for owner, name, value in changes:
-        monkeypatch.setattr(importlib.import_module(owner), name, value, raising=False)
+        owner = importlib.import_module(owner) if isinstance(owner, str) else owner
+        monkeypatch.setattr(owner, name, value, raising=False)
     module = run_patched(patch_name, code)
     assert module.state == NOT_NEEDED
     expected = ModuleType("not_patched")

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from allennlp_graphmask.explanation.columns import from_columns, to_columns
+from allennlp_graphmask.explanation.columns import Edges, from_columns, to_columns
 from allennlp_graphmask.explanation.schema import ExplainedEdge
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError
 from tests.explanation.explanations import entity_explanation, role_explanation
@@ -25,15 +25,29 @@ COLUMNS = {
 
 
 def test_the_form():
-    assert to_columns(EDGES, 2) == COLUMNS
-    assert to_columns([], 2) == {name: [[], []] if name in ("score", "kept") else [] for name in COLUMNS}
+    assert to_columns(Edges.from_edges(EDGES, 2)) == COLUMNS
+    assert to_columns(Edges.from_edges([], 2)) == {
+        name: [[], []] if name in ("score", "kept") else [] for name in COLUMNS
+    }
 
 
 @pytest.mark.parametrize("edges", [EDGES, [], role_explanation().edges, entity_explanation().edges])
 def test_round_trip(edges):
     num_layers = len(edges[0].score) if edges else 3
-    read = from_columns(to_columns(edges, num_layers), num_layers)
-    assert [ExplainedEdge(**fields) for fields in read] == list(edges)
+    columns = to_columns(Edges.from_edges(edges, num_layers))
+    read = from_columns(columns, num_layers)
+    assert list(read) == list(edges) and read == Edges.from_edges(tuple(edges), num_layers)
+    assert to_columns(read) == columns
+    for edge in read:
+        assert edge == ExplainedEdge(**vars(edge))  # the types are checked
+
+
+def test_edges_are_a_sequence():
+    edges = Edges.from_edges(EDGES, 2)
+    assert len(edges) == 3 and edges[0] is edges[0] and edges[1:] == tuple(EDGES[1:]) and edges == tuple(EDGES)
+    assert hash(edges) == hash(Edges.from_edges(EDGES, 2)) and edges != EDGES[:2]
+    assert list(edges.select([2])) == EDGES[2:]
+    assert [edge.kept for edge in edges.threshold(0.5)] == [(False, True), (False, False), (True, False)]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A file of lines that is written over several runs of a command, the last of which completes it."""
+"""A file of explanations that is written over several runs of a command, the last of which completes it."""
 
 import json
 import os
@@ -7,32 +7,35 @@ from typing import IO, Any, Dict, Iterator, Optional, Sequence
 
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.files import write_atomically
-from allennlp_graphmask.explanation.serialization import to_plain_json
+from allennlp_graphmask.explanation.forms import Form
+from allennlp_graphmask.explanation.serialization import ExplanationFormatError, to_plain_json
 
 #: The version of the form of the progress file.
 _VERSION = 2
 
 
-class ResumableLines:
+class ResumableFile:
     """
-    Lines that appear as a file when they are complete. Until then they are in `PATH.partial`, and `PATH.partial.json` states how
-    many of them count: what a killed process has written beyond that is cut off when the next one continues. `settings` is JSON
-    of everything that the lines depend on; `overwrite` discards lines of other settings.
+    Explanations that appear as a file when they are complete. Until then they are in `PATH.partial`, and `PATH.partial.json` states how
+    much of it counts: what a killed process has written beyond that is cut off when the next one continues. `settings` is JSON
+    of everything that they depend on; `overwrite` discards those of other settings. `form` is how they are written.
 
     # Raises
 
-    `ConfigurationError` if the file cannot be written, lines of other settings are there, or another process is writing them.
+    `ConfigurationError` if the file cannot be written, explanations of other settings are there, or another process is writing it.
     """
 
-    def __init__(self, path: str, settings: Dict[str, Any], *, overwrite: bool = False) -> None:
+    def __init__(self, path: str, settings: Dict[str, Any], *, form: Form, overwrite: bool = False) -> None:
         self.path = path
+        self._form = form
         self._partial = f"{path}.partial"
         self._progress = f"{path}.partial.json"
         self._settings = to_plain_json(settings)
-        #: How many records are done, and how many lines they gave.
+        #: How many records are done, and how many explanations they gave.
         self.num_records = 0
-        self.num_lines = 0
+        self.num_explanations = 0
         #: Further JSON that a run needs to continue.
         self.notes: Dict[str, Any] = {}
         folder = os.path.dirname(path) or "."
@@ -47,7 +50,7 @@ class ResumableLines:
             _lock(self._file, path)
             stored = self._read_progress(overwrite)
             if stored is not None:
-                self.num_records, self.num_lines = stored["records"], stored["lines"]
+                self.num_records, self.num_explanations = stored["records"], stored["lines"]
                 self.notes = stored["notes"]
             self._file.truncate(0 if stored is None else stored["bytes"])
             self._file.seek(0, os.SEEK_END)
@@ -75,39 +78,44 @@ class ResumableLines:
             return None
         differing = sorted(key for key in {*before, *self._settings} if before.get(key) != self._settings.get(key))
         raise ConfigurationError(
-            f"{self._partial} has lines that were written with other settings ({', '.join(differing) or 'version'}). Give the same "
+            f"{self._partial} has explanations that were written with other settings ({', '.join(differing) or 'version'}). Give the same "
             "arguments to continue them, name another file, or give --force to discard them."
         )
 
-    def read(self) -> Iterator[str]:
-        """Yield the lines that are there, without their ends."""
+    def read(self) -> Iterator[Explanation]:
+        """Yield the explanations that are there."""
         with open(self._partial, "rb") as file:
-            for line in file:
-                yield line.decode("utf-8").rstrip("\n")
+            yield from self._form.decode(file)
 
-    def add(self, lines: Sequence[str], num_records: int, notes: Dict[str, Any]) -> None:
-        """Add the lines of some records, without their ends, and replace the notes. When this returns they are on the disk."""
-        self._file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
+    def add(self, explanations: Sequence[Explanation], num_records: int, notes: Dict[str, Any]) -> None:
+        """
+        Add the explanations of some records, and replace the notes. When this returns they are on the disk. Raise a
+        `ConfigurationError` if the form cannot hold one of them.
+        """
+        try:
+            self._file.write(self._form.encode(explanations))
+        except ExplanationFormatError as error:
+            raise ConfigurationError(f"'{self.path}' cannot be written: {error}") from error
         self._file.flush()
         os.fsync(self._file.fileno())
         self.num_records += num_records
-        self.num_lines += len(lines)
+        self.num_explanations += len(explanations)
         self.notes = notes
         progress = {
             "version": _VERSION,
             "settings": self._settings,
             "records": self.num_records,
-            "lines": self.num_lines,
+            "lines": self.num_explanations,
             "bytes": self._file.tell(),
             "notes": notes,
         }
-        # After the lines, so that it never counts lines that are not there.
+        # After them, so that it never counts what is not there.
         write_atomically(self._progress, json.dumps(progress, indent=1) + "\n")
 
     def finish(self) -> None:
         """Make the file appear."""
         os.fsync(self._file.fileno())
-        os.replace(self._partial, self.path)
+        self._form.complete(self._partial, self.path)
         if os.path.exists(self._progress):
             os.remove(self._progress)
         self.close()
