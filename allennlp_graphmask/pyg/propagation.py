@@ -109,13 +109,16 @@ class Propagation(NamedTuple):
 
     def apply(self, gate: Gate, output: torch.Tensor, edges: torch.Tensor, graph: Graph) -> torch.Tensor:
         """Return what the gate leaves of the messages, in their own shape."""
-        own = edges.clamp(min=0)
-        scale = gate.scale[own].masked_fill(edges < 0, 1)
-        replacement = gate.replacement
+
+        def for_messages(of_edges: torch.Tensor, of_loops: int) -> torch.Tensor:
+            # -1 is the last row.
+            return torch.cat([of_edges, of_edges.new_full((1, *of_edges.shape[1:]), of_loops)])[edges]
+
+        scale, replacement = for_messages(gate.scale, 1), gate.replacement
         if replacement is not None and replacement.dim() > 1 and not (gate.per_relation or gate.per_graph):
-            replacement = replacement[own]
-        of_messages = graph._replace(edge_type=graph.edge_type[own], edge_graph=graph.edge_graph[own])
-        flat = apply_gate(self.flatten(output), gate._replace(scale=scale, replacement=replacement), of_messages)
+            replacement = for_messages(replacement, 0)
+        graph = graph._replace(edge_type=for_messages(graph.edge_type, 0), edge_graph=for_messages(graph.edge_graph, 0))
+        flat = apply_gate(self.flatten(output), gate._replace(scale=scale, replacement=replacement), graph)
         node_dim = self.convolution.node_dim
         return flat.reshape(output.movedim(node_dim, 0).shape).movedim(0, node_dim)
 
@@ -254,7 +257,7 @@ class ShownMessages(Observer):
                 layer, propagation.node_states(graph), graph, self._messages_of(layer, propagation, output)
             )
             self._gate = self._encoder.intervene(messages)
-        if self._gate is None or not graph.num_edges:
+        if self._gate is None:
             return None
         edges = propagation.match_edges(graph, self._free)
         self._free[edges[edges >= 0]] = False
