@@ -1,5 +1,7 @@
 """Algorithms for the `Explainer` of PyTorch Geometric."""
 
+import copy
+import itertools
 import logging
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Union
 
@@ -20,6 +22,10 @@ from allennlp_graphmask.interpret.masked_model import MaskedModel
 from allennlp_graphmask.pyg.model import ModelInput, OutputKind, PygModel, model_arguments
 
 logger = logging.getLogger(__name__)
+
+
+#: On how many steps' nodes the threshold is chosen.
+_MAX_THRESHOLD_STEPS = 12
 
 
 class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG has no types
@@ -51,7 +57,7 @@ class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG
     def __init__(self, interpreter: Union[str, Interpreter], **settings: Any) -> None:
         super().__init__()
         if isinstance(interpreter, str):
-            interpreter = Interpreter.from_params(Params({"type": interpreter, **settings}))
+            interpreter = Interpreter.from_params(Params(copy.deepcopy({"type": interpreter, **settings})))
         elif settings:
             raise ConfigurationError(f"The interpreter has its settings already: leave out {', '.join(settings)}.")
         self.interpreter = interpreter
@@ -128,10 +134,11 @@ class GraphMask(EdgeInterpreterAlgorithm):
 
     # Parameters
 
-    num_epochs : `int`, optional (default = `20`)
+    num_steps : `int`, optional (default = `200`)
+        Of training; the data are gone through as often as that takes.
     learning_rate : `float`, optional (default = `0.003`)
         Of Adam, with linear decay.
-    batch_size : `int`, optional (default = `32`)
+    batch_size : `int`, optional (default = `16`)
         The number of nodes in a step, where nodes are classified.
     max_changed : `float`, optional (default = `0.05`)
         The share of predictions that may change: the threshold keeps the fewest messages for which no more do on the data of `fit`.
@@ -151,17 +158,17 @@ class GraphMask(EdgeInterpreterAlgorithm):
     def __init__(
         self,
         *,
-        num_epochs: int = 20,
+        num_steps: int = 200,
         learning_rate: float = 3e-3,
-        batch_size: int = 32,
+        batch_size: int = 16,
         max_changed: float = 0.05,
         seed: int = 0,
         verify: bool = False,
         **settings: Any,
     ) -> None:
         ExplainerAlgorithm.__init__(self)
-        check_at_least("GraphMask", 1, num_epochs=num_epochs, batch_size=batch_size)
-        self.num_epochs = num_epochs
+        check_at_least("GraphMask", 1, num_steps=num_steps, batch_size=batch_size)
+        self.num_steps = num_steps
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.max_changed = max_changed
@@ -182,7 +189,7 @@ class GraphMask(EdgeInterpreterAlgorithm):
 
         model : `torch.nn.Module`
         data : `Data` or `Iterable[Data]`
-            A graph whose nodes or edges are classified, or a loader of graphs; read once in each epoch. The model is called with `x`,
+            A graph whose nodes or edges are classified, or a loader of graphs, read again and again. The model is called with `x`,
             `edge_index` and whatever its `forward` names that the data have.
         index : `torch.Tensor`, optional (default = all)
             Where nodes or edges of one graph are classified, those to train with.
@@ -206,7 +213,7 @@ class GraphMask(EdgeInterpreterAlgorithm):
         devices = [call.x.device] if call.x.is_cuda else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(self.seed)
-            settings = Params({"type": "graphmask", **self._settings})
+            settings = Params(copy.deepcopy({"type": "graphmask", **self._settings}))
             graphmask = Model.from_params(settings, vocab=target.vocab, target=target).to(call.x.device)
             assert isinstance(graphmask, GraphMaskModel)
             self._train(graphmask, graphs, index)
@@ -218,24 +225,23 @@ class GraphMask(EdgeInterpreterAlgorithm):
         graphmask.in_training_run, graphmask.measures_controls = True, False
         parameters = [parameter for parameter in graphmask.parameters() if parameter.requires_grad]
         optimizer = torch.optim.Adam(parameters, lr=self.learning_rate)
-        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, self.num_epochs)
-        for epoch in range(self.num_epochs):
-            graphmask.schedule_layers(epoch)
-            graphmask.train()
-            total, count = 0.0, 0
-            for call in self._calls(graphmask, graphs, index):
-                optimizer.zero_grad()
-                loss = graphmask(call=call)["loss"]
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-                optimizer.step()
-                total, count = total + float(loss.detach()), count + 1
+        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, self.num_steps)
+        graphmask.train()
+        again = (call for _ in itertools.count() for call in self._calls(graphmask, graphs, index))
+        for step, call in enumerate(itertools.islice(again, self.num_steps)):
+            optimizer.zero_grad()
+            loss = graphmask(call=call)["loss"]
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
             schedule.step()
-            graphmask.get_metrics(reset=True)
-            logger.info("GraphMask: epoch %d, loss %.4f", epoch, total / max(count, 1))
+            logger.debug("GraphMask: step %d, loss %.4f", step, float(loss.detach()))
+        graphmask.get_metrics(reset=True)
         graphmask.eval()
         graphmask.in_training_run = False
-        calls = [{"call": call} for call in self._calls(graphmask, graphs, index)]
+        # Many steps of nodes are enough.
+        limit = _MAX_THRESHOLD_STEPS if self.output_kind.task_level == "node" else None
+        calls = [{"call": call} for call in itertools.islice(self._calls(graphmask, graphs, index), limit)]
         chosen = choose_threshold(graphmask, calls, self.max_changed)[0]
         graphmask.set_threshold(graphmask.focus, chosen.threshold)
         graphmask.training_summary = {"threshold_choice": {"max_changed": self.max_changed, **chosen._asdict()}}
