@@ -6,11 +6,12 @@ Models of PyTorch Geometric (PyG), explained where they are (`GraphMask`, `EdgeI
 from typing import TYPE_CHECKING, Any
 
 from allennlp_graphmask.pyg.encoder import PygEncoder
+from allennlp_graphmask.pyg.pages import to_explanation
 
 if TYPE_CHECKING:
     from allennlp_graphmask.pyg.algorithms import EdgeInterpreterAlgorithm, GraphMask
 
-__all__ = ["EdgeInterpreterAlgorithm", "GraphMask", "PygEncoder"]
+__all__ = ["EdgeInterpreterAlgorithm", "GraphMask", "PygEncoder", "to_explanation"]
 
 # PyG takes seconds to import. With its plugins AllenNLP imports all modules in the first folder of a package's path: as that one does not
 # exist here, the algorithms, which need PyG, are imported where they are used.

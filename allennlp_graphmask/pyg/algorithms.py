@@ -42,7 +42,7 @@ class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG
     - `edge_kept` and `edge_kept_per_layer`, the decisions: `torch.bool`, of the same shapes;
     - `divergence` and `changed`: how far predictions with the kept messages alone are from those with all, and whether they differ, for
       each graph (all explained nodes or edges together);
-    - `layer_names`, the paths of the convolutions in the model.
+    - `divergence_name`, `interpreter_name`, and `layer_names`, the paths of the convolutions in the model.
 
     The model is left as it was. Self-loops that a convolution adds are not edges of the graph and are never dropped.
 
@@ -56,6 +56,7 @@ class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG
 
     def __init__(self, interpreter: Union[str, Interpreter], **settings: Any) -> None:
         super().__init__()
+        self.name = interpreter if isinstance(interpreter, str) else type(interpreter).__name__
         if isinstance(interpreter, str):
             interpreter = Interpreter.from_params(Params(copy.deepcopy({"type": interpreter, **settings})))
         elif settings:
@@ -114,6 +115,8 @@ class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG
             edge_kept_per_layer=kept,
             divergence=divergence.detach(),
             changed=changed,
+            divergence_name=self.interpreter.reported_divergence.name,
+            interpreter_name=self.name,
             layer_names=[layer.convolution for layer in masked_model.encoder.layers],  # type: ignore[union-attr]
         )
 
@@ -167,6 +170,7 @@ class GraphMask(EdgeInterpreterAlgorithm):
         **settings: Any,
     ) -> None:
         ExplainerAlgorithm.__init__(self)
+        self.name = "graphmask"
         check_at_least("GraphMask", 1, num_steps=num_steps, batch_size=batch_size)
         self.num_steps = num_steps
         self.learning_rate = learning_rate
