@@ -139,7 +139,7 @@ class GraphMask(EdgeInterpreterAlgorithm):
 
     num_steps : `int`, optional (default = `200`)
         Of training; the data are gone through as often as that takes.
-    learning_rate : `float`, optional (default = `0.003`)
+    learning_rate : `float`, optional (default = `0.01`)
         Of Adam, with linear decay.
     batch_size : `int`, optional (default = `16`)
         The number of nodes in a step, where nodes are classified.
@@ -162,7 +162,7 @@ class GraphMask(EdgeInterpreterAlgorithm):
         self,
         *,
         num_steps: int = 200,
-        learning_rate: float = 3e-3,
+        learning_rate: float = 0.01,
         batch_size: int = 16,
         max_changed: float = 0.05,
         seed: int = 0,
