@@ -92,6 +92,11 @@ def test_self_loops_that_a_convolution_adds_are_not_edges(name: str) -> None:
     # A node that nothing else reaches keeps its own message, which is not gated.
     torch.testing.assert_close(dropped[2], encoder(states, graph)[2])
     assert dropped[2].any()
+    # Also where each node has an edge to itself.
+    seen.clear()
+    with intervening(encoder, drop_all):
+        encoder(states[:2], Graph.from_edges(2, [(0, 0), (0, 1), (1, 1)], [2, 2, 2]))
+    assert [layer.any(-1).tolist() for layer in seen] == [[False, True, False]] * 2
 
 
 def test_a_convolution_that_goes_over_the_edges_again_has_more_layers() -> None:
