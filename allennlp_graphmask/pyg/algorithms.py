@@ -292,7 +292,10 @@ class GraphMask(EdgeInterpreterAlgorithm):
             )
         target = self.graphmask.target
         assert isinstance(target, PygModel)
-        own, others = target.model.state_dict(), model.state_dict()
+        own, others = (
+            {name: value for name, value in one.state_dict().items() if isinstance(value, torch.Tensor)}
+            for one in (target.model, model)
+        )
         if own.keys() != others.keys() or not all(torch.equal(own[name], others[name]) for name in own):
             raise ConfigurationError(
                 "The model to explain is not the one that GraphMask was trained for, or has been trained since: call fit again."

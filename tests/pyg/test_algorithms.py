@@ -330,6 +330,17 @@ def test_graphs_that_cannot_be_explained_are_refused_by_name() -> None:
             algorithm(model, x, edge_index, target=data.y, index=index)
 
 
+def test_a_trained_algorithm_can_be_saved(tmp_path: Any) -> None:
+    model, data = build("GATConv", heads=2, concat=False), graph()
+    algorithm = quick_graphmask()
+    explain = explainer(model, algorithm)
+    algorithm.fit(model, data)
+    torch.save(algorithm, tmp_path / "algorithm.pt")
+    loaded = explainer(model, torch.load(tmp_path / "algorithm.pt", weights_only=False))
+    expected = explain(data.x, data.edge_index, index=1).edge_mask
+    assert torch.equal(loaded(data.x, data.edge_index, index=1).edge_mask, expected)
+
+
 def test_a_masker_is_for_the_model_that_it_was_trained_for() -> None:
     model, data = build("GCNConv"), graph()
     algorithm = quick_graphmask()
