@@ -77,7 +77,7 @@ def test_the_multiplier_goes_on_from_step_to_step() -> None:
     model, data = build("GCNConv"), graph()
     found = []
     for steps in (1, 6):
-        explain = fitted(model, data, objective=None, allowance=-0.0, num_steps=steps, learning_rate=0.01)
+        explain = fitted(model, data, objective=None, allowance=0.0, num_steps=steps, learning_rate=0.01)
         found.append(float(explain.algorithm.graphmask.lagrangian.value()))
     first, later = found
     assert later - first > 0.01
