@@ -122,6 +122,7 @@ def explain(method: str, model: Gcn, data: Any, is_train: torch.Tensor, nodes: L
         start = time.process_time()
         explanation = explainer(data.x, data.edge_index, index=node, **target)
         figures["seconds"].append(time.process_time() - start)
+        explanation.edge_mask = explanation.edge_mask.detach()  # captum's asks for a gradient
         near = k_hop_subgraph(node, NUM_LAYERS - 1, data.edge_index, num_nodes=data.num_nodes)[0]
         reaches = torch.isin(data.edge_index[1], near)
         truth = data.edge_mask[reaches] > 0
