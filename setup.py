@@ -68,11 +68,15 @@ VIEW_NEEDS = ["jinja2>=3.1", "markupsafe>=2.1"]
 # `make test-browser`; the browser itself is Chromium as the system has it.
 BROWSER_NEEDS = ["axe-playwright-python>=0.1.4", "playwright>=1.49"]
 
+# allennlp_graphmask.pyg: models and convolutions of PyTorch Geometric.
+PYG_NEEDS = ["torch-geometric>=2.6"]
+
 # Explanations in Parquet files, and as pandas' tables.
 TABLE_NEEDS = ["pandas>=2.2", "pyarrow>=17"]
 
 DEVELOPMENT_NEEDS = [
-    # captum and torch-geometric: the tests compare our interpreters with theirs.
+    *PYG_NEEDS,
+    # captum: the tests compare our interpreters with its.
     "captum>=0.8",
     "conllu>=6",
     "hypothesis>=6",
@@ -84,7 +88,6 @@ DEVELOPMENT_NEEDS = [
     "ruff>=0.6",
     # tests/test_packaging.py builds wheels without downloading anything.
     "setuptools>=70.1",
-    "torch-geometric>=2.6",
     *TABLE_NEEDS,
 ]
 
@@ -208,6 +211,7 @@ setup(
         "browser": BROWSER_NEEDS,
         "dev": DEVELOPMENT_NEEDS,
         "plot": ["matplotlib>=3.8"],
+        "pyg": PYG_NEEDS,
         "table": TABLE_NEEDS,
     },
     cmdclass={"build_py": BuildWithExtras, "editable_wheel": EditableWheelWithPth},

@@ -34,6 +34,11 @@ def registered(base: Any) -> List[str]:
     return [name for name in base.list_available() if base.by_name(name).__module__.startswith("allennlp_graphmask.")]
 
 
+ENCODER_SETTINGS: Dict[str, Any] = {
+    "graph_attention": {"num_heads": 2},
+    # One that sees relations.
+    "pyg": {"convolution": "GATv2Conv", "parameters": {"heads": 2, "edge_dim": 3, "add_self_loops": False}},
+}
 ENCODERS, MASKERS, INTERPRETERS = (registered(base) for base in (GraphEncoder, Masker, Interpreter))
 
 
@@ -111,7 +116,7 @@ class Subject:
         target = {
             "encoder": encoder,
             "num_layers": num_layers,
-            "encoder_settings": {"num_heads": 2} if encoder == "graph_attention" else {},
+            "encoder_settings": ENCODER_SETTINGS.get(encoder, {}),
         }
         options = {"target": target, "masker": Lazy(Masker.by_name(masker))}
         batch = toy_batch(vocab) if masker == "edgewise" else None

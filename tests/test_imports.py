@@ -28,6 +28,7 @@ PARTS = [
     "training",
     "models",
     "interpret",
+    "pyg",
     "evaluation",
     "views",
     "report",
@@ -93,6 +94,12 @@ def test_the_deferred_import_is_there():
 def test_explanations_need_neither_torch_nor_allennlp(module):
     libraries = {name.split(".")[0] for name in imported_names(MODULES[module])}
     assert not libraries & {"torch", "allennlp"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_its_own_part_uses_pytorch_geometric(module):
+    if not module.startswith("allennlp_graphmask.pyg"):
+        assert "torch_geometric" not in {name.split(".")[0] for name in imported_names(MODULES[module])}
 
 
 def test_no_file_imports_itself_through_others():

@@ -20,7 +20,7 @@ SNAPSHOT = {
     ],
     "Divergence": ["kl", "margin_hinge", "prediction_nll", "saturating_kl"],
     "EdgeFeature": ["anchor", "gradient", "relation", "size"],
-    "GraphEncoder": ["entity_gcn", "graph_attention", "rgcn", "syntactic_gcn"],
+    "GraphEncoder": ["entity_gcn", "graph_attention", "pyg", "rgcn", "syntactic_gcn"],
     "Interpreter": [
         "all_edges",
         "attention",

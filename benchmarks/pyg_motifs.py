@@ -1,0 +1,195 @@
+"""
+Explain models of PyTorch Geometric that find motifs in generated graphs, by this package and by PyG's own explainers. Nothing is read.
+
+    python -m benchmarks.pyg_motifs --seeds 5 --json results/pyg_motifs.jsonl
+    python -m benchmarks.pyg_motifs --data ba_house tree_grid --methods graphmask gnn_explainer --nodes 10
+
+For each data set and seed a model (three `GCNConv`s, whose outputs are concatenated; features are degrees) is trained to classify nodes by
+their place, and nodes of motifs are explained. `accuracy` is that on a fifth of the nodes. Of the edges that can reach an explained node,
+`auroc` is that of their scores for being in a motif; `fidelity+` and `fidelity-` are PyG's, of as many edges with the highest scores as a
+motif has: the share of predictions that change without them, and with them alone. `altered` is the share of all predictions of the model
+that are others after it has been explained. CPU seconds are those of one thread: `once` is training, the others are for an explanation.
+"""
+
+import argparse
+import copy
+import json
+import time
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Callable, Dict, List, Tuple
+
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import roc_auc_score
+from torch_geometric import seed_everything
+from torch_geometric.datasets import ExplainerDataset
+from torch_geometric.datasets.graph_generator import BAGraph, TreeGraph
+from torch_geometric.datasets.motif_generator import CycleMotif, GridMotif, HouseMotif
+from torch_geometric.explain import CaptumExplainer, Explainer, GNNExplainer, GraphMaskExplainer, PGExplainer, fidelity
+from torch_geometric.nn import GCNConv
+from torch_geometric.utils import k_hop_subgraph
+
+from allennlp_graphmask.pyg import EdgeInterpreterAlgorithm, GraphMask
+from benchmarks.tables import machine, markdown_table, mean_and_range
+
+NUM_LAYERS, MAX_DEGREE = 3, 10
+CONFIG = {"mode": "multiclass_classification", "task_level": "node", "return_type": "raw"}
+
+DATA: Dict[str, Tuple[Callable[[], Any], Callable[[], Any]]] = {
+    "ba_house": (lambda: BAGraph(300, 5), HouseMotif),
+    "ba_cycle": (lambda: BAGraph(300, 5), lambda: CycleMotif(6)),
+    "ba_grid": (lambda: BAGraph(300, 5), GridMotif),
+    "tree_cycle": (lambda: TreeGraph(8, 2), lambda: CycleMotif(6)),
+    "tree_grid": (lambda: TreeGraph(8, 2), GridMotif),
+}
+
+METHODS: Dict[str, Callable[[], Any]] = {
+    "graphmask": GraphMask,
+    "graphmask_per_instance": lambda: EdgeInterpreterAlgorithm("graphmask_per_instance"),
+    "integrated_gradients": lambda: EdgeInterpreterAlgorithm("integrated_gradients", completeness_tolerance=None),
+    "gradient_x_message": lambda: EdgeInterpreterAlgorithm("gradient_x_message"),
+    "random": lambda: EdgeInterpreterAlgorithm("random"),
+    "PyG GNNExplainer": lambda: GNNExplainer(epochs=100),
+    "PyG PGExplainer": lambda: PGExplainer(epochs=20),
+    "PyG GraphMaskExplainer": lambda: GraphMaskExplainer(NUM_LAYERS, epochs=100, log=False),
+    "PyG captum": lambda: CaptumExplainer("IntegratedGradients"),
+}
+#: Of these a fifth of the nodes are explained.
+SLOW = ("PyG GraphMaskExplainer", "graphmask_per_instance")
+
+
+class Gcn(torch.nn.Module):
+    """The model to explain."""
+
+    def __init__(self, num_classes: int, hidden_dim: int = 20) -> None:
+        super().__init__()
+        dims = [MAX_DEGREE + 1, *[hidden_dim] * NUM_LAYERS]
+        self.convolutions = torch.nn.ModuleList(GCNConv(*pair) for pair in zip(dims, dims[1:]))
+        self.classifier = torch.nn.Linear(NUM_LAYERS * hidden_dim, num_classes)
+
+    def forward(self, x: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
+        states = []
+        for convolution in self.convolutions:
+            x = convolution(x, edge_index).relu()
+            states.append(x)
+        return self.classifier(torch.cat(states, dim=-1))
+
+
+def prepare(name: str, seed: int, num_motifs: int) -> Tuple[Any, Gcn, torch.Tensor, float]:
+    """Generate the data and train the model. Return both, which nodes it was trained on, and its accuracy on the others."""
+    seed_everything(seed)
+    graph, motif = DATA[name]
+    data = ExplainerDataset(graph(), motif(), num_motifs=num_motifs)[0]
+    degrees = torch.bincount(data.edge_index[1], minlength=data.num_nodes)
+    data.x = F.one_hot(degrees.clamp(max=MAX_DEGREE), MAX_DEGREE + 1).float()
+    is_train = torch.rand(data.num_nodes) < 0.8
+    model = Gcn(int(data.y.max()) + 1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=1e-4)
+    for _ in range(1000):
+        optimizer.zero_grad()
+        F.cross_entropy(model(data.x, data.edge_index)[is_train], data.y[is_train]).backward()
+        optimizer.step()
+    is_right = model.eval()(data.x, data.edge_index).argmax(-1) == data.y
+    return data, model, is_train, float(is_right[~is_train].float().mean())
+
+
+def explain(method: str, model: Gcn, data: Any, is_train: torch.Tensor, nodes: List[int]) -> Dict[str, float]:
+    """Explain the nodes by a method, on a copy of the model, and measure it."""
+    model = copy.deepcopy(model)
+    predicted = predict(model, data)
+    algorithm = METHODS[method]()
+    phenomenon = method == "PyG PGExplainer"
+    explainer = Explainer(
+        model,
+        algorithm,
+        explanation_type="phenomenon" if phenomenon else "model",
+        model_config=CONFIG,
+        edge_mask_type="object",
+    )
+    target = {"target": predicted} if phenomenon else {}
+    start = time.process_time()
+    if isinstance(algorithm, GraphMask):
+        algorithm.fit(model, data, index=is_train.nonzero().flatten())
+    elif phenomenon:
+        for epoch in range(20):
+            for node in is_train.nonzero().flatten()[:100].tolist():
+                algorithm.train(epoch, model, data.x, data.edge_index, target=predicted, index=node)
+    once = time.process_time() - start
+    figures: Dict[str, List[float]] = {"auroc": [], "fidelity+": [], "fidelity-": [], "seconds": []}
+    motif_edges = int(data.edge_mask.sum() / max(int((data.node_mask > 0).sum()), 1) * motif_size(data))
+    for node in nodes:
+        start = time.process_time()
+        explanation = explainer(data.x, data.edge_index, index=node, **target)
+        figures["seconds"].append(time.process_time() - start)
+        explanation.edge_mask = explanation.edge_mask.detach()  # captum's asks for a gradient
+        near = k_hop_subgraph(node, NUM_LAYERS - 1, data.edge_index, num_nodes=data.num_nodes)[0]
+        reaches = torch.isin(data.edge_index[1], near)
+        truth = data.edge_mask[reaches] > 0
+        if truth.any() and not truth.all():
+            figures["auroc"].append(roc_auc_score(truth, explanation.edge_mask[reaches]))
+        # On a model as it was.
+        intact = (
+            Explainer(copy.deepcopy(model), algorithm, "model", CONFIG, edge_mask_type="object")
+            if not phenomenon
+            else explainer
+        )
+        positive, negative = fidelity(intact, explanation.threshold("topk_hard", max(motif_edges, 1)))
+        figures["fidelity+"].append(positive)
+        figures["fidelity-"].append(negative)
+    altered = float((predict(model, data) != predicted).float().mean())
+    return {**{name: fmean(values) for name, values in figures.items()}, "once": once, "altered": altered}
+
+
+def motif_size(data: Any) -> int:
+    """Return the number of nodes of a motif: the nodes of motifs that hang together by edges of motifs."""
+    inside = data.edge_index[:, data.edge_mask > 0]
+    first = int((data.node_mask > 0).nonzero()[0])
+    return len(k_hop_subgraph(first, 10, inside, num_nodes=data.num_nodes)[0])
+
+
+def predict(model: Gcn, data: Any) -> torch.Tensor:
+    """Return the class of each node."""
+    with torch.no_grad():
+        return model(data.x, data.edge_index).argmax(-1)
+
+
+def main() -> None:
+    """Measure what the arguments ask for, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--nodes", type=int, default=25, help="the number of nodes that are explained")
+    parser.add_argument("--motifs", type=int, default=80)
+    parser.add_argument("--json", type=Path, help="a file to which the figures of each run are appended as a line")
+    arguments = parser.parse_args()
+    columns = ("auroc", "fidelity+", "fidelity-", "altered", "once", "seconds")
+    rows = []
+    for name in arguments.data:
+        found: Dict[str, List[Dict[str, float]]] = {method: [] for method in arguments.methods}
+        accuracies = []
+        for seed in range(arguments.seeds):
+            data, model, is_train, accuracy = prepare(name, seed, arguments.motifs)
+            accuracies.append(accuracy)
+            candidates = (data.node_mask > 0).nonzero().flatten()
+            nodes = candidates[torch.randperm(len(candidates))][: arguments.nodes].tolist()
+            for method in arguments.methods:
+                chosen = nodes[: max(1, len(nodes) // 5)] if method in SLOW else nodes
+                figures = explain(method, model, data, is_train, chosen)
+                found[method].append(figures)
+                line = {"data": name, "seed": seed, "accuracy": accuracy, "method": method, **figures}
+                print(json.dumps(line), flush=True)
+                if arguments.json is not None:
+                    with open(arguments.json, "a", encoding="utf-8") as file:
+                        file.write(json.dumps(line) + "\n")
+        for method, runs in found.items():
+            shares = [mean_and_range([run[column] for run in runs]) for column in columns[:4]]
+            seconds = [mean_and_range([run[column] for run in runs], "{:.4f}", 1.0) for column in columns[4:]]
+            rows.append([name, mean_and_range(accuracies), method, *shares, *seconds])
+    print(markdown_table(["data", "accuracy", "method", *columns], rows))
+    print(machine())
+
+
+if __name__ == "__main__":
+    main()
