@@ -205,7 +205,7 @@ setup(
             "pretrained/en-ewt-parser/**/*",
         ]
     },
-    entry_points={"spacy_factories": ["graphmask_srl = allennlp_graphmask.spacy.component:create_component"]},
+    entry_points={"spacy_factories": ["graphmask_srl = allennlp_graphmask.spacy._component:create_component"]},
     install_requires=[*ALLENNLP_NEEDS, *VIEW_NEEDS],
     extras_require={
         "browser": BROWSER_NEEDS,

@@ -63,6 +63,7 @@ SNAPSHOT = {
         "graphmask-doctor",
         "graphmask-init",
     ],
+    "TokenEmbedder": ["cached_transformer_mismatched"],
     "Tokenizer": ["plain_words"],
     "TrainerCallback": ["distributed", "graphmask", "reliable_training"],
     "View": ["graph", "question", "sentence"],

@@ -9,18 +9,15 @@ from allennlp_graphmask.pyg.encoder import PygEncoder
 from allennlp_graphmask.pyg.pages import to_explanation
 
 if TYPE_CHECKING:
-    from allennlp_graphmask.pyg.algorithms import EdgeInterpreterAlgorithm, GraphMask
+    from allennlp_graphmask.pyg._algorithms import EdgeInterpreterAlgorithm, GraphMask
 
 __all__ = ["EdgeInterpreterAlgorithm", "GraphMask", "PygEncoder", "to_explanation"]
 
-# PyG takes seconds to import. With its plugins AllenNLP imports all modules in the first folder of a package's path: as that one does not
-# exist here, the algorithms, which need PyG, are imported where they are used.
-__path__.insert(0, __path__[0] + "/imported-where-used")
 
-
+# PyG takes seconds to import. With its plugins AllenNLP imports all modules of a package but those whose names begin with an underscore.
 def __getattr__(name: str) -> Any:
     if name not in ("EdgeInterpreterAlgorithm", "GraphMask"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from allennlp_graphmask.pyg import algorithms
+    from allennlp_graphmask.pyg import _algorithms
 
-    return getattr(algorithms, name)
+    return getattr(_algorithms, name)
