@@ -5,7 +5,8 @@ of the model or of the masker?
     python -m benchmarks.ablation results/propbank/small_?_graphmask/model.tar.gz --focus all --json results/ablation.jsonl
 
 The first table drops all messages of a relation, both directions, in all layers, and keeps all others. The second drops every message
-alone, and counts by the size of the graph those whose loss alone changes the prediction. Dropped messages are replaced by the baselines of
+alone, and counts by the size of the graph those whose loss alone changes the prediction. Of semantic roles, the third drops all
+messages, by the class of the predicate. Dropped messages are replaced by the baselines of
 the archive's masker, or with `--zeros` by zeros. "Kept" are the verified decisions of the masker.
 """
 
@@ -13,7 +14,7 @@ import argparse
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy
 import torch
@@ -29,6 +30,7 @@ from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask
 from allennlp_graphmask.interpret.masked_model import UnmaskedPass
 from allennlp_graphmask.interpret.per_graph import sum_per_graph
 from allennlp_graphmask.modules.intervention import Gate
+from allennlp_graphmask.report.facts import classify_tag
 from benchmarks.tables import machine, markdown_table, mean_and_range
 from benchmarks.training import append_line, collate_by_size
 
@@ -100,19 +102,34 @@ def count_necessary(model: GraphMask, unmasked: UnmaskedPass, zeros: bool) -> to
     return necessary
 
 
+def add_predicates(model: GraphMask, unmasked: UnmaskedPass, zeros: bool, counts: Dict[str, numpy.ndarray]) -> None:
+    """Count for each class of predicates: explained predictions, and those that change without any message."""
+    everything = torch.ones_like(unmasked.graph.edge_type, dtype=torch.bool)
+    changed = changed_without(model, unmasked, [everything] * model.num_layers, zeros)
+    for number in unmasked.focus.is_explained.nonzero().squeeze(-1).tolist():
+        metadata = unmasked.batch["metadata"][number]
+        if "predicate_index" in metadata:
+            tag = metadata["parts_of_speech"][metadata["predicate_index"]]
+            counts[classify_tag(tag)] += [1, int(changed[number])]
+
+
 @torch.no_grad()
-def measure(archive_file: str, focus: str, every: int, zeros: bool, batch_size: int) -> Dict[str, Any]:
+def measure(
+    archive_file: str, focus: str, data: Optional[str], every: int, zeros: bool, batch_size: int
+) -> Dict[str, Any]:
     archive = load_archive(archive_file)
     model, reader = archive.model.eval(), archive.validation_dataset_reader
     assert isinstance(model, GraphMask) and isinstance(reader, DatasetReader)
-    instances = list(reader.read(archive.config["validation_data_path"]))[::every]
+    instances = list(reader.read(data or archive.config["validation_data_path"]))[::every]
     interpreter = AmortisedGraphMask(graphmask=model, verify=True)
     relations: Dict[str, numpy.ndarray] = defaultdict(lambda: numpy.zeros(4, dtype=int))
+    predicates: Dict[str, numpy.ndarray] = defaultdict(lambda: numpy.zeros(2, dtype=int))
     sizes = numpy.zeros((len(SIZES), 4), dtype=int)
     for batch in collate_by_size(instances, model, batch_size):
         for unmasked in focused_passes(model, batch, focus):
             attribution = interpreter.attribute(model.masked_model, unmasked)
             add_relations(model, unmasked, attribution, zeros, relations)
+            add_predicates(model, unmasked, zeros, predicates)
             graph, counted = unmasked.graph, unmasked.focus.is_explained
             rows = torch.stack(
                 [
@@ -131,6 +148,7 @@ def measure(archive_file: str, focus: str, every: int, zeros: bool, batch_size: 
         "zeros": zeros,
         "instances": int(sizes[:, 0].sum()),
         "relations": {name: found.tolist() for name, found in relations.items()},
+        "predicates": {name: found.tolist() for name, found in predicates.items()},
         "sizes": dict(zip(map(str, SIZES), sizes.tolist())),
     }
 
@@ -157,10 +175,19 @@ def format_tables(lines: List[Dict[str, Any]], min_instances: int) -> str:
             )
             name = f"{first} to {following - 1}" if following else f"from {first}"
             sizes.append([name, found[0][0], f"{found[0][1] / found[0][0]:.0f}", kept, necessary])
+    predicates = [
+        [name, number, mean_and_range([line["predicates"][name][1] / line["predicates"][name][0] for line in lines])]
+        for name, (number, _) in lines[0]["predicates"].items()
+    ]
     return "\n\n".join(
         [
             markdown_table(["relation", "predictions", "changed without it", "kept"], relations),
             markdown_table(["nodes", "predictions", "messages", "kept", "alone necessary"], sizes),
+            *(
+                [markdown_table(["predicates", "number", "changed without any message"], predicates)]
+                if predicates
+                else []
+            ),
         ]
     )
 
@@ -169,7 +196,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archives", nargs="+", help="archives of GraphMask, of one configuration")
     parser.add_argument("--focus", action="append", required=True, help="may be repeated")
-    parser.add_argument("--every", type=int, default=1, help="measure every Nth instance of the validation data")
+    parser.add_argument("--data", help="file to measure on (default: the validation data of each archive)")
+    parser.add_argument("--every", type=int, default=1, help="measure every Nth instance")
     parser.add_argument("--zeros", action="store_true", help="replace by zeros instead of the masker's baselines")
     parser.add_argument("--min-predictions", type=int, default=100, help="of a relation in the table")
     parser.add_argument(
@@ -180,7 +208,7 @@ def main() -> None:
     import_plugins()
     for focus in arguments.focus:
         lines = [
-            measure(archive, focus, arguments.every, arguments.zeros, arguments.batch_size)
+            measure(archive, focus, arguments.data, arguments.every, arguments.zeros, arguments.batch_size)
             for archive in arguments.archives
         ]
         for line in lines:

@@ -158,7 +158,9 @@ def _find_extremes(table: Table, series: Tuple[str, ...]) -> Optional[str]:
         f"{', '.join(map(str, row.key))} ({f'{row.cells[ratio]:.2g} times random' if ratio == 'times_random' else format_share(row.cells[ratio])})"
         for row in (highest, lowest)
     ]
-    return f"{', '.join(series[:2])}: highest {named[0]}, lowest {named[1]}."
+    source, focus, verified = series
+    kind = "verified" if verified == "yes" else "not verified"
+    return f"{source}, {focus}, {kind}: highest {named[0]}, lowest {named[1]}."
 
 
 def _describe(table: PageTable) -> Dict[str, Any]:
