@@ -4,7 +4,7 @@ of the model or of the masker?
 
     python -m benchmarks.ablation results/propbank/small_?_graphmask/model.tar.gz --focus all --json results/ablation.jsonl
 
-The first table drops all messages of a relation, both directions, in all layers, and keeps all others. The second drops every message
+The first table drops all messages of a relation, both directions, in all layers or in one of several, and keeps all others. The second drops every message
 alone, and counts by the size of the graph those whose loss alone changes the prediction. Of semantic roles, the third drops all
 messages, by the class of the predicate. Dropped messages are replaced by the baselines of
 the archive's masker, or with `--zeros` by zeros. "Kept" are the verified decisions of the masker.
@@ -65,7 +65,10 @@ def add_relations(
     zeros: bool,
     counts: Dict[str, numpy.ndarray],
 ) -> None:
-    """Count for each relation: explained predictions with such an edge, those that change without them, messages, those kept."""
+    """
+    Count for each relation: explained predictions with such an edge, those that change without them, messages, those kept, and those that
+    change without them in one layer only, for each layer from the bottom.
+    """
     graph = unmasked.graph
     counted = unmasked.focus.is_explained
     for name, types in relation_families(model.masked_model.relation_names).items():
@@ -74,14 +77,18 @@ def add_relations(
         if not bool(has_it.any()):
             continue
         changed = changed_without(model, unmasked, [chosen] * model.num_layers, zeros)
+        nothing = torch.zeros_like(chosen)
+        in_layers = [
+            changed_without(
+                model, unmasked, [chosen if one == layer else nothing for one in range(model.num_layers)], zeros
+            )
+            for layer in range(model.num_layers)
+        ]
         of_counted = chosen & counted[graph.edge_graph]
         kept = sum(int((layer & of_counted).sum()) for layer in attribution.kept)
-        counts[name] += [
-            int(has_it.sum()),
-            int((changed & has_it).sum()),
-            int(of_counted.sum()) * model.num_layers,
-            kept,
-        ]
+        alone = [int((layer & has_it).sum()) for layer in in_layers]
+        num_messages = int(of_counted.sum()) * model.num_layers
+        counts[name] += [int(has_it.sum()), int((changed & has_it).sum()), num_messages, kept, *alone]
 
 
 def count_necessary(model: GraphMask, unmasked: UnmaskedPass, zeros: bool) -> torch.Tensor:
@@ -115,14 +122,14 @@ def add_predicates(model: GraphMask, unmasked: UnmaskedPass, zeros: bool, counts
 
 @torch.no_grad()
 def measure(
-    archive_file: str, focus: str, data: Optional[str], every: int, zeros: bool, batch_size: int
+    archive_file: str, focus: str, data: Optional[str], every: int, zeros: bool, singles: bool, batch_size: int
 ) -> Dict[str, Any]:
     archive = load_archive(archive_file)
     model, reader = archive.model.eval(), archive.validation_dataset_reader
     assert isinstance(model, GraphMask) and isinstance(reader, DatasetReader)
     instances = list(reader.read(data or archive.config["validation_data_path"]))[::every]
     interpreter = AmortisedGraphMask(graphmask=model, verify=True)
-    relations: Dict[str, numpy.ndarray] = defaultdict(lambda: numpy.zeros(4, dtype=int))
+    relations: Dict[str, numpy.ndarray] = defaultdict(lambda: numpy.zeros(4 + model.num_layers, dtype=int))
     predicates: Dict[str, numpy.ndarray] = defaultdict(lambda: numpy.zeros(2, dtype=int))
     sizes = numpy.zeros((len(SIZES), 4), dtype=int)
     for batch in collate_by_size(instances, model, batch_size):
@@ -136,7 +143,7 @@ def measure(
                     torch.ones_like(graph.nodes_per_graph),
                     model.num_layers * graph.edges_per_graph(),
                     sum_per_graph(torch.stack(attribution.kept).long().sum(0), graph),
-                    count_necessary(model, unmasked, zeros),
+                    count_necessary(model, unmasked, zeros) if singles else torch.zeros_like(graph.nodes_per_graph),
                 ],
                 dim=-1,
             )
@@ -146,6 +153,7 @@ def measure(
         "archive": archive_file,
         "focus": focus,
         "zeros": zeros,
+        "singles": singles,
         "instances": int(sizes[:, 0].sum()),
         "relations": {name: found.tolist() for name, found in relations.items()},
         "predicates": {name: found.tolist() for name, found in predicates.items()},
@@ -165,7 +173,18 @@ def format_tables(lines: List[Dict[str, Any]], min_instances: int) -> str:
     names.sort(
         key=lambda name: -numpy.mean([line["relations"][name][1] / line["relations"][name][0] for line in lines])
     )
-    relations = [[name, lines[0]["relations"][name][0], shares(name, 1, 0), shares(name, 3, 2)] for name in names]
+    num_layers = len(next(iter(lines[0]["relations"].values()))) - 4
+    layers = range(num_layers if num_layers > 1 else 0)
+    relations = [
+        [
+            name,
+            lines[0]["relations"][name][0],
+            shares(name, 1, 0),
+            *(shares(name, 4 + layer, 0) for layer in layers),
+            shares(name, 3, 2),
+        ]
+        for name in names
+    ]
     sizes = []
     for first, following in zip(SIZES, (*SIZES[1:], None)):
         found = [line["sizes"][str(first)] for line in lines]
@@ -174,15 +193,22 @@ def format_tables(lines: List[Dict[str, Any]], min_instances: int) -> str:
                 mean_and_range([row[column] / row[0] for row in found], "{:.2f}", 1) for column in (2, 3)
             )
             name = f"{first} to {following - 1}" if following else f"from {first}"
-            sizes.append([name, found[0][0], f"{found[0][1] / found[0][0]:.0f}", kept, necessary])
+            row = [name, found[0][0], f"{found[0][1] / found[0][0]:.0f}", kept]
+            sizes.append([*row, necessary] if lines[0]["singles"] else row)
     predicates = [
         [name, number, mean_and_range([line["predicates"][name][1] / line["predicates"][name][0] for line in lines])]
         for name, (number, _) in lines[0]["predicates"].items()
     ]
     return "\n\n".join(
         [
-            markdown_table(["relation", "predictions", "changed without it", "kept"], relations),
-            markdown_table(["nodes", "predictions", "messages", "kept", "alone necessary"], sizes),
+            markdown_table(
+                ["relation", "predictions", "changed without it", *(f"in layer {layer}" for layer in layers), "kept"],
+                relations,
+            ),
+            markdown_table(
+                ["nodes", "predictions", "messages", "kept", *(["alone necessary"] if lines[0]["singles"] else [])],
+                sizes,
+            ),
             *(
                 [markdown_table(["predicates", "number", "changed without any message"], predicates)]
                 if predicates
@@ -199,6 +225,11 @@ def main() -> None:
     parser.add_argument("--data", help="file to measure on (default: the validation data of each archive)")
     parser.add_argument("--every", type=int, default=1, help="measure every Nth instance")
     parser.add_argument("--zeros", action="store_true", help="replace by zeros instead of the masker's baselines")
+    parser.add_argument(
+        "--no-single-messages",
+        action="store_true",
+        help="leave out the last column of the second table, a pass for each message",
+    )
     parser.add_argument("--min-predictions", type=int, default=100, help="of a relation in the table")
     parser.add_argument(
         "--json", type=Path, required=True, help="file that a line for each archive and focus is appended to"
@@ -208,7 +239,15 @@ def main() -> None:
     import_plugins()
     for focus in arguments.focus:
         lines = [
-            measure(archive, focus, arguments.data, arguments.every, arguments.zeros, arguments.batch_size)
+            measure(
+                archive,
+                focus,
+                arguments.data,
+                arguments.every,
+                arguments.zeros,
+                not arguments.no_single_messages,
+                arguments.batch_size,
+            )
             for archive in arguments.archives
         ]
         for line in lines:
