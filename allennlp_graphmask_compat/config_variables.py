@@ -10,6 +10,8 @@ DESCRIPTIONS = {
     "GRAPHMASK_TARGET": "the archive (model.tar.gz) of the trained model that GraphMask explains",
     "GRAPH_DEV": "the graphs that choose the epoch, a file as docs/graph_jsonl.md describes it",
     "GRAPH_TRAIN": "the graphs to train on, a file as docs/graph_jsonl.md describes it",
+    "TRANSFORMER": "a pretrained transformer, a name or folder for the transformers library",
+    "TRANSFORMER_DIMENSION": "the size of the states of TRANSFORMER, a number such as 384",
     "WIKIHOP_DEV": "the questions that choose the epoch, a file in WikiHop's format",
     "WIKIHOP_TRAIN": "the questions to train on, a file in WikiHop's format",
     "WORD_VECTORS": "a text file of word vectors, such as glove.6B.300d.txt",

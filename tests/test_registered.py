@@ -10,6 +10,7 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.common.plugins import import_plugins
 from allennlp.data import Vocabulary
 
+from tests.compat.test_commands import write_tiny_bert
 from tests.test_plugin import SNAPSHOT
 
 import_plugins()
@@ -68,6 +69,7 @@ REQUIRED: Dict[Tuple[str, str], Dict[str, Any]] = {
         "scorer": feedforward(10, 1),
     },
     ("Model", "star_graph_classifier"): {"graph_encoder": ENCODER},
+    ("TokenEmbedder", "cached_transformer_mismatched"): {"model_name": "./bert"},
 }
 
 
@@ -85,9 +87,11 @@ REGISTERED = [(base, name) for base, names in SNAPSHOT.items() for name in names
 
 
 @pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch) -> None:
+def in_an_empty_folder(request, tmp_path, monkeypatch) -> None:
     """The checkpointer locks the folder of the training."""
     monkeypatch.chdir(tmp_path)
+    if "cached_transformer_mismatched" in request.node.name:
+        write_tiny_bert(tmp_path / "bert")
 
 
 @pytest.mark.parametrize("base, name", REGISTERED)

@@ -26,9 +26,31 @@ class CachedTransformerMismatchedEmbedder(PretrainedTransformerMismatchedEmbedde
         Those of AllenNLP's `PretrainedTransformerMismatchedEmbedder`.
     """
 
-    def __init__(self, model_name: str, *, cache_megabytes: int = 4096, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        model_name: str,
+        *,
+        cache_megabytes: int = 4096,
+        max_length: Optional[int] = None,
+        sub_module: Optional[str] = None,
+        last_layer_only: bool = True,
+        load_weights: bool = True,
+        tokenizer_kwargs: Optional[Dict[str, Any]] = None,
+        transformer_kwargs: Optional[Dict[str, Any]] = None,
+        sub_token_mode: str = "avg",
+    ) -> None:
         check_at_least("cached_transformer_mismatched", 0, cache_megabytes=cache_megabytes)
-        super().__init__(model_name, train_parameters=False, **kwargs)
+        super().__init__(
+            model_name,
+            train_parameters=False,
+            max_length=max_length,  # type: ignore[arg-type]
+            sub_module=sub_module,  # type: ignore[arg-type]
+            last_layer_only=last_layer_only,
+            load_weights=load_weights,
+            tokenizer_kwargs=tokenizer_kwargs,
+            transformer_kwargs=transformer_kwargs,
+            sub_token_mode=sub_token_mode,
+        )
         self._cache = _Cache(cache_megabytes * 2**20)
         self.eval()
 
