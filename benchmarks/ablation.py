@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
 import numpy
+import scipy.stats
 import torch
 from allennlp.common.plugins import import_plugins
 from allennlp.data import DatasetReader
@@ -199,12 +200,19 @@ def format_tables(lines: List[Dict[str, Any]], min_instances: int) -> str:
         [name, number, mean_and_range([line["predicates"][name][1] / line["predicates"][name][0] for line in lines])]
         for name, (number, _) in lines[0]["predicates"].items()
     ]
+    correlations = [
+        scipy.stats.spearmanr(
+            *zip(*((found[1] / found[0], found[3] / found[2]) for found in (line["relations"][name] for name in names)))
+        ).statistic
+        for line in lines
+    ]
     return "\n\n".join(
         [
             markdown_table(
                 ["relation", "predictions", "changed without it", *(f"in layer {layer}" for layer in layers), "kept"],
                 relations,
             ),
+            f"Rank correlation (Spearman) of changed and kept over these relations: {mean_and_range(correlations, '{:.2f}', 1)}",
             markdown_table(
                 ["nodes", "predictions", "messages", "kept", *(["alone necessary"] if lines[0]["singles"] else [])],
                 sizes,
