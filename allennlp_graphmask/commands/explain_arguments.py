@@ -96,5 +96,5 @@ def _require_pyarrow(argument: str) -> None:
     """Raise a `ConfigurationError` naming the argument if pyarrow is not installed."""
     if importlib.util.find_spec("pyarrow") is None:
         raise ConfigurationError(
-            f"{argument}: Parquet files need pyarrow, which is not installed. Run: pip install 'allennlp-graphmask[table]'"
+            f"{argument}: Parquet files need pyarrow, which is not installed. Run: pip install pyarrow"
         )

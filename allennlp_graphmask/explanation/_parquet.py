@@ -1,5 +1,5 @@
 """
-Explanations in Parquet files, by pyarrow (`pip install 'allennlp-graphmask[table]'`): a row for each, as `docs/explanation_format.md`
+Explanations in Parquet files, by pyarrow (`pip install pyarrow`): a row for each, as `docs/explanation_format.md`
 describes. This module is imported where such a file is read or written and not before: as its name begins with `_`, AllenNLP leaves it out
 when it imports a plugin.
 """

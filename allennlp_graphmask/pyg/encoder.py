@@ -100,7 +100,7 @@ class PygEncoder(GraphEncoder):
             from torch_geometric import nn as pyg
         except ImportError as error:
             raise ConfigurationError(
-                f"The graph encoder pyg needs PyTorch Geometric: pip install 'allennlp-graphmask[pyg]' ({error})."
+                f"The graph encoder pyg needs PyTorch Geometric: pip install torch-geometric ({error})."
             ) from error
         kind = getattr(pyg, name, None)
         if not (isinstance(kind, type) and issubclass(kind, pyg.MessagePassing)):
