@@ -43,7 +43,7 @@ def test_without_pyarrow(tmp_path, graphmask_archive_file, conll_file, monkeypat
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda found, *rest: None if found == "pyarrow" else find_spec(found, *rest)
     )
-    with pytest.raises(ConfigurationError, match=rf"{option} .*{name}.*allennlp-graphmask\[table\]"):
+    with pytest.raises(ConfigurationError, match=rf"{option} .*{name}.*pyarrow"):
         explain(graphmask_archive_file, conll_file, option, tmp_path / name)
     assert not list(tmp_path.iterdir())
 
