@@ -5,7 +5,7 @@ A batch of typed, directed graphs as one disjoint union, and the names of relati
 named tuples: the tensors of a dataclass would silently stay on the CPU.
 """
 
-from typing import List, NamedTuple, Optional, Sequence, Union
+from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -34,6 +34,11 @@ def inverse_relation(label: str) -> str:
 def is_inverse_relation(label: str) -> bool:
     """Return whether a relation's name is that of an inverse."""
     return label.endswith(INVERSE_SUFFIX)
+
+
+def split_relation(name: str) -> Tuple[str, bool]:
+    """Return the label of a relation, and whether it is the inverse of the relation with this label."""
+    return (inverse_relation(name), True) if is_inverse_relation(name) else (name, False)
 
 
 def num_relations(vocabulary: Vocabulary, namespace: str = "edge_labels") -> int:

@@ -115,9 +115,8 @@ def _guard_file_utils(module: Any) -> Mapping[str, Any]:
             if os.path.isfile(found) and tarfile.is_tarfile(found):
                 archives.check_members(found)
         elif ":" not in os.fspath(url_or_filename) and os.path.exists(url_or_filename):
-            return os.fspath(
-                url_or_filename
-            )  # The library cached_path, which would do the same, loads those of three clouds.
+            # The library cached_path, which would do the same, loads those of three clouds.
+            return os.fspath(url_or_filename)
         return cached_path(url_or_filename, cache_dir, extract_archive, force_extract)
 
     return {"cached_path": checked_cached_path}

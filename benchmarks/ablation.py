@@ -23,7 +23,7 @@ from allennlp.common.plugins import import_plugins
 from allennlp.data import DatasetReader
 from allennlp.models import load_archive
 
-from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
+from allennlp_graphmask.graph import split_relation
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.graphmask.threshold import focused_passes
@@ -55,7 +55,7 @@ def relation_families(names: Sequence[str]) -> Dict[str, List[int]]:
     """Return the edge types of each relation, its inverse among them."""
     families: Dict[str, List[int]] = defaultdict(list)
     for number, name in enumerate(names):
-        families[inverse_relation(name) if is_inverse_relation(name) else name].append(number)
+        families[split_relation(name)[0]].append(number)
     return families
 
 

@@ -19,7 +19,7 @@ import sys
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 from allennlp.common.plugins import import_plugins
@@ -163,13 +163,17 @@ def compare_batch_sizes(model: GraphMask, reader: DatasetReader, instances: List
     return found
 
 
-def measure(archive_file: str, data: Optional[str], choose_on: Optional[str], batch_size: int) -> Dict[str, Any]:
-    """Measure an archive on its validation data, or on others."""
+def load(archive_file: str, data: Optional[str]) -> Tuple[GraphMask, DatasetReader, str]:
+    """Return the model of an archive, its reader, and the file to measure on."""
     archive = load_archive(archive_file)
     model, reader = archive.model, archive.validation_dataset_reader
     assert isinstance(model, GraphMask) and isinstance(reader, DatasetReader)
-    model.eval()
-    path = data or archive.config["validation_data_path"]
+    return model.eval(), reader, data or archive.config["validation_data_path"]
+
+
+def measure(archive_file: str, data: Optional[str], choose_on: Optional[str], batch_size: int) -> Dict[str, Any]:
+    """Measure an archive on its validation data, or on others."""
+    model, reader, path = load(archive_file, data)
     chosen_on, measured_on = split(model, reader, path, choose_on, batch_size)
     instances = list(reader.read(path))
     foci: Dict[str, Any] = {}
@@ -243,10 +247,7 @@ def main() -> None:
     import_plugins()
     if arguments.seconds_only:
         for archive_file in arguments.archives:
-            archive = load_archive(archive_file)
-            model, reader = archive.model.eval(), archive.validation_dataset_reader
-            assert isinstance(model, GraphMask) and isinstance(reader, DatasetReader)
-            path = arguments.data or archive.config["validation_data_path"]
+            model, reader, path = load(archive_file, arguments.data)
             batches = split(model, reader, path, arguments.choose_on, arguments.batch_size)[1]
             append_line(arguments.json, {"archive": archive_file, "seconds": median_seconds(model, batches)})
         return

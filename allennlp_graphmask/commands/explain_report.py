@@ -10,6 +10,7 @@ from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.report import Report, build_report, check_folder, parse_runs, write_report
+from allennlp_graphmask.report.tables import name_decisions
 from allennlp_graphmask.views.wording import format_kept, format_share
 
 
@@ -57,7 +58,7 @@ def report_for_arguments(args: argparse.Namespace) -> Report:
         source, focus, verified = row.series
         changed = row.cells["changed_share"]
         print(
-            f"{source}, focus {focus}, {'verified' if verified == 'yes' else 'not verified'}: {row.cells['explanations']:,} explanations "
+            f"{source}, focus {focus}, {name_decisions(verified)}: {row.cells['explanations']:,} explanations "
             f"{'of {} runs '.format(row.cells['runs']) if row.cells['runs'] > 1 else ''}keep "
             f"{format_kept(row.cells['kept'], row.cells['messages'])}"
             + ("." if changed is None else f"; {format_share(changed)} of the predictions change.")

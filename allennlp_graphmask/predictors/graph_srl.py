@@ -148,7 +148,7 @@ class GraphSrlPredictor(TaskPredictor):
     def _parse_text(self, form: _Text) -> List[RequestedSentence]:
         sentences = self._parser.parse(form.sentence)
         if sentences:
-            self._check_scheme(
+            self.check_scheme(
                 self._parser.dependency_scheme,
                 f"the component '{self._parser.component}' of the spaCy pipeline '{self._parser.model}' parses in",
                 'name another pipeline by "spacy_model", or give tokens with their arcs',
@@ -173,7 +173,7 @@ class GraphSrlPredictor(TaskPredictor):
             sentence_id=form.sentence_id,
         )
         if form.dependency_scheme is not None:
-            self._check_scheme(
+            self.check_scheme(
                 form.dependency_scheme, 'the input\'s "dependency_scheme" is', "parse it by another parser"
             )
         return [RequestedSentence(sentence, self.select_predicates(sentence))]
@@ -198,7 +198,8 @@ class GraphSrlPredictor(TaskPredictor):
         auxiliaries = getattr(self._dataset_reader, "predicates", None) == "all"
         return select_predicates(sentence, self._parts_of_speech, auxiliaries)
 
-    def _check_scheme(self, scheme: str, source: str, hint: str) -> None:
+    def check_scheme(self, scheme: str, source: str, hint: str) -> None:
+        """Raise a `ConfigurationError`, with the source and a hint, if the model was trained on trees in another scheme."""
         expected = getattr(self._dataset_reader, "dependency_scheme", None)
         if expected is not None and scheme != expected:
             raise ConfigurationError(

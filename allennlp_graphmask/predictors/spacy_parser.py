@@ -106,12 +106,17 @@ REQUIRED = {
 }
 
 
+def find_words(span: Span) -> List[Token]:
+    """Return the tokens of a sentence but those of white space, which no treebank has."""
+    return [token for token in span if not token.is_space]
+
+
 def convert_sentence(span: Span) -> DependencySentence:
     """
-    Return the words and the tree of a sentence. Tokens of white space, which no treebank has, are left out: what depends on one depends
-    on its head. Raise a `ConfigurationError` if a head is in another sentence.
+    Return the words and the tree of a sentence. What depends on a token of white space depends on its head. Raise a
+    `ConfigurationError` if a head is in another sentence.
     """
-    tokens = [token for token in span if not token.is_space]
+    tokens = find_words(span)
     position = {token.i: number for number, token in enumerate(tokens)}
 
     def find_head(token: Token) -> int:

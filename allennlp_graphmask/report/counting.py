@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tu
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.explanation import Explanation, ExplanationFormatError
+from allennlp_graphmask.graph import split_relation
 from allennlp_graphmask.report.cube import Cube
 from allennlp_graphmask.report.facts import UNKNOWN, Facts, Pair, focus_kind, get_facts
 from allennlp_graphmask.report.paths import (
@@ -12,9 +13,9 @@ from allennlp_graphmask.report.paths import (
     describe_shape,
     find_reachable,
     find_shortest_path,
-    split_relation,
 )
 from allennlp_graphmask.report.sources import Run, read_run
+from allennlp_graphmask.views.arcs import has_directions
 from allennlp_graphmask.views.question.chains import find_chains
 
 #: The properties that every cube has first: the number of the file, and what must never be mixed in one row.
@@ -106,9 +107,9 @@ def count_explanation(counts: Counts, explanation: Explanation, facts: Facts, ex
     """Add an explanation to all counts."""
     series = (example.run, focus_kind(explanation), "no" if explanation.verification is None else "yes")
     filters = (facts.label, facts.predicate_class, _name_outcome(facts.correct_before))
-    _count_messages(counts.cubes["messages"], (*series, *filters), explanation, facts)
-    num_messages = explanation.num_edges * explanation.num_layers
-    num_kept = sum(sum(edge.kept) for edge in explanation.edges)
+    is_directed = has_directions(explanation.edges)
+    num_messages, num_kept = explanation.num_edges * explanation.num_layers, explanation.num_kept()
+    _count_messages(counts.cubes["messages"], (*series, *filters), explanation, facts, is_directed)
     share = num_kept / num_messages if num_messages else 0.0
     verification, changed = explanation.verification, explanation.prediction["changed"]
     changed_before = changed if verification is None else verification["changed_before"]
@@ -127,15 +128,15 @@ def count_explanation(counts: Counts, explanation: Explanation, facts: Facts, ex
         ],
     )
     if facts.pairs:
-        _count_pairs(counts, series, explanation, facts, example)
+        _count_pairs(counts, series, explanation, facts, example, is_directed)
 
 
-def _count_messages(cube: Cube, start: Tuple[Any, ...], explanation: Explanation, facts: Facts) -> None:
+def _count_messages(
+    cube: Cube, start: Tuple[Any, ...], explanation: Explanation, facts: Facts, is_directed: bool
+) -> None:
     reachable = find_reachable(explanation)
-    num_kept = sum(sum(edge.kept) for edge in explanation.edges)
     num_reachable = sum(map(sum, reachable))
-    share = num_kept / num_reachable if num_reachable else 0.0
-    is_directed = any(split_relation(edge.type)[1] for edge in explanation.edges)
+    share = explanation.num_kept() / num_reachable if num_reachable else 0.0
     first = {node for pair in facts.pairs for node in pair.first}
     second = {node for pair in facts.pairs for node in pair.second}
     # Few cells for many messages: they are added up here first.
@@ -163,9 +164,13 @@ def _name_place(is_at_first: bool, is_at_second: bool, ends: Sequence[str]) -> s
 
 
 def _count_pairs(
-    counts: Counts, series: Tuple[Any, ...], explanation: Explanation, facts: Facts, example: Example
+    counts: Counts,
+    series: Tuple[Any, ...],
+    explanation: Explanation,
+    facts: Facts,
+    example: Example,
+    is_directed: bool,
 ) -> None:
-    is_directed = any(split_relation(edge.type)[1] for edge in explanation.edges)
     kept = KeptArcs(explanation.edges)
     for pair in facts.pairs:
         filters = (pair.label, facts.predicate_class, _name_outcome(pair.is_correct))

@@ -13,8 +13,8 @@ FOLDER = "examples"
 
 def choose_examples(counts: Counts, tables: Sequence[Table], number: int) -> List[Example]:
     """
-    Return explanations with the most frequent shapes of paths and kept paths of each series, by turns; without any (graphs that no pair of ends is known
-    of) the first ones of the first file.
+    Return explanations with the most frequent shapes of paths and kept paths of each series, by turns; without any (graphs that no pair
+    of ends is known of) the first ones of the first file.
     """
     columns = [
         [find_example(counts, table.form.example, row.series, row.key) for row in rows]

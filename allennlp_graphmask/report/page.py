@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from allennlp_graphmask.report.counting import FILTERS, SERIES, Counts, Example
 from allennlp_graphmask.report.cube import Cube
-from allennlp_graphmask.report.tables import Row, Table, TableForm, find_example, name_parts, quantile
+from allennlp_graphmask.report.tables import Row, Table, TableForm, find_example, name_decisions, name_parts, quantile
 from allennlp_graphmask.views.page import render_page
 from allennlp_graphmask.views.wording import format_share
 
@@ -82,6 +82,7 @@ def render_report(
         "num_layers": 1,
         "num_foci": 1,
         "share": lambda share: format_share(_shorten(share)),
+        "decisions": name_decisions,
         "words": lambda name: name.replace("_", " "),
         "overview": overview,
         "measures": _MEASURES,
@@ -159,8 +160,7 @@ def _find_extremes(table: Table, series: Tuple[str, ...]) -> Optional[str]:
         for row in (highest, lowest)
     ]
     source, focus, verified = series
-    kind = "verified" if verified == "yes" else "not verified"
-    return f"{source}, {focus}, {kind}: highest {named[0]}, lowest {named[1]}."
+    return f"{source}, {focus}, {name_decisions(verified)}: highest {named[0]}, lowest {named[1]}."
 
 
 def _describe(table: PageTable) -> Dict[str, Any]:

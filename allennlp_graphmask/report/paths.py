@@ -4,13 +4,8 @@ import heapq
 from typing import Any, Collection, Dict, List, Optional, Sequence, Set, Tuple
 
 from allennlp_graphmask.explanation import ExplainedEdge, Explanation
-from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
+from allennlp_graphmask.graph import split_relation
 from allennlp_graphmask.views.relation_styles import WEAK_RELATION
-
-
-def split_relation(relation: str) -> Tuple[str, bool]:
-    """Return the label of a relation, and whether it is the inverse of the relation with this label."""
-    return (inverse_relation(relation), True) if is_inverse_relation(relation) else (relation, False)
 
 
 def describe_shape(relations: Sequence[str], is_directed: bool) -> str:

@@ -240,6 +240,11 @@ FORMS = (
 )
 
 
+def name_decisions(verified: str) -> str:
+    """Return in words what the value `verified` of a series means."""
+    return "verified" if verified == "yes" else "not verified"
+
+
 def name_parts(counts: Counts) -> Dict[str, str]:
     """Return what stands for the names in titles and statements; capitalised names give capitalised words."""
     words = {**_WORDS[counts.task], **dict(zip(("first", "second"), counts.ends))}

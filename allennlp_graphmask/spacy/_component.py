@@ -21,8 +21,8 @@ from allennlp_graphmask.explanation import Explanation
 from allennlp_graphmask.predictors import ExplainingPredictor, GraphSrlPredictor
 from allennlp_graphmask.predictors.graph_srl import RequestedSentence
 from allennlp_graphmask.predictors.load import load_explaining_predictor
-from allennlp_graphmask.predictors.spacy_parser import REQUIRED, convert_sentence, find_parser
-from allennlp_graphmask.pretrained import PREFIX, pretrained_archive
+from allennlp_graphmask.predictors.spacy_parser import REQUIRED, convert_sentence, find_parser, find_words
+from allennlp_graphmask.pretrained import PREFIX
 
 #: Where a document stores what was found, as plain data: it goes with the document to disk.
 KEY = "graphmask_srl"
@@ -112,43 +112,39 @@ class GraphMaskSrl:
     def predictor(self) -> ExplainingPredictor:
         """The predictor that explains the archive's model. Raise a `ConfigurationError` if there is none."""
         import_plugins()
-        archive = load_archive(self._archive_file())
+        archive = load_archive(self.archive)
         predictor = load_explaining_predictor(archive, focus=self._focus, verify=self._verify)
         if not isinstance(predictor.target_predictor, GraphSrlPredictor):
             raise ConfigurationError(
                 f"The component '{self.name}' labels semantic roles, but the archive '{self.archive}' holds a "
                 f"{type(predictor.masked_model.target).__name__}: give one of GraphMask on a gcn_srl model."
             )
-        self._check_scheme(predictor)
+        parser = find_parser(self._nlp)
+        scheme = guess_scheme(self._nlp.pipe_labels.get(parser, []))
+        if scheme is not None:
+            name = f"{self._nlp.meta['lang']}_{self._nlp.meta['name']}"
+            predictor.target_predictor.check_scheme(
+                scheme, f"the component '{parser}' of the spaCy pipeline '{name}' parses in", "of another pipeline"
+            )
         return predictor
 
-    def _archive_file(self) -> str:
+    def _own_archive(self) -> Optional[Path]:
+        """Return the path of the archive, `None` for one that comes with the package. Raise a `ConfigurationError` if it is not there."""
         if self.archive.startswith(PREFIX):
-            return pretrained_archive(self.archive)
+            return None
         if not Path(self.archive).exists():
             raise ConfigurationError(
                 f"The component '{self.name}' cannot find its archive '{self.archive}'. Give the path of an archive of GraphMask, or "
                 '"pretrained:propbank-srl".'
             )
-        return self.archive
-
-    def _check_scheme(self, predictor: ExplainingPredictor) -> None:
-        expected = getattr(predictor._dataset_reader, "dependency_scheme", None)
-        parser = find_parser(self._nlp)
-        scheme = guess_scheme(self._nlp.pipe_labels.get(parser, []))
-        if None not in (expected, scheme) and scheme != expected:
-            raise ConfigurationError(
-                f"The model of '{self.archive}' was trained on dependency trees in the scheme '{expected}', but the component "
-                f"'{parser}' of this pipeline ({self._nlp.meta['lang']}_{self._nlp.meta['name']}) parses in '{scheme}'. Use a pipeline "
-                f"with trees in '{expected}', or train a model on '{scheme}' trees."
-            )
+        return Path(self.archive)
 
     def __call__(self, doc: Doc) -> Doc:
         [doc] = self.pipe([doc])
         return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 32) -> Iterator[Doc]:
-        """Annotate documents, the sentences of so many of them in the same passes of the model."""
+        """Annotate documents; `batch_size` of them share the passes of the model."""
         for docs in lazy_groups_of(stream, batch_size):
             self._annotate(docs)
             yield from docs
@@ -195,7 +191,7 @@ class GraphMaskSrl:
                     f"({', '.join(self._nlp.pipe_names)}) needs {source} before it."
                 )
         for span in doc.sents:
-            tokens = [token.i for token in span if not token.is_space]
+            tokens = [token.i for token in find_words(span)]
             if tokens:
                 sentence = convert_sentence(span)
                 if scheme is not None:
@@ -224,8 +220,9 @@ class GraphMaskSrl:
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _NAME).write_text(json.dumps({"archive": self.archive}), encoding="utf-8")
-        if not self.archive.startswith(PREFIX):
-            shutil.copyfile(self._archive_file(), folder / _ARCHIVE)
+        own = self._own_archive()
+        if own is not None:
+            shutil.copyfile(own, folder / _ARCHIVE)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "GraphMaskSrl":
         copied = Path(path, _ARCHIVE)
@@ -235,7 +232,8 @@ class GraphMaskSrl:
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Return what `to_disk` writes."""
         # The archive's name as a line, and its content unless it comes with the package.
-        content = b"" if self.archive.startswith(PREFIX) else Path(self._archive_file()).read_bytes()
+        own = self._own_archive()
+        content = b"" if own is None else own.read_bytes()
         return json.dumps({"archive": self.archive}).encode() + b"\n" + content
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "GraphMaskSrl":

@@ -3,7 +3,7 @@
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from allennlp_graphmask.explanation import ExplainedEdge
-from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
+from allennlp_graphmask.graph import is_inverse_relation, split_relation
 from allennlp_graphmask.views.text_layout import display_width, pad
 
 
@@ -50,10 +50,8 @@ def build_arcs(edges: Sequence[ExplainedEdge]) -> List[Arc]:
     # The positions of the arcs that still lack an edge, by arc and by whether it is the inverse that they lack.
     incomplete: Dict[Tuple[Tuple[int, str, int], bool], List[int]] = {}
     for edge in edges:
-        is_inverse = is_inverse_relation(edge.type)
-        key = (edge.source, edge.type, edge.target)
-        if is_inverse:
-            key = (edge.target, inverse_relation(edge.type), edge.source)
+        label, is_inverse = split_relation(edge.type)
+        key = (edge.target, label, edge.source) if is_inverse else (edge.source, label, edge.target)
         positions = incomplete.get((key, is_inverse))
         if positions:
             arc = arcs[positions[0]]

@@ -3,7 +3,7 @@ from typing import Dict, List, Optional, Sequence
 import torch
 from allennlp.nn.util import dist_reduce_sum
 
-from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
+from allennlp_graphmask.graph import is_inverse_relation, split_relation
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 
 
@@ -124,8 +124,7 @@ class GraphMaskMetrics:
         types_of_label: Dict[str, List[int]] = {}
         for edge_type, name in enumerate(self._relation_names):
             if edges[edge_type] > 0:
-                label = inverse_relation(name) if is_inverse_relation(name) else name
-                types_of_label.setdefault(label, []).append(edge_type)
+                types_of_label.setdefault(split_relation(name)[0], []).append(edge_type)
         most_frequent = sorted(types_of_label.values(), key=lambda types: -int(edges[types].sum()))
         for types in most_frequent[: self._reported_edge_labels]:
             for edge_type in types:
