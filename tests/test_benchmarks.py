@@ -1,5 +1,7 @@
 """What benchmarks share."""
 
+from collections import defaultdict
+
 import numpy
 import pytest
 import torch
@@ -7,7 +9,8 @@ import torch
 from allennlp_graphmask.interpret.graphmask.calibration import CANDIDATES, Outcomes
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask
 from allennlp_graphmask.interpret.ranking import top_fraction_mask
-from benchmarks import calibration, rankings
+from allennlp_graphmask.modules import Gate
+from benchmarks import ablation, calibration, rankings
 from benchmarks.tables import markdown_table, mean_and_range
 from benchmarks.training import evaluate
 from benchmarks.verified import count_kept, measure_focus, shuffle
@@ -98,3 +101,44 @@ def test_markdown_table():
 def test_mean_and_range():
     assert mean_and_range([0.5, 0.25, 0.75]) == "50.0 [25.0, 75.0]"
     assert mean_and_range([1, 2], number="{:.3f}", factor=1) == "1.500 [1.000, 2.000]"
+
+
+@pytest.mark.parametrize("zeros", [False, True])
+def test_ablation_against_dropping_edges_one_by_one(zeros) -> None:
+    vocab = toy_vocabulary()
+    model = toy_graphmask("tagger", vocab, toy_batch(vocab, seed=1))
+    masked_model = model.masked_model
+    with torch.no_grad():
+        unmasked = masked_model.unmasked(toy_batch(vocab, seed=1))
+        graph = unmasked.graph
+
+        def changed_without(layers, edges) -> torch.Tensor:
+            dropped = torch.zeros(model.num_layers, graph.num_edges, dtype=torch.bool)
+            for layer in layers:
+                dropped[layer, edges] = True
+            gates = [
+                Gate((~one).float(), torch.zeros_like(vector) if zeros else vector)
+                for one, vector in zip(dropped, model.masker.baselines)
+            ]
+            return masked_model.changed(unmasked, masked_model.masked(unmasked, gates))
+
+        necessary = torch.zeros_like(graph.nodes_per_graph)
+        for layer in range(model.num_layers):
+            for edge, owner in enumerate(graph.edge_graph.tolist()):
+                necessary[owner] += changed_without([layer], [edge])[owner]
+        assert torch.equal(ablation.count_necessary(model, unmasked, zeros), necessary) and necessary.any()
+
+        counts: dict = defaultdict(lambda: numpy.zeros(4 + model.num_layers, dtype=int))
+        attribution = AmortisedGraphMask(graphmask=model).attribute(masked_model, unmasked)
+        ablation.add_relations(model, unmasked, attribution, zeros, counts)
+        names = masked_model.relation_names
+        labels = [names[number].removesuffix("^-1") for number in graph.edge_type.tolist()]
+        assert set(counts) == set(labels)
+        layers = list(range(model.num_layers))
+        for label, (num_with, num_changed, num_messages, num_kept, *alone) in counts.items():
+            edges = [edge for edge, own in enumerate(labels) if own == label]
+            owners = sorted({int(graph.edge_graph[edge]) for edge in edges})
+            assert num_with == len(owners) and num_messages == len(edges) * len(layers)
+            assert num_changed == int(changed_without(layers, edges)[owners].sum())
+            assert alone == [int(changed_without([layer], edges)[owners].sum()) for layer in layers]
+            assert num_kept == sum(int(layer[edges].sum()) for layer in attribution.kept)
