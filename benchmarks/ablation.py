@@ -106,7 +106,7 @@ def count_necessary(model: GraphMask, unmasked: UnmaskedPass, zeros: bool) -> to
         # The graphs of a batch do not touch: the same place of each is dropped in one pass.
         for number in range(int(sizes.max())):
             dropped = [place == number if one == layer else nothing for one in range(model.num_layers)]
-            necessary += changed_without(model, unmasked, dropped, zeros) & (number < sizes)
+            necessary += changed_without(model, unmasked, dropped, zeros)
     return necessary
 
 
