@@ -42,8 +42,9 @@ class _Finder:
 
         if name not in patches.PATCHES_BY_MODULE:
             return None
-        for finder in sys.meta_path:
-            if finder is self or not hasattr(finder, "find_spec"):
+        # Those before it have been asked, and one of them may be asking now, as a coverage tool's does.
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            if not hasattr(finder, "find_spec"):
                 continue
             spec = finder.find_spec(name, path, target)
             if spec is not None:

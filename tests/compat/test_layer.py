@@ -93,6 +93,23 @@ def test_finder_answers_for_the_named_modules_only(monkeypatch) -> None:
     assert "class Checkpointer" in spec.loader.get_source("allennlp.training.checkpointer")
 
 
+def test_patches_with_a_finder_in_front_that_asks_the_others(tmp_path: Path) -> None:
+    """Coverage tools put such finders first."""
+    script = (
+        "import sys\n"
+        "class First:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:\n"
+        "            spec = finder.find_spec(name, path, target)\n"
+        "            if spec is not None:\n"
+        "                return spec\n"
+        "sys.meta_path.insert(0, First())\n"
+        "import allennlp.training.checkpointer, allennlp_graphmask_compat as compat\n"
+        "print([patch.state for patch in compat.patches_in_effect() if 'allennlp.training.checkpointer' in patch.modules])\n"
+    )
+    assert run_python("-c", script, folder=tmp_path) == "['applied']\n"
+
+
 def test_patched_modules_keep_their_own_loader_and_source() -> None:
     for name in patches.PATCHES_BY_MODULE:
         module = importlib.import_module(name)
