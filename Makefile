@@ -8,6 +8,7 @@
 #   make test-long   the tests that take minutes
 #   make test-reliability   the long tests of docs/reliability.md
 #   make test-browser   the HTML views in Chromium, which must be installed (or named: CHROMIUM=/path/to/it)
+#   make test-gpu    models, maskers and interpreters on a GPU against the CPU
 #   make clean       removes what these targets made
 #
 # make PYTHON=/path/to/python3.12 install   makes .venv from that Python (after `make clean`, if there is one).
@@ -26,7 +27,7 @@ ALLENNLP := allennlp==2.10.1 fairscale==0.4.13
 export OMP_NUM_THREADS ?= 1
 TEST_PROCESSES ?= 2
 
-.PHONY: help install demo test lint test-long test-reliability test-browser clean
+.PHONY: help install demo test lint test-long test-reliability test-browser test-gpu clean
 .DELETE_ON_ERROR:
 
 help:
@@ -106,7 +107,7 @@ lint: $(VENV)/installed-for-tests
 	$(BIN)/mypy allennlp_graphmask allennlp_graphmask_compat
 
 test: lint
-	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m 'not long and not browser and not reliability'
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m 'not long and not browser and not reliability and not gpu'
 
 test-long: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -q -m long
@@ -120,6 +121,9 @@ $(VENV)/installed-for-browser-tests: $(VENV)/installed-for-tests
 
 test-browser: $(VENV)/installed-for-browser-tests
 	$(BIN)/python -m pytest -q -m browser tests/browser
+
+test-gpu: $(VENV)/installed-for-tests
+	$(BIN)/python -m pytest -q -rs -m gpu tests/gpu
 
 clean:
 	rm -rf $(VENV) $(DEMO) build allennlp_graphmask.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,6 +13,7 @@ from collections import Counter
 from typing import Any, Dict, Iterator, Optional
 
 import numpy
+import torch
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import SigTermReceived
@@ -231,6 +232,10 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     check_arguments(args)
     # As in AllenNLP's evaluate: it would list every argument of everything that is built.
     logging.getLogger("allennlp.common.params").disabled = True
+    if args.cuda_device >= 0:
+        # Sums of a GPU have no fixed order otherwise, and the same command would write other digits. cuBLAS reads the variable once.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
     with trusting_archives(args.trust):
         predictor = build_predictor(args)
     if "budget" in predictor.description:

@@ -1,3 +1,5 @@
+import itertools
+import re
 from functools import cached_property
 from typing import Any, Callable, Iterable, List, Mapping, Sequence, Tuple, Union
 
@@ -9,6 +11,10 @@ from spacy.tokens import Doc
 
 from allennlp_graphmask.pretrained import PREFIX, pretrained_parser
 from allennlp_graphmask_compat.loading import check_pipeline
+
+
+#: spaCy's tokenizer takes time squared in the length of what has no white space: 16 seconds for 17,000 brackets.
+_LONG_WORD = re.compile(r"\S{500}(?=\S)")
 
 
 class SpacyPipeline:
@@ -97,9 +103,8 @@ class SpacyPipeline:
 
         `ConfigurationError` naming the component that fails, or that must be added.
         """
-        language = self.language
         try:
-            documents = list(language.pipe(texts))
+            documents = list(self.language.pipe(map(self._tokenize, texts)))
         except Exception as error:  # a component's code may raise anything
             reason = f"{type(error).__name__}: {str(error).strip().rstrip('.')}"
             raise self.misfit(f"fails at its component '{self.find_component(texts)}' ({reason})") from error
@@ -112,6 +117,16 @@ class SpacyPipeline:
                 if len(document) and not document.has_annotation(annotation, require_complete=complete):
                     raise self.misfit(f"gives no {annotation} in {document.text!r:.60}: it needs {source}")
         return documents
+
+    def _tokenize(self, text: str) -> Union[str, Doc]:
+        """Return the tokens of a text with words of more than 500 characters, which are cut there, and another text as it is."""
+        cuts = [0, *(match.end() for match in _LONG_WORD.finditer(text)), len(text)]
+        if len(cuts) == 2 or len(text) > self.language.max_length:  # which spaCy refuses
+            return text
+        pieces = [self.language.make_doc(text[start:end]) for start, end in itertools.pairwise(cuts)]
+        document = Doc.from_docs(pieces, ensure_whitespace=False)
+        assert document is not None  # as it is of no pieces
+        return document
 
     def misfit(self, fault: str) -> ConfigurationError:
         """Return the error that names the pipeline, a fault ("gives no LEMMA"), its components, and what to do."""

@@ -1,5 +1,9 @@
+import re
+
 import pytest
 import spacy
+from hypothesis import given
+from hypothesis import strategies as st
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -54,3 +58,23 @@ def test_the_shipped_pipeline_by_its_name():
 def test_a_text_that_the_tokenizer_refuses(text):
     with refused("'tokenizer'", "name another one"):
         build(spacy.blank("en")).annotate([text], {})
+
+
+@given(words=st.lists(st.integers(1, 1800).flatmap(lambda length: st.sampled_from("[x9é").map(lambda c: c * length))))
+def test_long_words_are_given_to_the_tokenizer_in_parts(words):
+    """Its time is the square of a word's length."""
+    language = spacy.blank("en")
+    tokenized, tokenize = [], language.tokenizer
+
+    def watch(text: str) -> Doc:
+        tokenized.append(text)
+        return tokenize(text)
+
+    language.tokenizer = watch
+    text = " ".join(words)
+    [document] = build(language).annotate([text], {})
+    assert document.text == "".join(tokenized) == text
+    assert max(map(len, re.findall(r"\S+", " ".join(tokenized))), default=0) <= 500
+    if max(map(len, words), default=0) <= 500:
+        assert tokenized == [text]
+        assert [token.text for token in document] == [token.text for token in spacy.blank("en")(text)]
