@@ -12,7 +12,6 @@ from spacy.tokens import Doc
 from allennlp_graphmask.pretrained import PREFIX, pretrained_parser
 from allennlp_graphmask_compat.loading import check_pipeline
 
-
 #: spaCy's tokenizer takes time squared in the length of what has no white space: 16 seconds for 17,000 brackets.
 _LONG_WORD = re.compile(r"\S{500}(?=\S)")
 

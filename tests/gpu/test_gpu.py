@@ -17,8 +17,8 @@ from allennlp.nn.util import move_to_device
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask, Interpreter
-from allennlp_graphmask.interpret.maskers import EdgeFeature, Masker
 from allennlp_graphmask.interpret.masked_model import MaskedModel
+from allennlp_graphmask.interpret.maskers import EdgeFeature, Masker
 from tests.interpret.interpreters.cases import SETTINGS, build
 from tests.interpret.interpreters.tied import TASKS, Tied, tied_task
 from tests.models.building import make_batch
