@@ -6,7 +6,7 @@ Fuzz all that reads untrusted data, guided by coverage (https://github.com/googl
     python -m benchmarks.fuzz --target graph_srl --repeat crash
 
 Targets are the registered readers and predictors of this package, and `explanations`: a file of explanations is read, and each is shown
-in every view as text and as a page. By default all are run, in processes of 5,000 inputs each: spaCy keeps every word that it has
+in every view as text and as a page. By default all are run, in processes of 2,000 inputs each: spaCy keeps every word that it has
 seen, and the limit of memory would in the end be that of all inputs together. Each process starts from what the one before found. An
 input must end in a result or in a `ConfigurationError` (`ExplanationFormatError` for explanations), which names the file if there is
 one, within 5 CPU seconds and 1 GB. One that does not is written to `crash`, and the exit status is 1. Inputs start from the fixtures.
@@ -30,7 +30,7 @@ from benchmarks.fuzz_targets import build_explanations, build_predictor, build_r
 SECONDS, MEGABYTES = 5, 1024
 #: Of the clock, which is late on a busy machine; what hangs is stopped then.
 HANG_SECONDS = 300
-RUNS_PER_PROCESS = 5_000
+RUNS_PER_PROCESS = 2_000
 
 #: What is put in place of values, and into texts.
 VALUES = (None, True, 0, -1, 10**30, 0.5, -1e308, "", "_", "Y", [], {}, [[[[]]]], {"a": {"a": 1}}, "word " * 300)

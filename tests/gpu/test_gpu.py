@@ -63,7 +63,10 @@ def to_gpu(value: Any) -> Any:
 
 
 def on_gpu(tied: Tied) -> MaskedModel:
-    return MaskedModel(copy.deepcopy(tied.masked_model.target).cuda())
+    target = copy.deepcopy(tied.masked_model.target)
+    # Sums of AllenNLP's metrics stay on the device that they began on.
+    target.get_metrics(reset=True)
+    return MaskedModel(target.cuda())
 
 
 def batch_of(tied: Tied) -> Dict[str, Any]:
@@ -76,6 +79,7 @@ def graphmask(tied: Tied, **settings: Any) -> GraphMask:
     model = GraphMask.from_params(
         Params(copy.deepcopy(settings)), vocab=tied.vocabulary, target=copy.deepcopy(tied.masked_model.target)
     )
+    model.target.get_metrics(reset=True)
     with torch.no_grad():
         for parameter in model.masker.parameters():
             if parameter.dim() == 1:
