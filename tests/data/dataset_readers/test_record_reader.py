@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import List
 
 import pytest
+import torch
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import DatasetReader, Vocabulary
 from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.data.dataset_readers.dataset_reader import WorkerInfo
+from allennlp.nn import util as nn_util
 
 from allennlp_graphmask.data.dataset_readers import GraphJsonlReader, StarGraphReader
 from allennlp_graphmask.data.dataset_readers.record_reader import RecordReader
@@ -51,6 +53,22 @@ def test_one_that_is_wrong(tmp_path, name) -> None:
     assert next(words) == "a"
     with refused(path):
         next(words)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_moving_a_batch_does_not_visit_metadata(tmp_path, name, monkeypatch) -> None:
+    """The search for tensors in words and tags took 10 milliseconds a batch of 64 sentences."""
+    [instance] = READERS[name][0].read(written(tmp_path, name, ["a"]))
+    batch = make_batch([instance], Vocabulary.from_instances([instance]))
+    [metadata] = batch["metadata"]
+    expected = copy.deepcopy(dict(metadata))
+    visited = []
+    move = nn_util.move_to_device
+    monkeypatch.setattr(nn_util, "move_to_device", lambda obj, device: visited.append(obj) or move(obj, device))
+    [moved] = nn_util.move_to_device(batch, torch.device("cpu"))["metadata"]
+    assert any(value is metadata for value in visited)
+    assert not any(part is value for value in metadata.values() for part in visited if isinstance(part, (list, dict)))
+    assert moved is metadata and dict(moved) == expected
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -20,6 +20,7 @@ from allennlp_graphmask.data.dataset_readers.record_reader import Record, Record
 from allennlp_graphmask.data.fields import GraphField, OpenLabelField, OpenSequenceLabelField
 from allennlp_graphmask.data.files import errors_at
 from allennlp_graphmask.data.json_lines import JsonLine, read_json_lines
+from allennlp_graphmask.data.opaque_metadata import OpaqueMetadata
 from allennlp_graphmask.data.tokenizers import PlainWordsTokenizer
 from allennlp_graphmask.data.tokenizers.tokenization import tokenize
 from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
@@ -153,7 +154,7 @@ class GraphJsonlReader(RecordReader):
             node_labels = [node.label for node in graph.nodes]
             fields["node_labels"] = OpenSequenceLabelField(node_labels or [None], nodes, self._label_namespace)
             metadata["node_labels"] = node_labels
-        fields["metadata"] = MetadataField(metadata)
+        fields["metadata"] = MetadataField(OpaqueMetadata(metadata))
         return Instance(fields)
 
     def _check_kind_of_labels(self, graph: TextGraph) -> None:

@@ -35,6 +35,7 @@ from allennlp_graphmask.data.dataset_readers.multihop_qa.tokenized_text import (
 from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.fields import GraphField
 from allennlp_graphmask.data.files import errors_at
+from allennlp_graphmask.data.opaque_metadata import OpaqueMetadata
 from allennlp_graphmask.data.tokenizers import PlainWordsTokenizer
 from allennlp_graphmask.data.tokenizers.tokenization import tokenize
 
@@ -283,7 +284,7 @@ class MultihopQaReader(RecordReader):
             "candidate_mask": TensorField(torch.ones(len(candidates.texts), dtype=torch.bool), padding_value=False),
             "answer": TensorField(torch.tensor(candidates.answer), padding_value=UNKNOWN),
             "graph": GraphField(len(mentions), edges, labels, label_names=MENTION_RELATIONS),
-            "metadata": MetadataField(metadata),
+            "metadata": MetadataField(OpaqueMetadata(metadata)),
         }
         return Instance(fields), counts
 

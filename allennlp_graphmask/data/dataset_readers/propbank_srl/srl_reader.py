@@ -14,6 +14,7 @@ from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import
 from allennlp_graphmask.data.dataset_readers.propbank_srl.sentence import DependencySentence, Predicate, ReadSentence
 from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.fields import GraphField, OpenSequenceLabelField
+from allennlp_graphmask.data.opaque_metadata import OpaqueMetadata
 from allennlp_graphmask.graph import inverse_relation
 
 logger = logging.getLogger(__name__)
@@ -182,7 +183,7 @@ class SrlReader(RecordReader):
             roles: List[str] = [predicate.roles.get(token, NULL_ROLE) for token in range(len(sentence))]
             fields["roles"] = OpenSequenceLabelField(roles, text, "role_labels")
             metadata["roles"] = dict(predicate.roles)
-        fields["metadata"] = MetadataField(metadata)
+        fields["metadata"] = MetadataField(OpaqueMetadata(metadata))
         return Instance(fields)
 
     def apply_token_indexers(self, instance: Instance) -> None:
