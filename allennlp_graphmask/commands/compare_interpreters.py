@@ -181,5 +181,7 @@ def compare_from_args(args: argparse.Namespace) -> Dict[str, Any]:
         )
     for line in format_summary(results) + advise(results.get("allowances", ())):
         print(line)
-    print(f"Written to {args.output_dir}: results.json, results.csv, and per interpreter interpreters/NAME.json.")
+    print(
+        f"Written to {args.output_dir}: results.json, results.csv, results.tex, and per interpreter interpreters/NAME.json."
+    )
     return results

@@ -3,7 +3,8 @@
 import csv
 import importlib.util
 import json
-from typing import Any, List
+import re
+from typing import Any, Dict, List
 
 import pytest
 from allennlp.common.checks import ConfigurationError
@@ -34,7 +35,7 @@ def test_from_an_empty_folder(folder) -> None:
     assert "Written to out" in output and "CPU seconds per explanation" in output
     names = {path.relative_to(folder / "out").as_posix() for path in (folder / "out").rglob("*")}
     files = {"interpreters/leave_one_edge_out.json", "interpreters/random.json"}
-    files |= {"results.csv", "results.json", "settings.json"}
+    files |= {"results.csv", "results.json", "results.tex", "settings.json"}
     assert names - {"fidelity.png"} == {"interpreters", *files}
     results = json.loads((folder / "out" / "results.json").read_text())
     assert list(results["interpreters"]) == ["leave_one_edge_out", "random"] and results["version"] == 2
@@ -62,6 +63,43 @@ def test_from_an_empty_folder(folder) -> None:
         row["fraction"] for row in rows if (row["interpreter"], row["quantity"]) == ("random", "sufficiency")
     ]
     assert sufficiency == ["", "0.01", "0.05", "0.1", "0.2", "0.5"]
+
+
+def read_latex(text: str) -> Dict[str, Dict[str, str]]:
+    """The cells of a table by row and column, and what is under the table."""
+    table, _, note = text.partition("\\end{tabular}")
+    assert re.search(r"\\begin\{tabular\}\{(l)(c+)\}", table)
+    rows = [
+        re.split(r"(?<!\\) & ", line.removesuffix(" \\\\")) for line in table.splitlines() if line.endswith(" \\\\")
+    ]
+    [columns] = re.findall(r"\{l(c+)\}", table)
+    assert {len(row) for row in rows} == {1 + len(columns)}
+    header = [cell.split(" ")[0].replace("\\_", "_") for cell in rows[0][1:]]
+    found, label = {}, ""
+    for name, *cells in rows[1:]:
+        label = f"{label}, random" if "random" in name and "quad" in name else name.replace("\\_", "_")
+        found[label] = dict(zip(header, cells))
+    return {**found, "note": {"": note}}
+
+
+def test_the_latex_table(folder) -> None:
+    compare_in(folder, "--interpreters", "leave_one_edge_out,random", "--metrics", "kept,fidelity,changed")
+    found = read_latex((folder / "out" / "results.tex").read_text())
+    compared = 0
+    with open(folder / "out" / "results.csv", newline="") as file:
+        for row in csv.DictReader(file):
+            if not (row["layer"] or row["relation"] or row["fraction"] or row["group"]):
+                for label, prefix in ((row["interpreter"], ""), (f"{row['interpreter']}, random", "control_")):
+                    value, lower, upper = (
+                        row[name] for name in (prefix.rstrip("_") or "value", f"{prefix}lower", f"{prefix}upper")
+                    )
+                    expected = f"{float(value):.3g} {{\\scriptsize [{float(lower):.3g}, {float(upper):.3g}]}}"
+                    assert found[label][row["quantity"]] == expected
+                    compared += 1
+    assert compared == 2 * 2 * 7
+    shares = [found[label]["kept"].split(" ")[0] for label in ("leave_one_edge_out", "random")]
+    for label, share in zip(("leave\\_one\\_edge\\_out", "random"), shares, strict=True):
+        assert re.search(rf"{re.escape(label)} {100 * float(share):.3g}", found["note"][""])
 
 
 def test_numbers_are_those_of_the_metrics(folder) -> None:

@@ -18,7 +18,7 @@ from allennlp.training.metrics import Metric
 from allennlp_graphmask.evaluation.comparison.evaluation import Sampling, evaluate_interpreter, fit_interpreter
 from allennlp_graphmask.evaluation.comparison.folder import ComparisonFolder, check_label, to_json
 from allennlp_graphmask.evaluation.comparison.masker_training import build_allowance_rows, group_maskers, train_maskers
-from allennlp_graphmask.evaluation.comparison.table import plot_allowances, plot_fidelity, to_csv
+from allennlp_graphmask.evaluation.comparison.table import plot_allowances, plot_fidelity, to_csv, to_latex
 from allennlp_graphmask.evaluation.comparison.tuned_threshold import TunedThreshold
 from allennlp_graphmask.evaluation.metrics import TRUTH_KEY, EdgeAgreement, EdgeMetric, has_truth
 from allennlp_graphmask.explanation.files import write_atomically
@@ -312,6 +312,7 @@ def _choose_metrics(
 def _write_results(folder: Path, results: Dict[str, Any]) -> None:
     write_atomically(folder / "results.json", to_json(results))
     write_atomically(folder / "results.csv", to_csv(results))
+    write_atomically(folder / "results.tex", to_latex(results))
     if importlib.util.find_spec("matplotlib") is None:
         logger.warning("No plots: matplotlib is not installed (pip install matplotlib, then run the command again).")
         return

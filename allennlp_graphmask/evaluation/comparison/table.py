@@ -2,7 +2,7 @@
 
 import csv
 import io
-from typing import IO, Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import IO, Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 #: The columns of the CSV file.
 COLUMNS = (
@@ -94,16 +94,62 @@ def format_summary(results: Dict[str, Any]) -> List[str]:
         cells.append((label, "CPU seconds per explanation", seconds, "", "", "", "lower"))
     widths = [max(map(len, column)) for column in zip(*cells)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
-    kept = {row["interpreter"]: row["value"] for row in of_all_messages if row["quantity"] == "kept"}
-    shares = [
-        f"{label} {100 * share:.3g} %" for label, share in kept.items() if share is not None and label != "all_edges"
-    ]
-    if len({share for share in kept.values() if share is not None}) > 1:
-        lines.append(
-            f"Decisions keep different shares ({', '.join(shares)}). Compare fidelity, precision and F1 at an equal top_fraction only, and "
-            "rankings by sufficiency and auroc (docs/comparing.md)."
-        )
+    shares = describe_unequal_shares(of_all_messages)
+    if shares:
+        lines.append(f"{shares} See docs/comparing.md.")
     return lines
+
+
+def to_latex(results: Dict[str, Any]) -> str:
+    """
+    Format the numbers of all messages together as a LaTeX table (packages booktabs and graphicx): a column for each quantity with
+    the direction that is better, a row for each interpreter, and below it that of its random control. A note under the table
+    names the kept shares if decisions keep different ones.
+    """
+    rows = [row for row in build_rows(results) if all(row[part] is None for part in PARTS)]
+    quantities = {row["quantity"]: row["direction"] for row in rows}
+    arrows = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "zero": r"$\to 0$"}
+    header = ["", *(f"{_escape(name)} {arrows[direction]}" for name, direction in quantities.items())]
+    lines = [rf"\begin{{tabular}}{{l{'c' * len(quantities)}}}", r"\toprule", _latex_row(header), r"\midrule"]
+    for label in results["interpreters"]:
+        own = {row["quantity"]: row for row in rows if row["interpreter"] == label}
+        for name, prefix in ((_escape(label), ""), (r"\quad random", "control_")):
+            cells = [_latex_cell(own.get(quantity), prefix) for quantity in quantities]
+            if any(cells):
+                lines.append(_latex_row([name, *cells]))
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    shares = describe_unequal_shares(rows)
+    if shares:
+        lines.append(rf"\par\smallskip\footnotesize {_escape(shares)}")
+    return "\n".join(lines) + "\n"
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return f"{' & '.join(cells)} \\\\"
+
+
+def _latex_cell(row: Optional[Dict[str, Any]], prefix: str) -> str:
+    if row is None or row[prefix.rstrip("_") or "value"] is None:
+        return ""
+    interval = _format_interval(row[f"{prefix}lower"], row[f"{prefix}upper"])
+    return _format_number(row[prefix.rstrip("_") or "value"]) + (rf" {{\scriptsize {interval}}}" if interval else "")
+
+
+def _escape(text: str) -> str:
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(special.get(letter, f"\\{letter}" if letter in "&%$#_{}" else letter) for letter in text)
+
+
+def describe_unequal_shares(rows: Sequence[Dict[str, Any]]) -> Optional[str]:
+    """Return what a reader must know if the decisions of interpreters keep different shares."""
+    kept = {row["interpreter"]: row["value"] for row in rows if row["quantity"] == "kept" and row["value"] is not None}
+    if len(set(kept.values())) < 2:
+        return None
+    shares = ", ".join(f"{label} {100 * share:.3g} %" for label, share in kept.items() if label != "all_edges")
+    return (
+        f"Decisions keep different shares ({shares}). Compare fidelity, precision and F1 at an equal top_fraction only, and "
+        "rankings by sufficiency and auroc."
+    )
 
 
 def _format_number(value: Optional[float]) -> str:
