@@ -24,7 +24,7 @@ from allennlp_graphmask.interpret.divergences import Divergence, broadcast_mask,
 from allennlp_graphmask.interpret.model_state import evaluating, one_thread_at_a_time, stochastic_layers_active
 from allennlp_graphmask.modules.finite import check_finite
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
-from allennlp_graphmask.modules.intervention import Gate, Messages, intervening
+from allennlp_graphmask.modules.intervention import Gate, Messages, OneCall, intervening
 from allennlp_graphmask.restoring import restoring
 from allennlp_graphmask.rounding import logit_rounding
 
@@ -61,7 +61,8 @@ class MaskedModel:
     target : `Model`
         The model to explain.
     encoder : `str`, optional (default = `None`)
-        The name of its graph encoder, if it has several.
+        The name of its graph encoder, if it has several. Of one that runs several times in a forward pass also which call is
+        explained, from 0: `"graph_encoder@1"` is the second.
     distribution : `str`, optional (default = `"logits"`)
         The key of the logits in its output.
     mask : `str`, optional (default = `"mask"`)
@@ -91,7 +92,13 @@ class MaskedModel:
         focus: Optional[str] = None,
     ) -> None:
         self.target = target
-        self.encoder: GraphEncoder = find_graph_encoder(target, encoder)[1]
+        path, at, call = (encoder or "").partition("@")
+        if at and not call.isdecimal():
+            raise ConfigurationError(
+                f"encoder is {encoder!r}, expected after '@' which call of it is explained, from 0: '{path}@0'."
+            )
+        self.encoder: GraphEncoder = find_graph_encoder(target, path or None)[1]
+        self._call = int(call) if at else None
         self.metric_sets = MetricSets(target, list(self.METRIC_SETS))
         self._distribution = distribution
         self._mask = mask
@@ -133,10 +140,11 @@ class MaskedModel:
             inputs = batch if node_states is None else {**batch, "node_states": node_states}
             output = self.target(**inputs)
         if len(recorder.layers) != self.encoder.num_layers:
+            calls = "" if self._call is None else f" in call {self._call}"
             raise RuntimeError(
-                f"The graph encoder showed {len(recorder.layers)} of its {self.encoder.num_layers} layers. A GraphEncoder must show "
-                "the messages of every layer (assert_is_graph_encoder in allennlp_graphmask.testing checks it), and the model must "
-                "use it in every forward pass."
+                f"The graph encoder showed {len(recorder.layers)} of its {self.encoder.num_layers} layers{calls}. A GraphEncoder must "
+                "show the messages of every layer (assert_is_graph_encoder in allennlp_graphmask.testing checks it), and the model "
+                "must use it in every forward pass."
             )
         whole = whole_prediction(output.get(self._mask), recorder.layers[0].graph)
         return UnmaskedPass(batch, output, recorder.layers, inputs, whole)
@@ -196,6 +204,8 @@ class MaskedModel:
     @contextlib.contextmanager
     def _pass(self, intervention: Any, metric_set: str) -> Iterator[None]:
         target, metric_sets = self.target, self.metric_sets
+        if self._call is not None:
+            intervention = OneCall(intervention, self._call)
         with one_thread_at_a_time(target), intervening(self.encoder, intervention), metric_sets.using(metric_set):
             yield
 
@@ -271,8 +281,8 @@ class MessageRecorder:
     def __call__(self, messages: Messages) -> Optional[Gate]:
         if messages.layer != len(self.layers):
             raise RuntimeError(
-                f"The graph encoder showed layer {messages.layer} where layer {len(self.layers)} was expected. An encoder that "
-                "runs several times in one forward pass cannot be explained: its scores would be ambiguous."
+                f"The graph encoder showed layer {messages.layer} where layer {len(self.layers)} was expected. Of an encoder that runs "
+                'several times in one forward pass one call is explained: choose it by "encoder", as in "graph_encoder@0".'
             )
         self.layers.append(messages)
         return None

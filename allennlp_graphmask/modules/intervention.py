@@ -116,6 +116,28 @@ class Messages:
 Intervention = Callable[[Messages], Optional[Gate]]
 InterventionType = TypeVar("InterventionType", bound=Intervention)
 
+
+class OneCall:
+    """
+    Shows an intervention one call of an encoder that runs several times in a forward pass, and leaves the others as they are.
+
+    # Parameters
+
+    intervention : `Intervention`
+    call : `int`
+        The number of the call, from 0.
+    """
+
+    def __init__(self, intervention: Intervention, call: int) -> None:
+        self._intervention = intervention
+        self._call = call
+        self._current = -1
+
+    def __call__(self, messages: Messages) -> Optional[Gate]:
+        self._current += messages.layer == 0
+        return self._intervention(messages) if self._current == self._call else None
+
+
 # A context variable and not an attribute of the encoder: an intervention is often a `torch.nn.Module`, which an attribute
 # would make a sub-module of the encoder (in its state dict, in its optimizer). A context variable is also restored after
 # an exception or Ctrl-C, and other threads do not see it.

@@ -1,12 +1,21 @@
+import copy
+from typing import Any, Optional, Tuple
+
 import pytest
+import torch
+from allennlp.common import Lazy
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 from allennlp.models import Model
 from allennlp.training.metrics import Average, CategoricalAccuracy
 from torch import nn
 
-from allennlp_graphmask.interpret.masked_model import MetricSets, find_graph_encoder
-from allennlp_graphmask.modules import SyntacticGcn
+from allennlp_graphmask.interpret.graphmask import GraphMask
+from allennlp_graphmask.interpret.interpreters import IntegratedGradients, LeaveOneEdgeOut
+from allennlp_graphmask.interpret.masked_model import MaskedModel, MetricSets, find_graph_encoder
+from allennlp_graphmask.interpret.maskers import EdgewiseMasker
+from allennlp_graphmask.modules import GraphEncoder, SyntacticGcn
+from tests.interpret.toy import ToyClassifier, toy_batch, toy_target, toy_vocabulary
 
 
 class Inner(nn.Module):
@@ -118,3 +127,59 @@ def test_a_metric_is_recognised_by_its_type() -> None:
     own = model.accuracies
     with MetricSets(model, ["masked"]).using("masked"):
         assert model.accuracies is not own and isinstance(model.accuracies, tuple)
+
+
+class TwoCalls(ToyClassifier):
+    """Runs one encoder twice, or a second one after the first."""
+
+    def __init__(self, vocab: Vocabulary, graph_encoder: GraphEncoder, second: Optional[GraphEncoder] = None) -> None:
+        super().__init__(vocab, graph_encoder)
+        self.between = nn.Linear(graph_encoder.get_output_dim(), graph_encoder.get_input_dim())
+        self.second = second
+
+    def encoded(self, features: Any, graph: Any, node_states: Any) -> torch.Tensor:
+        states = self.between(super().encoded(features, graph, node_states))
+        return (self.second or self.graph_encoder)(states, graph)
+
+
+def two_calls() -> Tuple[TwoCalls, TwoCalls, Any]:
+    """The same function as one encoder called twice, and as two encoders with equal weights."""
+    vocabulary = toy_vocabulary()
+    encoder = toy_target("classifier", vocabulary).graph_encoder
+    torch.manual_seed(3)
+    twice = TwoCalls(vocabulary, encoder).eval()
+    both = TwoCalls(vocabulary, copy.deepcopy(encoder), copy.deepcopy(encoder)).eval()
+    both.load_state_dict(twice.state_dict(), strict=False)
+    return twice, both, toy_batch(vocabulary)
+
+
+@pytest.mark.parametrize("interpreter", [LeaveOneEdgeOut(), IntegratedGradients(completeness_tolerance=None)])
+def test_each_call_of_an_encoder_is_explained_as_an_encoder_of_its_own(interpreter) -> None:
+    twice, both, batch = two_calls()
+    found = []
+    for call, path in enumerate(("graph_encoder", "second")):
+        one, other = (
+            interpreter.interpret(MaskedModel(model, encoder=name), batch).scores
+            for model, name in ((twice, f"graph_encoder@{call}"), (both, path))
+        )
+        for first, second in zip(one, other, strict=True):
+            torch.testing.assert_close(first, second)
+        found.append(torch.stack(one))
+    assert not torch.allclose(*found)
+
+
+def test_which_call_is_explained_must_be_named() -> None:
+    twice, _, batch = two_calls()
+    with pytest.raises(RuntimeError, match="graph_encoder@0"):
+        MaskedModel(twice).unmasked(batch)
+    with pytest.raises(RuntimeError, match="0 of its 2 layers in call 2"):
+        MaskedModel(twice, encoder="graph_encoder@2").unmasked(batch)
+    with pytest.raises(ConfigurationError, match="'graph_encoder@last'"):
+        MaskedModel(twice, encoder="graph_encoder@last")
+
+
+def test_graphmask_on_one_call() -> None:
+    twice, _, batch = two_calls()
+    model = GraphMask(twice.vocab, twice, encoder="graph_encoder@1", masker=Lazy(EdgewiseMasker)).eval()
+    attribution = model(**batch)["attribution"]
+    assert [len(scores) for scores in attribution.scores] == [batch["graph"].num_edges] * 2
