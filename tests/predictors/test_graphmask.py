@@ -1,17 +1,23 @@
+import itertools
 import json
+from unittest import mock
 
 import jsonschema
 import pytest
 import torch
 from allennlp.commands.predict import _PredictManager
 from allennlp.common.checks import ConfigurationError
+from allennlp.data import Instance
 from allennlp.models import load_archive
 from allennlp.predictors import Predictor
+from hypothesis import given
+from hypothesis import strategies as st
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl import Predicate
+from allennlp_graphmask.data.fields import GraphField
 from allennlp_graphmask.explanation.explanation import Explanation, explanation_schema
 from allennlp_graphmask.explanation.files import read_explanations
-from allennlp_graphmask.predictors import GraphMaskPredictor, GraphSrlPredictor
+from allennlp_graphmask.predictors import GraphMaskPredictor, GraphSrlPredictor, explaining_predictor
 from allennlp_graphmask.views import render_text
 from tests.predictors.inputs import CONLL, TOKENS, assert_equal_up_to_rounding
 
@@ -178,3 +184,27 @@ class OneSentencePredictor(Predictor):
 def test_another_model_is_refused(srl_archive):
     with pytest.raises(ConfigurationError, match="by a trained 'graphmask' model, not by a GcnSemanticRoleLabeler"):
         Predictor.from_archive(srl_archive, "graphmask")
+
+
+@given(lengths=st.lists(st.integers(0, 40), max_size=12), most=st.integers(1, 5), most_padded=st.integers(1, 100))
+def test_batches_of_long_instances_are_small(graphmask_archive, lengths, most, most_padded):
+    predictor = Predictor.from_archive(graphmask_archive)
+    instances = [Instance({"graph": GraphField(length, [], [])}) for length in lengths]
+    batches = []
+
+    def explain(batch):
+        batches.append([instance["graph"].num_nodes for instance in batch])
+        return [[instance] for instance in batch]
+
+    with (
+        mock.patch.object(predictor, "_explain_batch", explain),
+        mock.patch.object(predictor, "_batch_size", most),
+        mock.patch.object(explaining_predictor, "_MOST_PADDED", most_padded),
+    ):
+        assert predictor.explain_instances(instances) == instances
+    assert [length for batch in batches for length in batch] == sorted(lengths)
+    for batch, following in itertools.zip_longest(batches, batches[1:], fillvalue=[10**9]):
+        assert len(batch) == 1 or len(batch) * max(batch) <= most_padded
+        assert len(batch) <= most
+        # No batch could have been larger.
+        assert len(batch) == most or (len(batch) + 1) * following[0] > most_padded
