@@ -10,7 +10,14 @@ from allennlp_graphmask.focus import WHOLE_PREDICTION, Focus, unknown_focus
 from allennlp_graphmask.graph import NUM_RESERVED_RELATIONS, UNSEEN_RELATION, Graph
 from allennlp_graphmask.interpret.model_state import evaluating
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
-from allennlp_graphmask.pyg.propagation import PropagationLayer, Recorder, ShownMessages, hooked, named_convolutions
+from allennlp_graphmask.pyg.propagation import (
+    Matches,
+    PropagationLayer,
+    Recorder,
+    ShownMessages,
+    hooked,
+    named_convolutions,
+)
 
 
 class OutputKind(NamedTuple):
@@ -73,6 +80,8 @@ class ModelInput:
     ) -> None:
         self.x, self.edge_index, self.arguments = x, edge_index, arguments
         self.rows, self.nodes, self.explained = rows, nodes, explained
+        #: What passes over this input share; see `ShownMessages`.
+        self.matches: Matches = {}
         edge_type = arguments.get("edge_type")
         types = edge_index.new_zeros(edge_index.size(1)) if edge_type is None else edge_type.long()
         if batch is None:
@@ -213,7 +222,7 @@ class PygModel(Model):
 
     def forward(self, call: ModelInput) -> Dict[str, Any]:
         """Return the `logits` of the rows that are explained. Shape: `(num_graphs, num_rows, num_classes)`."""
-        with hooked(self.model, ShownMessages(self.layers, call.graph, self._plan)):
+        with hooked(self.model, ShownMessages(self.layers, call.graph, self._plan, call.matches)):
             output = self.model(call.x, call.edge_index, **call.arguments)
         return {"logits": self._output_kind.logits(output)[call.rows]}
 

@@ -123,6 +123,10 @@ class Propagation(NamedTuple):
         return flat.reshape(output.movedim(node_dim, 0).shape).movedim(0, node_dim)
 
 
+#: See `ShownMessages`.
+Matches = Dict[int, Tuple[torch.Tensor, torch.Tensor]]
+
+
 class Observer:
     """What is done with the messages of a pass; active inside `observing`."""
 
@@ -226,12 +230,18 @@ class ShownMessages(Observer):
     graph : `Graph`
     plan : `Sequence[int]`
         The layer of each propagation, as `Recorder` found them.
+    matches : `Matches`, optional
+        What passes over the same graph share: for propagations, by their number, the edges that they send over and the edge of the
+        graph that each message belongs to.
     """
 
-    def __init__(self, encoder: GraphEncoder, graph: Graph, plan: Sequence[int]) -> None:
+    def __init__(
+        self, encoder: GraphEncoder, graph: Graph, plan: Sequence[int], matches: Optional[Matches] = None
+    ) -> None:
         super().__init__(graph)
         self._encoder = encoder
         self._plan = plan
+        self._matches: Matches = {} if matches is None else matches
         self._position = 0
         self._first_of_call = 0
         self._layer = -1
@@ -259,15 +269,23 @@ class ShownMessages(Observer):
             self._gate = self._encoder.intervene(messages)
         if self._gate is None:
             return None
-        edges = propagation.match_edges(graph, self._free)
+        edges = self._match(self._position - 1, propagation, self._free)
         self._free[edges[edges >= 0]] = False
         return propagation.apply(self._gate, output, edges, graph)
 
+    def _match(self, number: int, propagation: Propagation, free: torch.Tensor) -> torch.Tensor:
+        edge_index, edges = self._matches.get(number, (None, None))
+        if edges is None or edge_index is None or not torch.equal(edge_index, propagation.edge_index):
+            edges = propagation.match_edges(self.graph, free)
+            self._matches[number] = propagation.edge_index, edges
+        return edges
+
     def _messages_of(self, layer: int, propagation: Propagation, output: torch.Tensor) -> Callable[[], torch.Tensor]:
         graph, count = self.graph, self._plan.count(layer)
+        number, free = self._position - 1, self._free.clone()
         if count == 1:
-            return lambda: propagation.spread(output, propagation.match_edges(graph), graph)
-        first = self._position - 1 - self._first_of_call
+            return lambda: propagation.spread(output, self._match(number, propagation, free), graph)
+        first = number - self._first_of_call
 
         def collect() -> torch.Tensor:
             # The others have not been computed yet.

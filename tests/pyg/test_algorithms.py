@@ -12,6 +12,7 @@ from torch_geometric import nn as pyg
 from torch_geometric.explain.metric import fidelity, groundtruth_metrics, unfaithfulness
 
 from allennlp_graphmask.pyg import EdgeInterpreterAlgorithm, GraphMask
+from allennlp_graphmask.pyg.propagation import Propagation
 from allennlp_graphmask.testing import assert_no_side_effects
 from tests.pyg.models import (
     NUM_RELATIONS,
@@ -112,6 +113,19 @@ def test_each_call_of_a_convolution_is_a_layer() -> None:
     found = explainer(model, EdgeInterpreterAlgorithm(LEAVE_ONE_OUT))(data.x, data.edge_index)
     assert found.layer_names == ["convolutions.0", "convolutions.1", "convolutions.1"]
     assert len({tuple(layer.tolist()) for layer in found.edge_mask_per_layer.unbind(-1)}) == 3
+
+
+def test_messages_are_matched_with_edges_once_for_all_passes(monkeypatch: Any) -> None:
+    model, data = build("GCNConv"), graph()
+    explain = explainer(
+        model, EdgeInterpreterAlgorithm("integrated_gradients", num_steps=5, completeness_tolerance=None)
+    )
+    matched = []
+    find = Propagation.find_edges
+    monkeypatch.setattr(Propagation, "find_edges", lambda self, *args: matched.append(self) or find(self, *args))
+    layers = explain(data.x, data.edge_index, index=2).layer_names
+    # Once more when the layers are found.
+    assert len(matched) == 2 * len(layers)
 
 
 def test_a_convolution_that_is_not_to_be_explained_is_left_out() -> None:
