@@ -9,6 +9,7 @@
 #   make test-reliability   the long tests of docs/reliability.md
 #   make test-browser   the HTML views in Chromium, which must be installed (or named: CHROMIUM=/path/to/it)
 #   make test-gpu    models, maskers and interpreters on a GPU against the CPU
+#   make dist        wheel and source distribution, each tried in an empty environment
 #   make clean       removes what these targets made
 #
 # make PYTHON=/path/to/python3.12 install   makes .venv from that Python (after `make clean`, if there is one).
@@ -27,7 +28,7 @@ ALLENNLP := allennlp==2.10.1 fairscale==0.4.13
 export OMP_NUM_THREADS ?= 1
 TEST_PROCESSES ?= 2
 
-.PHONY: help install demo test lint test-long test-reliability test-browser test-gpu clean
+.PHONY: help install demo test lint test-long test-reliability test-browser test-gpu dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -125,5 +126,20 @@ test-browser: $(VENV)/installed-for-browser-tests
 test-gpu: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -q -rs -m gpu tests/gpu
 
+# The environments are made anew each time, outside of this folder, so that nothing of the checkout is found there.
+dist: $(VENV)/installed-for-tests
+	rm -rf dist
+	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	$(BIN)/python -c "from setuptools import build_meta; build_meta.build_sdist('dist')"
+	@for file in dist/*; do \
+	  folder=$$(mktemp -d); echo "Trying $$file in $$folder"; \
+	  $(PYTHON) -m venv $$folder/env && cp $$file constraints.txt $$folder/ && cd $$folder && \
+	  env/bin/pip install --quiet --constraint constraints.txt ./$$(basename $$file) && \
+	  env/bin/pip install --quiet --no-deps $(ALLENNLP) && \
+	  env/bin/allennlp explain pretrained:propbank-srl --text $(SENTENCE) > explanation.txt && \
+	  cd - > /dev/null && rm -r $$folder || { echo "FAILED: $$file, in $$folder" >&2; exit 1; }; \
+	done
+	@ls -l dist
+
 clean:
-	rm -rf $(VENV) $(DEMO) build allennlp_graphmask.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) build dist allennlp_graphmask.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
