@@ -44,18 +44,25 @@ class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG
       each graph (all explained nodes or edges together);
     - `divergence_name`, `interpreter_name`, and `layer_names`, the paths of the convolutions in the model.
 
-    The model is left as it was. Self-loops that a convolution adds are not edges of the graph and are never dropped.
+    The model is left as it was. Self-loops that a convolution adds are not edges of the graph and are never dropped, unless they are
+    explained: then there are also `self_loop_mask_per_layer` and `self_loop_kept_per_layer`, both of shape `(num_nodes, num_layers)`.
 
     # Parameters
 
     interpreter : `str` or `Interpreter`
         A registered name, such as `"integrated_gradients"`.
+    explain_self_loops : `bool`, optional (default = `False`)
+        Whether the self-loops that convolutions add are scored and can be dropped, as edges are. Where a convolution adds none, they
+        have no effect.
     settings
         Of the interpreter, by name.
     """
 
-    def __init__(self, interpreter: Union[str, Interpreter], **settings: Any) -> None:
+    def __init__(
+        self, interpreter: Union[str, Interpreter], *, explain_self_loops: bool = False, **settings: Any
+    ) -> None:
         super().__init__()
+        self.explain_self_loops = explain_self_loops
         self.name = interpreter if isinstance(interpreter, str) else type(interpreter).__name__
         if isinstance(interpreter, str):
             interpreter = Interpreter.from_params(Params(copy.deepcopy({"type": interpreter, **settings})))
@@ -96,7 +103,8 @@ class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG
         """Explain the predictions for a graph, or a batch of graphs; `Explainer` calls this."""
         if isinstance(index, int):
             index = torch.tensor([index])
-        call = ModelInput.build(x, edge_index, kwargs, index, self.output_kind.task_level, self._num_relations(kwargs))
+        level, relations = self.output_kind.task_level, self._num_relations(kwargs)
+        call = ModelInput.build(x, edge_index, kwargs, index, level, relations, self.explain_self_loops)
         if not call.graph.num_edges:
             raise ConfigurationError("The graph has no edges, so there is nothing to explain.")
         masked_model = self._masked_model(model, call)
@@ -107,7 +115,14 @@ class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG
                 masked = masked_model.masked(unmasked, list(attribution.gates()))
             divergence = masked_model.divergence(self.interpreter.reported_divergence, unmasked, masked)
             changed = masked_model.changed(unmasked, masked)
-        scores, kept = _scores_between_0_and_1(attribution), torch.stack(attribution.kept, dim=-1)
+        num_edges = edge_index.size(1)
+        scores, loop_scores = _scores_between_0_and_1(attribution).tensor_split([num_edges])
+        kept, loop_kept = torch.stack(attribution.kept, dim=-1).tensor_split([num_edges])
+        of_loops = (
+            {"self_loop_mask_per_layer": loop_scores, "self_loop_kept_per_layer": loop_kept}
+            if self.explain_self_loops
+            else {}
+        )
         return Explanation(
             edge_mask=scores.amax(-1),
             edge_mask_per_layer=scores,
@@ -118,6 +133,7 @@ class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG
             divergence_name=self.interpreter.reported_divergence.name,
             interpreter_name=self.name,
             layer_names=[layer.convolution for layer in masked_model.encoder.layers],  # type: ignore[union-attr]
+            **of_loops,
         )
 
     def _num_relations(self, arguments: Dict[str, Any]) -> int:
@@ -148,6 +164,8 @@ class GraphMask(EdgeInterpreterAlgorithm):
     seed : `int`, optional (default = `0`)
     verify : `bool`, optional (default = `False`)
         See `Interpreter`.
+    explain_self_loops : `bool`, optional (default = `False`)
+        See `EdgeInterpreterAlgorithm`.
     settings
         Of the model `graphmask`, in the form of a config: `masker`, `objective`, `divergence`, ...
     """
@@ -167,10 +185,12 @@ class GraphMask(EdgeInterpreterAlgorithm):
         max_changed: float = 0.05,
         seed: int = 0,
         verify: bool = False,
+        explain_self_loops: bool = False,
         **settings: Any,
     ) -> None:
         ExplainerAlgorithm.__init__(self)
         self.name = "graphmask"
+        self.explain_self_loops = explain_self_loops
         check_at_least("GraphMask", 1, num_steps=num_steps, batch_size=batch_size)
         self.num_steps = num_steps
         self.learning_rate = learning_rate
@@ -212,7 +232,8 @@ class GraphMask(EdgeInterpreterAlgorithm):
             raise ConfigurationError("GraphMask cannot be trained: the data have no graph with an edge.")
         self._relations = relations
         arguments = model_arguments(model, example)
-        call = ModelInput.build(example.x, example.edge_index, arguments, None, self.output_kind.task_level, relations)
+        level, has_self_loops = self.output_kind.task_level, self.explain_self_loops
+        call = ModelInput.build(example.x, example.edge_index, arguments, None, level, relations, has_self_loops)
         target = PygModel(model, call, self.output_kind, relations)
         devices = [call.x.device] if call.x.is_cuda else []
         with torch.random.fork_rng(devices=devices):
@@ -260,7 +281,9 @@ class GraphMask(EdgeInterpreterAlgorithm):
             if level != "node":
                 if data.num_edges:
                     arguments = model_arguments(target.model, data)
-                    yield ModelInput.build(data.x, data.edge_index, arguments, index, level, self._relations)
+                    yield ModelInput.build(
+                        data.x, data.edge_index, arguments, index, level, self._relations, self.explain_self_loops
+                    )
                 continue
             nodes = torch.arange(data.num_nodes) if index is None else index.cpu()
             for chosen in nodes[torch.randperm(len(nodes))].split(self.batch_size):
@@ -280,6 +303,7 @@ class GraphMask(EdgeInterpreterAlgorithm):
                         torch.ones(len(parts), dtype=torch.bool, device=batch.x.device),
                         self._relations,
                         batch.batch,
+                        self.explain_self_loops,
                     )
 
     def _num_relations(self, arguments: Dict[str, Any]) -> int:

@@ -11,14 +11,9 @@ from allennlp_graphmask.checks import check_at_least
 from allennlp_graphmask.graph import Graph, num_relations, relation_names
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
 from allennlp_graphmask.modules.relation_transform import RelationModule, extend_relations
-from allennlp_graphmask.pyg.propagation import (
-    PropagationLayer,
-    Recorder,
-    ShownMessages,
-    add_hooks,
-    left_as_they_were,
-    observing,
-)
+from allennlp_graphmask.pyg.hooks import add_hooks, left_as_they_were, observing
+from allennlp_graphmask.pyg.observers import Recorder, ShownMessages
+from allennlp_graphmask.pyg.propagation import PropagationLayer
 
 
 class RelationVectors(RelationModule):

@@ -10,14 +10,12 @@ from allennlp_graphmask.focus import WHOLE_PREDICTION, Focus, unknown_focus
 from allennlp_graphmask.graph import NUM_RESERVED_RELATIONS, UNSEEN_RELATION, Graph
 from allennlp_graphmask.interpret.model_state import evaluating
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
-from allennlp_graphmask.pyg.propagation import (
-    Matches,
-    PropagationLayer,
-    Recorder,
-    ShownMessages,
-    hooked,
-    named_convolutions,
-)
+from allennlp_graphmask.pyg.hooks import hooked, named_convolutions
+from allennlp_graphmask.pyg.observers import Matches, Recorder, ShownMessages
+from allennlp_graphmask.pyg.propagation import PropagationLayer
+
+#: The relation of the self-loops that convolutions add, where they are explained.
+SELF_LOOP = "self-loop"
 
 
 class OutputKind(NamedTuple):
@@ -65,6 +63,8 @@ class ModelInput:
         Edge types from this number on are those of relations that are not known.
     batch : `torch.Tensor`, optional
         The graph of each node. Shape: `(num_nodes,)`.
+    has_self_loops : `bool`, optional (default = `False`)
+        Whether the self-loops that convolutions add are edges, too: one for each node, behind the others.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class ModelInput:
         explained: torch.Tensor,
         num_relations: int,
         batch: Optional[torch.Tensor] = None,
+        has_self_loops: bool = False,
     ) -> None:
         self.x, self.edge_index, self.arguments = x, edge_index, arguments
         self.rows, self.nodes, self.explained = rows, nodes, explained
@@ -84,11 +85,17 @@ class ModelInput:
         self.matches: Matches = {}
         edge_type = arguments.get("edge_type")
         types = edge_index.new_zeros(edge_index.size(1)) if edge_type is None else edge_type.long()
+        types = (types + NUM_RESERVED_RELATIONS).masked_fill(types >= num_relations, UNSEEN_RELATION)
         if batch is None:
             batch = edge_index.new_zeros(len(x))
+        self.has_self_loops = has_self_loops
+        if has_self_loops:
+            nodes_of_loops = torch.arange(len(x), device=edge_index.device)
+            edge_index = torch.cat([edge_index, nodes_of_loops.expand(2, -1)], dim=1)
+            types = torch.cat([types, torch.full_like(nodes_of_loops, num_relations + NUM_RESERVED_RELATIONS)])
         self.graph = Graph(
             edge_index=edge_index,
-            edge_type=(types + NUM_RESERVED_RELATIONS).masked_fill(types >= num_relations, UNSEEN_RELATION),
+            edge_type=types,
             edge_graph=batch[edge_index[0]],
             nodes_per_graph=torch.bincount(batch, minlength=len(rows)),
             num_nodes=len(x),
@@ -103,6 +110,7 @@ class ModelInput:
         index: Optional[torch.Tensor],
         task_level: str,
         num_relations: int,
+        has_self_loops: bool = False,
     ) -> "ModelInput":
         """
         Build it for a call of PyG's `Explainer`, whose `index` are the rows of the output that are explained (`None` for all). On the
@@ -137,7 +145,7 @@ class ModelInput:
             if index is not None:
                 explained = _mark(index, num_graphs, x.device)
                 nodes = nodes if batch is None else explained[batch]
-            return cls(x, edge_index, arguments, rows, nodes, explained, num_relations, batch)
+            return cls(x, edge_index, arguments, rows, nodes, explained, num_relations, batch, has_self_loops)
         ends = arguments.get("edge_label_index")
         num_rows = len(x) if task_level == "node" else None if ends is None else ends.size(1)
         if index is None and num_rows is None:
@@ -151,7 +159,16 @@ class ModelInput:
             nodes = _mark(chosen, len(x), x.device)
         elif ends is not None:
             nodes = _mark(ends[:, chosen].reshape(-1), len(x), x.device)
-        return cls(x, edge_index, arguments, chosen.unsqueeze(0), nodes, explained, num_relations)
+        return cls(
+            x,
+            edge_index,
+            arguments,
+            chosen.unsqueeze(0),
+            nodes,
+            explained,
+            num_relations,
+            has_self_loops=has_self_loops,
+        )
 
 
 def _check(index: torch.Tensor, size: int) -> torch.Tensor:
@@ -206,10 +223,13 @@ class PygModel(Model):
         vocabulary = Vocabulary()
         for relation in range(num_relations):
             vocabulary.add_token_to_namespace(str(relation), "edge_labels")
+        if example.has_self_loops:
+            vocabulary.add_token_to_namespace(SELF_LOOP, "edge_labels")
         super().__init__(vocabulary)
         self.model = model
         self._output_kind = output_kind
-        recorder = Recorder(example.graph, {id(module): name for name, module in named_convolutions(model)})
+        names = {id(module): name for name, module in named_convolutions(model)}
+        recorder = Recorder(example.graph, names, example.has_self_loops)
         with torch.no_grad(), evaluating(self), hooked(model, recorder):
             model(example.x, example.edge_index, **example.arguments)
         if not recorder.layers:
@@ -222,7 +242,8 @@ class PygModel(Model):
 
     def forward(self, call: ModelInput) -> Dict[str, Any]:
         """Return the `logits` of the rows that are explained. Shape: `(num_graphs, num_rows, num_classes)`."""
-        with hooked(self.model, ShownMessages(self.layers, call.graph, self._plan, call.matches)):
+        shown = ShownMessages(self.layers, call.graph, self._plan, call.matches, call.has_self_loops)
+        with hooked(self.model, shown):
             output = self.model(call.x, call.edge_index, **call.arguments)
         return {"logits": self._output_kind.logits(output)[call.rows]}
 

@@ -5,19 +5,15 @@ A layer is what a convolution sends over each edge once. One that sends over the
 several layers; one that sends over the edges of each relation by itself (`RGCNConv`) has one.
 """
 
-import contextlib
-import contextvars
 import inspect
 import math
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 import torch
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.graph import Graph
-from allennlp_graphmask.modules.graph_encoders import GraphEncoder
-from allennlp_graphmask.modules.intervention import Gate, Messages, apply_gate
-from allennlp_graphmask.restoring import restoring
+from allennlp_graphmask.modules.intervention import Gate, apply_gate
 
 
 class PropagationLayer(NamedTuple):
@@ -37,6 +33,8 @@ class Propagation(NamedTuple):
     kwargs: Dict[str, Any]
     #: Shape: `(2, num_messages)`.
     edge_index: torch.Tensor
+    #: Whether self-loops that the convolution adds are edges of the graph, too.
+    has_self_loops: bool = False
 
     def node_states(self, graph: Graph) -> torch.Tensor:
         """Return the states that the call is given; raise a `ConfigurationError` if they are not those of the graph's nodes."""
@@ -54,8 +52,8 @@ class Propagation(NamedTuple):
 
     def find_edges(self, graph: Graph, free: torch.Tensor) -> Optional[torch.Tensor]:
         """
-        Return the edge of the graph that each message belongs to; -1 for self-loops that the convolution adds. It puts them in the place
-        of the graph's own, which then have no message. `None` if a message belongs to no edge that is free. Shape: from `(num_edges,)`,
+        Return the edge of the graph that each message belongs to; -1 for self-loops that the convolution adds, unless the graph has them.
+        It puts them in the place of the graph's own, which then have no message. `None` if a message belongs to no edge that is free. Shape: from `(num_edges,)`,
         `torch.bool`, to `(num_messages,)`.
 
         Of several edges between two nodes the convolution is taken to keep the order, or to go through them relation by relation.
@@ -83,7 +81,7 @@ class Propagation(NamedTuple):
         exists[exists.clone()] = keys[places[exists]] == wanted[exists]
         found = torch.full_like(wanted, -1)
         found[order[exists]] = edges[places[exists]]
-        if adds_loops:
+        if adds_loops and not self.has_self_loops:
             found[is_loop] = -1
         return None if bool(((found < 0) & ~(is_loop & adds_loops)).any()) else found
 
@@ -123,15 +121,20 @@ class Propagation(NamedTuple):
         return flat.reshape(output.movedim(node_dim, 0).shape).movedim(0, node_dim)
 
 
-#: See `ShownMessages`.
-Matches = Dict[int, Tuple[torch.Tensor, torch.Tensor]]
-
-
 class Observer:
-    """What is done with the messages of a pass; active inside `observing`."""
+    """
+    What is done with the messages of a pass; active inside `observing`.
 
-    def __init__(self, graph: Graph) -> None:
+    # Parameters
+
+    graph : `Graph`
+    has_self_loops : `bool`, optional (default = `False`)
+        Whether the graph has an edge for each self-loop that a convolution can add.
+    """
+
+    def __init__(self, graph: Graph, has_self_loops: bool = False) -> None:
         self.graph = graph
+        self.has_self_loops = has_self_loops
         self._call: Tuple[Any, Tuple[Any, ...], Dict[str, Any]] = (None, (), {})
         self._propagation: Optional[Propagation] = None
 
@@ -151,7 +154,7 @@ class Observer:
             raise ConfigurationError(
                 f"The flow of {type(convolution).__name__} is {convolution.flow!r}; only 'source_to_target' can be explained."
             )
-        self._propagation = Propagation(*self._call, edge_index)
+        self._propagation = Propagation(*self._call, edge_index, self.has_self_loops)
 
     def sent(self, output: torch.Tensor) -> Optional[torch.Tensor]:
         """Take note of the messages. Return others to be aggregated in their place, or `None`."""
@@ -161,229 +164,3 @@ class Observer:
     def message(self, propagation: Propagation, output: torch.Tensor) -> Optional[torch.Tensor]:
         """Do the same for one propagation."""
         raise NotImplementedError
-
-
-class Recorder(Observer):
-    """
-    Finds the layers of a pass, in their order.
-
-    # Parameters
-
-    graph : `Graph`
-    names : `Dict[int, str]`
-        By its identity the path of each convolution in the model.
-    """
-
-    def __init__(self, graph: Graph, names: Dict[int, str]) -> None:
-        super().__init__(graph)
-        self.layers: List[PropagationLayer] = []
-        #: The layer of each propagation.
-        self.plan: List[int] = []
-        self._names = names
-        # The edges over which the current layer has not sent yet. Shape: `(num_edges,)`, `torch.bool`.
-        self._free: Optional[torch.Tensor] = None
-
-    def called(self, convolution: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
-        super().called(convolution, args, kwargs)
-        self._free = None
-
-    def message(self, propagation: Propagation, output: torch.Tensor) -> Optional[torch.Tensor]:
-        # In the call of a convolution a layer ends where an edge would have another message.
-        edges = None if self._free is None else propagation.find_edges(self.graph, self._free)
-        if edges is None or self._free is None:
-            edges = propagation.match_edges(self.graph)
-            self._free = torch.ones_like(self.graph.edge_type, dtype=torch.bool)
-            name = self._names.get(id(propagation.convolution), type(propagation.convolution).__name__)
-            states = propagation.node_states(self.graph)
-            self.layers.append(PropagationLayer(name, states.size(1), propagation.flatten(output).size(1)))
-        self._free[edges[edges >= 0]] = False
-        self.plan.append(len(self.layers) - 1)
-        return None
-
-
-class _Collector(Observer):
-    """Collects the messages of one layer that a call sends in several propagations, those with these numbers."""
-
-    def __init__(self, graph: Graph, numbers: range) -> None:
-        super().__init__(graph)
-        self.values: Any = 0.0
-        self._numbers = numbers
-        self._next = 0
-        self._free = torch.ones_like(graph.edge_type, dtype=torch.bool)
-
-    def message(self, propagation: Propagation, output: torch.Tensor) -> Optional[torch.Tensor]:
-        if self._next in self._numbers:
-            edges = propagation.match_edges(self.graph, self._free)
-            self._free[edges[edges >= 0]] = False
-            self.values = self.values + propagation.spread(output, edges, self.graph)
-        self._next += 1
-        return None
-
-
-class ShownMessages(Observer):
-    """
-    Shows the messages of a pass to the interventions of an encoder, and applies their gates.
-
-    # Parameters
-
-    encoder : `GraphEncoder`
-    graph : `Graph`
-    plan : `Sequence[int]`
-        The layer of each propagation, as `Recorder` found them.
-    matches : `Matches`, optional
-        What passes over the same graph share: for propagations, by their number, the edges that they send over and the edge of the
-        graph that each message belongs to.
-    """
-
-    def __init__(
-        self, encoder: GraphEncoder, graph: Graph, plan: Sequence[int], matches: Optional[Matches] = None
-    ) -> None:
-        super().__init__(graph)
-        self._encoder = encoder
-        self._plan = plan
-        self._matches: Matches = {} if matches is None else matches
-        self._position = 0
-        self._first_of_call = 0
-        self._layer = -1
-        self._gate: Optional[Gate] = None
-        self._free = torch.empty(0)
-
-    def called(self, convolution: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
-        super().called(convolution, args, kwargs)
-        self._first_of_call = self._position
-
-    def message(self, propagation: Propagation, output: torch.Tensor) -> Optional[torch.Tensor]:
-        graph = self.graph
-        if self._position == len(self._plan):
-            raise RuntimeError(
-                f"The model sends messages more often than the {len(self._plan)} times of the pass that was recorded: its layers depend "
-                "on its input, so that it cannot be explained."
-            )
-        layer, self._position = self._plan[self._position], self._position + 1
-        if layer != self._layer:
-            self._layer = layer
-            self._free = torch.ones_like(graph.edge_type, dtype=torch.bool)
-            messages = Messages(
-                layer, propagation.node_states(graph), graph, self._messages_of(layer, propagation, output)
-            )
-            self._gate = self._encoder.intervene(messages)
-        if self._gate is None:
-            return None
-        edges = self._match(self._position - 1, propagation, self._free)
-        self._free[edges[edges >= 0]] = False
-        return propagation.apply(self._gate, output, edges, graph)
-
-    def _match(self, number: int, propagation: Propagation, free: torch.Tensor) -> torch.Tensor:
-        edge_index, edges = self._matches.get(number, (None, None))
-        if edges is None or edge_index is None or not torch.equal(edge_index, propagation.edge_index):
-            edges = propagation.match_edges(self.graph, free)
-            self._matches[number] = propagation.edge_index, edges
-        return edges
-
-    def _messages_of(self, layer: int, propagation: Propagation, output: torch.Tensor) -> Callable[[], torch.Tensor]:
-        graph, count = self.graph, self._plan.count(layer)
-        number, free = self._position - 1, self._free.clone()
-        if count == 1:
-            return lambda: propagation.spread(output, self._match(number, propagation, free), graph)
-        first = number - self._first_of_call
-
-        def collect() -> torch.Tensor:
-            # The others have not been computed yet.
-            collector = _Collector(graph, range(first, first + count))
-            with hooked(propagation.convolution, collector):
-                propagation.convolution(*propagation.args, **propagation.kwargs)
-            values: torch.Tensor = collector.values
-            return values
-
-        return collect
-
-
-_observer: contextvars.ContextVar[Optional[Observer]] = contextvars.ContextVar("observer", default=None)
-
-
-@contextlib.contextmanager
-def observing(observer: Observer) -> Iterator[None]:
-    """Let the observer see what convolutions with hooks do in this thread while the context is open."""
-    outer = _observer.get()
-    with restoring(lambda: _observer.set(outer)):
-        _observer.set(observer)
-        yield
-
-
-@contextlib.contextmanager
-def left_as_they_were(convolutions: Iterable[Any]) -> Iterator[None]:
-    """Put the attributes of convolutions back when the context closes: flags, caches, and what an error kept them from clearing."""
-    before = [(convolution, dict(vars(convolution))) for convolution in convolutions]
-
-    def restore() -> None:
-        for convolution, attributes in before:
-            for name in vars(convolution).keys() - attributes.keys():
-                del vars(convolution)[name]
-            vars(convolution).update(attributes)
-
-    with restoring(restore):
-        yield
-
-
-#: Where a convolution keeps the hooks of `add_hooks`.
-_HOOKS = (
-    "_forward_pre_hooks",
-    "_forward_pre_hooks_with_kwargs",
-    "_propagate_forward_pre_hooks",
-    "_message_forward_hooks",
-)
-
-
-@contextlib.contextmanager
-def hooked(model: torch.nn.Module, observer: Observer) -> Iterator[None]:
-    """
-    Let the observer see the convolutions of somebody's model while the context is open. They compute what they otherwise keep (cached
-    normalisation), message by message, and are left as they were. Those with `explain = False` are not seen.
-    """
-    convolutions = [module for _, module in named_convolutions(model)]
-    with left_as_they_were(convolutions), observing(observer):
-        for convolution in convolutions:
-            attributes = vars(convolution)
-            attributes.update({name: None for name in attributes if name.startswith("_cached")})
-            if "cached" in attributes:
-                convolution.cached = False
-            convolution.fuse = False
-            convolution.decomposed_layers = 1
-            if convolution.explain is not False and _after_message not in convolution._message_forward_hooks.values():
-                # Copies, so that an error between two steps leaves nothing behind.
-                attributes.update({name: attributes[name].copy() for name in _HOOKS})
-                add_hooks(convolution)
-        yield
-
-
-def named_convolutions(model: torch.nn.Module) -> Iterator[Tuple[str, Any]]:
-    """Yield the convolutions of a model with their paths."""
-    from torch_geometric.nn import MessagePassing
-
-    for name, module in model.named_modules():
-        if isinstance(module, MessagePassing):
-            yield name, module
-
-
-def add_hooks(convolution: Any) -> None:
-    """Give a convolution the hooks by which the active `Observer` sees it. They do nothing where there is none."""
-    convolution.register_forward_pre_hook(_before_call, with_kwargs=True)
-    convolution.register_propagate_forward_pre_hook(_before_propagation)
-    convolution.register_message_forward_hook(_after_message)
-
-
-def _before_call(convolution: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
-    observer = _observer.get()
-    if observer is not None:
-        observer.called(convolution, args, kwargs)
-
-
-def _before_propagation(convolution: Any, inputs: Tuple[Any, ...]) -> None:
-    observer = _observer.get()
-    if observer is not None:
-        observer.propagated(inputs[0])
-
-
-def _after_message(convolution: Any, inputs: Tuple[Any, ...], output: torch.Tensor) -> Optional[torch.Tensor]:
-    observer = _observer.get()
-    return None if observer is None else observer.sent(output)
