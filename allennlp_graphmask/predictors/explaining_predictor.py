@@ -145,11 +145,12 @@ class ExplainingPredictor(Predictor):
             whole = model.record(inputs)
             model.check_finite(self._model, whole.output)
             parts = model.focused(whole, self.focus)
-            outputs = [self._explain_focus(unmasked) for unmasked in parts]
+            described = [self.interpreter.describe(unmasked.focus.kind) for unmasked in parts]
+            outputs = [self._explain_focus(*part) for part in zip(parts, described)]
             # Last, because it changes the output.
             original = target.make_output_human_readable(whole.output).get("prediction", [None] * len(instances))
         for part, (unmasked, output) in enumerate(zip(parts, outputs)):
-            description = {**self.interpreter.describe(unmasked.focus.kind), **self.description}
+            description = {**described[part], **self.description}
             for number, instance in enumerate(instances):
                 if part and unmasked.focus.descriptions[number] is None:
                     continue
@@ -164,8 +165,11 @@ class ExplainingPredictor(Predictor):
                 )
         return groups
 
-    def _explain_focus(self, unmasked: UnmaskedPass) -> Dict[str, Any]:
-        """Explain one part of the predictions of a batch. Return what `build_explanation` takes, for each instance."""
+    def _explain_focus(self, unmasked: UnmaskedPass, described: Dict[str, Any]) -> Dict[str, Any]:
+        """
+        Explain one part of the predictions of a batch by the interpreter, as it is described for that. Return what `build_explanation`
+        takes, for each instance.
+        """
         model = self.masked_model
         attribution = self.interpreter.attribute(model, unmasked)
         masked = model.masked(unmasked, attribution.gates())
@@ -178,12 +182,11 @@ class ExplainingPredictor(Predictor):
             "changed": changed,
             "divergence": divergence,
             "masked_prediction": readable.get("prediction", [None] * len(changed)),
-            "focus": self._describe_focus(unmasked),
+            "focus": self._describe_focus(unmasked, described.get("trained_foci")),
         }
 
-    def _describe_focus(self, unmasked: UnmaskedPass) -> List[Dict[str, Any]]:
+    def _describe_focus(self, unmasked: UnmaskedPass, trained_foci: Optional[List[str]]) -> List[Dict[str, Any]]:
         focus = unmasked.focus
-        trained_foci = self.interpreter.describe(focus.kind).get("trained_foci")
         covering = foci_by_kind(self.masked_model.target).get(focus.kind, focus.kind)
         nodes = focus.nodes.split(unmasked.graph.nodes_per_graph.tolist())
         return [
