@@ -8,6 +8,7 @@
 #   make test-long   the tests that take minutes
 #   make test-reliability   the long tests of docs/reliability.md
 #   make test-browser   the HTML views in Chromium, which must be installed (or named: CHROMIUM=/path/to/it)
+#   make docs        the documentation site, into build/site; open build/site/index.html
 #   make test-gpu    models, maskers and interpreters on a GPU against the CPU
 #   make clean       removes what these targets made
 #
@@ -27,7 +28,7 @@ ALLENNLP := allennlp==2.10.1 fairscale==0.4.13
 export OMP_NUM_THREADS ?= 1
 TEST_PROCESSES ?= 2
 
-.PHONY: help install demo test lint test-long test-reliability test-browser test-gpu clean
+.PHONY: help install demo test lint test-long test-reliability test-browser test-gpu docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -124,6 +125,13 @@ test-browser: $(VENV)/installed-for-browser-tests
 
 test-gpu: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -q -rs -m gpu tests/gpu
+
+$(VENV)/installed-for-docs: $(VENV)/installed
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/installed-for-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --strict
 
 clean:
 	rm -rf $(VENV) $(DEMO) build allennlp_graphmask.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

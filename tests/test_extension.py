@@ -13,19 +13,15 @@ import pytest
 
 from allennlp_graphmask.explanation import Explanation, read_explanations
 from tests.compat.conftest import run_python
+from tests.docs.pages import ROOT, blocks
 
-ROOT = Path(__file__).resolve().parents[1]
 EXTENSION = ROOT / "fixtures" / "extension"
 TUTORIAL = ROOT / "docs" / "extending.md"
 
 
-def code_blocks(language: str) -> List[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
 def commands_in(number: int) -> List[List[str]]:
     """The commands of a block."""
-    lines = code_blocks("bash")[number].replace("\\\n", " ").splitlines()
+    lines = blocks(TUTORIAL, "bash")[number].replace("\\\n", " ").splitlines()
     return [line.split() for line in lines]
 
 
@@ -44,7 +40,7 @@ def run(folder: Path, program: str, *arguments: str) -> str:
 @pytest.mark.parametrize("path", sorted(EXTENSION.glob("my_*.py")) + sorted(EXTENSION.glob("*.jsonnet")), ids=str)
 def test_the_tutorial_prints_every_file(path: Path) -> None:
     code = path.read_text(encoding="utf-8")
-    assert code in code_blocks("python" if path.suffix == ".py" else "jsonnet")
+    assert code in blocks(TUTORIAL, "python" if path.suffix == ".py" else "jsonnet")
     assert len([line for line in code.splitlines() if line.strip()]) <= 50
 
 
@@ -54,7 +50,7 @@ def test_the_folder_has_a_file_for_each_row_of_the_table() -> None:
 
 
 def test_the_test_in_the_tutorial_passes(folder: Path) -> None:
-    [code] = [block for block in code_blocks("python") if "assert_is_graph_encoder" in block]
+    [code] = [block for block in blocks(TUTORIAL, "python") if "assert_is_graph_encoder" in block]
     run_python("-c", code, folder=folder)
 
 
