@@ -92,6 +92,7 @@ class MaskedModel:
     ) -> None:
         self.target = target
         self.encoder: GraphEncoder = find_graph_encoder(target, encoder)[1]
+        self.encoder.check_contract(for_masking_only=True)
         self.metric_sets = MetricSets(target, list(self.METRIC_SETS))
         self._distribution = distribution
         self._mask = mask
