@@ -95,13 +95,26 @@ def test_the_text_in_the_tutorial(explanations: List[Explanation], folder: Path)
         assert line in TUTORIAL.read_text(encoding="utf-8")
 
 
+def test_the_classifier_needs_the_arc_that_decides(folder: Path) -> None:
+    for command in commands_in(1):
+        run(folder, *command)
+    explained = list(read_explanations(folder / "opinions_explained.jsonl"))
+    with open(EXTENSION / "opinions.jsonl", encoding="utf-8") as file:
+        labels = [json.loads(line)["label"] for line in file]
+    assert [one.prediction["original"]["label"] for one in explained] == labels
+    assert all(" rather than " in one.focus["description"] for one in explained)
+    kept = sum(one.kept_share() for one in explained) / len(explained)
+    [first] = [one for one in explained if one.tokens == tuple("the film is not good and long".split())]
+    assert kept < 0.3 and "neg" in {edge.type for edge in first.kept_edges()}
+
+
 def test_the_interpreter(explanations: List[Explanation], folder: Path) -> None:
-    [command] = commands_in(1)
+    [command] = commands_in(2)
     assert "(my_message_norm)" in run(folder, *command)
 
 
 def test_the_metric(explanations: List[Explanation], folder: Path) -> None:
-    [command] = commands_in(2)
+    [command] = commands_in(3)
     run(folder, *command)
     results = json.loads((folder / "comparison" / "results.json").read_text(encoding="utf-8"))
     # The command compares decisions that were not verified.
@@ -119,7 +132,7 @@ def test_the_metric(explanations: List[Explanation], folder: Path) -> None:
 
 
 def test_the_export(explanations: List[Explanation], folder: Path) -> None:
-    [command] = commands_in(3)
+    [command] = commands_in(4)
     rows = run(folder, *command).splitlines()[1:]
     kept = [
         [str(layer), one.nodes[edge.source].text, edge.type, one.nodes[edge.target].text]

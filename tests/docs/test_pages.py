@@ -11,7 +11,7 @@ import pytest
 from allennlp.commands import parse_args
 
 from allennlp_graphmask.evaluation.ground_truth import GROUND_TRUTHS
-from allennlp_graphmask.interpret.interpreters import RandomInterpreter
+from allennlp_graphmask.interpret.interpreters import Interpreter, RandomInterpreter
 from allennlp_graphmask.pretrained import pretrained_archive
 from tests.docs.pages import PAGES, ROOT, blocks, list_blocks, read_page, run_script
 
@@ -95,3 +95,15 @@ def test_commands_have_the_options_that_they_are_given(path: Path, monkeypatch: 
         code = "".join(one.read_text(encoding="utf-8") for one in [*sources, *(ROOT / "benchmarks").glob("*.py")])
         assert sources, f"{module} does not exist"
         assert not [option for option in options if option.startswith("--") and f'"{option}"' not in code]
+
+
+def test_the_page_of_interpreters_lists_all_of_them() -> None:
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|.*\|.*\|.*\|", read_page(DOCS / "interpreters.md"), re.MULTILINE)
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    table = listed[: listed.index("all_edges") + 1]
+    ours = [
+        name
+        for name in Interpreter.list_available()
+        if Interpreter.by_name(name).__module__.startswith("allennlp_graphmask")
+    ]
+    assert sorted(table) == sorted(ours)
