@@ -8,7 +8,7 @@
 #   make test-long   the tests that take minutes
 #   make test-reliability   the long tests of docs/reliability.md
 #   make test-browser   the HTML views in Chromium, which must be installed (or named: CHROMIUM=/path/to/it)
-#   make docs        the documentation site, into build/site; open build/site/index.html
+#   make docs        the documentation site, into build/site (its search needs a server: python -m http.server -d build/site)
 #   make test-gpu    models, maskers and interpreters on a GPU against the CPU
 #   make clean       removes what these targets made
 #

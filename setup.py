@@ -214,7 +214,8 @@ setup(
     extras_require={
         "browser": BROWSER_NEEDS,
         "dev": DEVELOPMENT_NEEDS,
-        "docs": DOCS_NEEDS,
+        # The reference has the parts for PyG, too.
+        "docs": [*DOCS_NEEDS, *PYG_NEEDS],
         "plot": ["matplotlib>=3.8"],
         "pyg": PYG_NEEDS,
         "table": TABLE_NEEDS,

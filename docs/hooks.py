@@ -31,17 +31,7 @@ REGISTRIES = {
     "commands": ["Subcommand"],
 }
 #: The functions and classes that are imported and not registered.
-PUBLIC = [
-    "explanation",
-    "graph",
-    "focus",
-    "views",
-    "evaluation.comparison",
-    "evaluation.metrics",
-    "report",
-    "testing",
-    "pyg",
-]
+PUBLIC = "explanation graph focus views evaluation.comparison evaluation.metrics report testing pyg".split()
 #: Links to these lead out of docs/; they become pages.
 TOP_LEVEL = ("CONTRIBUTING.md", "SECURITY.md")
 

@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 from typing import Iterator
 
+import pytest
+
+from tests.compat.conftest import run_python
+
 ROOT = Path(__file__).resolve().parents[2]
 #: In the order of their paths. The pages at the top level are on the site, too.
 PAGES = [
@@ -56,3 +60,11 @@ def run_script(script: str, folder: Path) -> str:
     )
     assert finished.returncode == 0, finished.stdout[-4000:]
     return finished.stdout
+
+
+def build_site(folder: Path) -> Path:
+    """Build the documentation site, where a warning is an error, into a folder, and return this."""
+    pytest.importorskip("mkdocs", reason="needs the extra [docs]")
+    pytest.importorskip("mkdocstrings", reason="needs the extra [docs]")
+    run_python("-m", "mkdocs", "build", "--strict", "--site-dir", str(folder), folder=ROOT)
+    return folder

@@ -12,18 +12,13 @@ from allennlp.commands import Subcommand
 from allennlp.common import Registrable
 from allennlp.common.plugins import import_plugins
 
-from tests.compat.conftest import run_python
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, build_site
 from tests.test_plugin import SNAPSHOT
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("mkdocs", reason="needs the extra [docs]")
-    pytest.importorskip("mkdocstrings", reason="needs the extra [docs]")
-    folder = tmp_path_factory.mktemp("site")
-    run_python("-m", "mkdocs", "build", "--strict", "--site-dir", str(folder), folder=ROOT)
-    return folder
+    return build_site(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="module")
