@@ -36,18 +36,16 @@ PUBLIC = "explanation graph focus views evaluation.comparison evaluation.metrics
 TOP_LEVEL = ("CONTRIBUTING.md", "SECURITY.md")
 
 
-def registered() -> dict[str, dict[str, Any]]:
+def registered() -> dict[str, tuple[Any, dict[str, Any]]]:
     """Return for each registry its class and, by name, the classes of this package in it."""
     import_plugins()
-    found: dict[str, dict[str, Any]] = {}
+    found = {}
     for base, registry in Registrable._registry.items():
-        ours = {name: one for name, (one, _) in registry.items() if one.__module__.startswith(PACKAGE)}
+        ours = {name: one for name, (one, _) in sorted(registry.items()) if one.__module__.startswith(PACKAGE)}
         if ours:
-            found[base.__name__] = {"": base, **dict(sorted(ours.items()))}
-    if unlisted := sorted(set(found) - {base for bases in REGISTRIES.values() for base in bases}):
-        raise ValueError(
-            f"docs/hooks.py names no page for the registries {', '.join(unlisted)}: add them to REGISTRIES."
-        )
+            found[base.__name__] = (base, ours)
+    if unlisted := set(found) - {base for bases in REGISTRIES.values() for base in bases}:
+        raise ValueError(f"docs/hooks.py: REGISTRIES names no page for {', '.join(sorted(unlisted))}.")
     return found
 
 
@@ -62,17 +60,17 @@ def quantities(metric: Any) -> Iterator[str]:
     if getattr(metric, "quantities", None):
         yield "| quantity | range | better | best | |\n|---|---|---|---|---|"
         for name, one in metric.quantities.items():
-            yield f"| `{name}` | {one.lowest:g} to {one.highest:g} | {one.direction} | {one.best:g} | {one.meaning} |"
+            cells = (f"`{name}`", f"{one.lowest:g} to {one.highest:g}", one.direction, f"{one.best:g}", one.meaning)
+            yield f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
         yield ""
 
 
-def registry_page(title: str, found: dict[str, dict[str, Any]]) -> str:
+def registry_page(title: str, found: dict[str, tuple[Any, dict[str, Any]]]) -> str:
     """Return a page of the reference with every registered name."""
     lines = [f"# Reference: {title}\n"]
     subparsers = argparse.ArgumentParser(prog="allennlp").add_subparsers()
     for registry in REGISTRIES[title]:
-        classes = dict(found[registry])
-        base = classes.pop("")
+        base, classes = found[registry]
         lines.append(f"## {registry}\n")
         if base.__module__.startswith(PACKAGE):
             lines.append(directive(base, 3, members=True))
@@ -80,8 +78,8 @@ def registry_page(title: str, found: dict[str, dict[str, Any]]) -> str:
             lines.append(f"### `{name}`\n")
             if registry == "Subcommand":
                 lines.append(f"```text\n{one().add_subparser(subparsers).format_help()}```\n")
-                continue
-            lines += [directive(one, 4, members=False), *quantities(one)]
+            else:
+                lines += [directive(one, 4, members=False), *quantities(one)]
     return "\n".join(lines)
 
 
