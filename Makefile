@@ -8,6 +8,7 @@
 #   make test-long   the tests that take minutes
 #   make test-reliability   the long tests of docs/reliability.md
 #   make test-browser   the HTML views in Chromium, which must be installed (or named: CHROMIUM=/path/to/it)
+#   make docs        the documentation site, into build/site (its search needs a server: python -m http.server -d build/site)
 #   make test-gpu    models, maskers and interpreters on a GPU against the CPU
 #   make dist        wheel and source distribution, each tried in an empty environment
 #   make clean       removes what these targets made
@@ -28,7 +29,7 @@ ALLENNLP := allennlp==2.10.1 fairscale==0.4.13
 export OMP_NUM_THREADS ?= 1
 TEST_PROCESSES ?= 2
 
-.PHONY: help install demo test lint test-long test-reliability test-browser test-gpu dist clean
+.PHONY: help install demo test lint test-long test-reliability test-browser test-gpu docs dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -140,6 +141,13 @@ dist: $(VENV)/installed-for-tests
 	  cd - > /dev/null && rm -r $$folder || { echo "FAILED: $$file, in $$folder" >&2; exit 1; }; \
 	done
 	@ls -l dist
+
+$(VENV)/installed-for-docs: $(VENV)/installed
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/installed-for-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --strict
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist allennlp_graphmask.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

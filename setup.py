@@ -74,7 +74,11 @@ PYG_NEEDS = ["torch-geometric>=2.6"]
 # Explanations in Parquet files, and as pandas' tables.
 TABLE_NEEDS = ["pandas>=2.2", "pyarrow>=17"]
 
+# `make docs`. The next major releases of MkDocs drop plugins, and with them mkdocstrings.
+DOCS_NEEDS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10", "mkdocstrings[python]>=1"]
+
 DEVELOPMENT_NEEDS = [
+    *DOCS_NEEDS,
     *PYG_NEEDS,
     # captum: the tests compare our interpreters with its.
     "captum>=0.8",
@@ -210,6 +214,8 @@ setup(
     extras_require={
         "browser": BROWSER_NEEDS,
         "dev": DEVELOPMENT_NEEDS,
+        # The reference has the parts for PyG, too.
+        "docs": [*DOCS_NEEDS, *PYG_NEEDS],
         "plot": ["matplotlib>=3.8"],
         "pyg": PYG_NEEDS,
         "table": TABLE_NEEDS,

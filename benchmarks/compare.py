@@ -1,6 +1,6 @@
 """
 Compare interpreters on the models that `benchmarks.wikihop` or `benchmarks.propbank` trained, each at the same fraction of
-messages, and print the table of `docs/results.md`: means over the models of several seeds. Needs the environment variable
+messages, and print the table of `docs/results/interpreters.md`: means over the models of several seeds. Needs the environment variable
 GRAPHMASK_DATA.
 
     python -m benchmarks.compare questions results/wikihop --seeds 1 2 3 --output results/compare_questions

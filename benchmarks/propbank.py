@@ -1,6 +1,6 @@
 """
 Train a semantic role labelling model and GraphMask on it, for several seeds, with `allennlp train`, and measure what
-`docs/results.md` reports. Needs the environment variable GRAPHMASK_DATA.
+`docs/results/roles.md` reports. Needs the environment variable GRAPHMASK_DATA.
 
     python -m benchmarks.propbank --seeds 1 2 3 --output results/propbank --json results/propbank.jsonl
 

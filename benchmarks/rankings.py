@@ -1,6 +1,6 @@
 """
 Measure how well GraphMask orders messages beside other orders, for every kind of focus of a model, and print the tables of
-`docs/results.md`.
+`docs/results/rankings.md`.
 
     python -m benchmarks.rankings results/propbank/small_?_graphmask/model.tar.gz --json results/rankings_roles.jsonl
     python -m benchmarks.rankings results/wikihop/small_graphmask_?/model.tar.gz --json results/rankings_questions.jsonl \\

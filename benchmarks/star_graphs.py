@@ -41,7 +41,7 @@ CONFIGS = Path(__file__).parent.parent / "training_config" / "star_graphs"
 #: The config of the model for each variant.
 MODELS = {"single_layer": "small", "two_layer": "two_layer"}
 
-#: Interpreters that decide what to keep. docs/results.md gives the reasons for settings.
+#: Interpreters that decide what to keep. docs/results/star_graphs.md gives the reasons for settings.
 DECIDING: Dict[str, Dict[str, Any]] = {
     "erasure_search": {"type": "erasure_search"},
     "graphmask_per_instance": {"type": "graphmask_per_instance"},

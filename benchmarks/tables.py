@@ -1,4 +1,4 @@
-"""Markdown tables of what benchmarks measured, as in `docs/results.md`."""
+"""Markdown tables of what benchmarks measured, as in `docs/results/`."""
 
 import platform
 import sys

@@ -1,6 +1,6 @@
 """
 Measure verified explanations of archives of GraphMask, trained with different seeds, for every kind of focus of their models, and
-print the tables of `docs/results.md`.
+print the tables of `docs/results/verified.md`.
 
     python -m benchmarks.verified results/propbank/small_?_graphmask/model.tar.gz --json results/verified_roles.jsonl
     python -m benchmarks.verified results/wikihop/small_graphmask_?/model.tar.gz --data $GRAPHMASK_DATA/qa_wikihop_format/redocred_dev.json.xz \\

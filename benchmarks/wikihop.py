@@ -1,6 +1,6 @@
 """
 Train the small question answering model, the same model without its graph encoder, and GraphMask, for several seeds, with
-`allennlp train`, and measure what `docs/results.md` reports. Needs the environment variable GRAPHMASK_DATA.
+`allennlp train`, and measure what `docs/results/questions.md` reports. Needs the environment variable GRAPHMASK_DATA.
 
     python -m benchmarks.wikihop --seeds 1 2 3 4 5 --output results/wikihop --json results/wikihop.jsonl
 

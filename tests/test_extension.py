@@ -13,19 +13,15 @@ import pytest
 
 from allennlp_graphmask.explanation import Explanation, read_explanations
 from tests.compat.conftest import run_python
+from tests.docs.pages import ROOT, blocks
 
-ROOT = Path(__file__).resolve().parents[1]
 EXTENSION = ROOT / "fixtures" / "extension"
 TUTORIAL = ROOT / "docs" / "extending.md"
 
 
-def code_blocks(language: str) -> List[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
 def commands_in(number: int) -> List[List[str]]:
     """The commands of a block."""
-    lines = code_blocks("bash")[number].replace("\\\n", " ").splitlines()
+    lines = blocks(TUTORIAL, "bash")[number].replace("\\\n", " ").splitlines()
     return [line.split() for line in lines]
 
 
@@ -44,7 +40,7 @@ def run(folder: Path, program: str, *arguments: str) -> str:
 @pytest.mark.parametrize("path", sorted(EXTENSION.glob("my_*.py")) + sorted(EXTENSION.glob("*.jsonnet")), ids=str)
 def test_the_tutorial_prints_every_file(path: Path) -> None:
     code = path.read_text(encoding="utf-8")
-    assert code in code_blocks("python" if path.suffix == ".py" else "jsonnet")
+    assert code in blocks(TUTORIAL, "python" if path.suffix == ".py" else "jsonnet")
     assert len([line for line in code.splitlines() if line.strip()]) <= 50
 
 
@@ -54,7 +50,7 @@ def test_the_folder_has_a_file_for_each_row_of_the_table() -> None:
 
 
 def test_the_test_in_the_tutorial_passes(folder: Path) -> None:
-    [code] = [block for block in code_blocks("python") if "assert_is_graph_encoder" in block]
+    [code] = [block for block in blocks(TUTORIAL, "python") if "assert_is_graph_encoder" in block]
     run_python("-c", code, folder=folder)
 
 
@@ -99,13 +95,26 @@ def test_the_text_in_the_tutorial(explanations: List[Explanation], folder: Path)
         assert line in TUTORIAL.read_text(encoding="utf-8")
 
 
+def test_the_classifier_needs_the_arc_that_decides(folder: Path) -> None:
+    for command in commands_in(1):
+        run(folder, *command)
+    explained = list(read_explanations(folder / "opinions_explained.jsonl"))
+    with open(EXTENSION / "opinions.jsonl", encoding="utf-8") as file:
+        labels = [json.loads(line)["label"] for line in file]
+    assert [one.prediction["original"]["label"] for one in explained] == labels
+    assert all(" rather than " in one.focus["description"] for one in explained)
+    kept = sum(one.kept_share() for one in explained) / len(explained)
+    [first] = [one for one in explained if one.tokens == tuple("the film is not good and long".split())]
+    assert kept < 0.3 and "neg" in {edge.type for edge in first.kept_edges()}
+
+
 def test_the_interpreter(explanations: List[Explanation], folder: Path) -> None:
-    [command] = commands_in(1)
+    [command] = commands_in(2)
     assert "(my_message_norm)" in run(folder, *command)
 
 
 def test_the_metric(explanations: List[Explanation], folder: Path) -> None:
-    [command] = commands_in(2)
+    [command] = commands_in(3)
     run(folder, *command)
     results = json.loads((folder / "comparison" / "results.json").read_text(encoding="utf-8"))
     # The command compares decisions that were not verified.
@@ -123,7 +132,7 @@ def test_the_metric(explanations: List[Explanation], folder: Path) -> None:
 
 
 def test_the_export(explanations: List[Explanation], folder: Path) -> None:
-    [command] = commands_in(3)
+    [command] = commands_in(4)
     rows = run(folder, *command).splitlines()[1:]
     kept = [
         [str(layer), one.nodes[edge.source].text, edge.type, one.nodes[edge.target].text]

@@ -4,23 +4,16 @@ edges matter is known, and what is kept must say so.
 """
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
 
 from allennlp_graphmask.explanation import read_explanations
+from tests.docs.pages import ROOT, blocks, run_script
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "graph_jsonl.md").read_text(encoding="utf-8")
-
-
-def blocks(language: str) -> List[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+PAGE = ROOT / "docs" / "graph_jsonl.md"
 
 
 def lines_of(path: Path) -> List[Dict[str, Any]]:
@@ -31,26 +24,10 @@ def lines_of(path: Path) -> List[Dict[str, Any]]:
 def folder(tmp_path_factory) -> Path:
     """A folder that was empty, after all commands of the page."""
     folder = tmp_path_factory.mktemp("empty")
-    (folder / "graphs.jsonl").write_text(blocks("json")[0], encoding="utf-8")
-    [commands] = blocks("bash")
-    # The programs of the interpreter that runs the tests.
-    script = [
-        "set -e",
-        'python() { "$PYTHON" "$@"; }',
-        'allennlp() { "$PYTHON" -m allennlp "$@"; }',
-        "allennlp graphmask-init .",
-        commands.replace("views explanations.jsonl", "views explanations.jsonl > view.txt"),
-    ]
-    finished = subprocess.run(
-        ["bash", "-c", "\n".join(script)],
-        cwd=folder,
-        env={**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert finished.returncode == 0, (finished.stdout + finished.stderr)[-4000:]
+    (folder / "graphs.jsonl").write_text(blocks(PAGE, "json")[0], encoding="utf-8")
+    [commands] = blocks(PAGE, "bash")
+    commands = commands.replace("views explanations.jsonl", "views explanations.jsonl > view.txt")
+    run_script(f"allennlp graphmask-init .\n{commands}", folder)
     return folder
 
 
@@ -101,7 +78,7 @@ def test_the_text_view(folder) -> None:
     view = (folder / "view.txt").read_text(encoding="utf-8")
     assert len(re.findall(r"^prediction  (salty|sour|sweet) \([01]\.\d\d\)$", view, re.MULTILINE)) == 45
     # The page shows one of them. Its numbers are those of one machine.
-    [shown] = blocks("text")
+    [shown] = blocks(PAGE, "text")
     assert shown.splitlines()[0] in view
     headings = re.findall(r"^[a-z]+(?=  )", shown, re.MULTILINE)
     assert "prediction" in headings and set(headings) <= set(re.findall(r"^[a-z]+(?=  )", view, re.MULTILINE))

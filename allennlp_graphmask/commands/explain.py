@@ -299,7 +299,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
         _report(
             f"No message is kept in {counts[False]} of these {counts.total()}: the states of the nodes and what replaces messages are "
             f"enough. {without_messages}{' ' if without_messages else ''}"
-            'What that means and what to try: "No message is kept" in docs/views.md.'
+            'What that means and what to try: "No message is kept" in docs/choosing.md.'
         )
     if outcome.num_empty:
         named = "; ".join(shorten(title, 60) for title in outcome.empty[:_MAX_NAMED])

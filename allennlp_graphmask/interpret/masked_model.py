@@ -99,6 +99,7 @@ class MaskedModel:
             )
         self.encoder: GraphEncoder = find_graph_encoder(target, path or None)[1]
         self._call = int(call) if at else None
+        self.encoder.check_contract(for_masking_only=True)
         self.metric_sets = MetricSets(target, list(self.METRIC_SETS))
         self._distribution = distribution
         self._mask = mask

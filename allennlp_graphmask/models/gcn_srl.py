@@ -117,6 +117,7 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
         super().__init__(vocab, **kwargs)
         self.text_field_embedder = text_field_embedder
         self.predicate_lemma_embedder = predicate_lemma_embedder
+        graph_encoder.check_contract()
         self.graph_encoder = graph_encoder
         self.seq2seq_encoder = seq2seq_encoder
         self.word_dropout = word_dropout

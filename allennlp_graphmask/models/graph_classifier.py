@@ -90,6 +90,7 @@ class GraphClassifier(ModelWithCheckedParameters):
             check_dim("node_encoder", node_encoder.get_input_dim(), node_dim, "encoded texts")
             node_dim = node_encoder.get_output_dim()
         if graph_encoder is not None:
+            graph_encoder.check_contract()
             check_dim("graph_encoder", graph_encoder.get_input_dim(), node_dim, "nodes")
             node_dim = graph_encoder.get_output_dim()
         self.classifier = nn.Linear(node_dim, num_labels)

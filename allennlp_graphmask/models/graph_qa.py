@@ -112,6 +112,8 @@ class GraphQuestionAnswering(ModelWithCheckedParameters):
             check_dim("mention_encoder", mention_encoder.get_input_dim(), node_dim, what)
             node_dim = mention_encoder.get_output_dim()
         node_dim += query_dim
+        if graph_encoder is not None:
+            graph_encoder.check_contract()
         for name, encoder in (("node_encoder", node_encoder), ("graph_encoder", graph_encoder)):
             if encoder is not None:
                 check_dim(name, encoder.get_input_dim(), node_dim, f"{what} and the question")

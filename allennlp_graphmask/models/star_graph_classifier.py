@@ -46,6 +46,7 @@ class StarGraphClassifier(ModelWithCheckedParameters):
         **kwargs: Any,
     ) -> None:
         super().__init__(vocab, **kwargs)
+        graph_encoder.check_contract()
         self.graph_encoder = graph_encoder
         self.classifier = nn.Linear(graph_encoder.get_output_dim(), count_labels(vocab, label_namespace))
         self._label_namespace = label_namespace

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Callable, Optional, Sequence, Union
 
 import torch
+from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.graph import UNSEEN_INVERSE_RELATION, UNSEEN_RELATION, Graph
 from allennlp_graphmask.modules.graph_encoders import GraphEncoder
@@ -59,6 +60,10 @@ def assert_is_graph_encoder(
     """
     original = encoder if isinstance(encoder, GraphEncoder) else encoder()
     assert isinstance(original, GraphEncoder), f"{type(original).__name__} is not a GraphEncoder."
+    try:
+        original.check_contract()
+    except ConfigurationError as error:
+        raise AssertionError(error.message) from error
     if isolates_infinite_messages is None:
         isolates_infinite_messages = not factorised
     for dtype in dtypes:

@@ -134,7 +134,7 @@ class View(Registrable):
             notes.append(
                 "That is, the states that the graph encoder starts from are enough, with one constant in the place of all messages: "
                 f"either the model hardly uses its graph here, or the constant itself leads to this prediction. {without}{' ' if without else ''}"
-                'What to try is under "No message is kept" in docs/views.md.'
+                'What to try is under "No message is kept" in docs/choosing.md.'
             )
         if verification is not None and verification["added"]:
             reason = "the prediction changed" if verification["changed_before"] else "the divergence was too large"

@@ -139,7 +139,7 @@ def test_a_run_that_keeps_nothing_is_told_so_once(graphmask_archive_file, conll_
     for threshold, times in ((2, 1), (-1, 0)):
         config = json.dumps({"type": "random", "threshold": threshold})
         explain(graphmask_archive_file, conll_file, "--interpreter", config, "--no-verify", "--focus", "all")
-        assert capsys.readouterr().err.count("docs/views.md") == times
+        assert capsys.readouterr().err.count("docs/choosing.md") == times
 
 
 def test_a_masker_that_keeps_nothing_states_how_good_the_model_is_without(

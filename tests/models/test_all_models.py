@@ -13,16 +13,18 @@ import pytest
 import torch
 from allennlp.commands.evaluate import evaluate_from_archive
 from allennlp.commands.train import train_model
-from allennlp.common import Params
+from allennlp.common import Params, Registrable
 from allennlp.common.checks import ConfigurationError
 from allennlp.data import Vocabulary
 from allennlp.models import Archive, load_archive
 from allennlp.predictors import Predictor
 
 from allennlp_graphmask.interpret.maskers import BilinearMasker
+from allennlp_graphmask.modules import GraphEncoder
 from tests.conftest import QA_CONFIG, SRL_CONFIG, read_vocabulary, save_archive, save_graphmask_archive
 from tests.data.dataset_readers.graph_jsonl.graphs import DAN, EVE, FINN, NOBODY, written
 from tests.models import test_graph_classifier, test_star_graph_classifier
+from tests.models.building import build_model
 from tests.predictors.inputs import CONLL, QUESTIONS_FILE
 
 ENCODER = {"type": "syntactic_gcn", "input_dim": 6, "hidden_dim": 5, "num_layers": 2}
@@ -67,6 +69,25 @@ def lacking(vocabulary: Vocabulary) -> Vocabulary:
         for name in known[(len(known) + 1) // 2 :]:
             del counts[namespace][name]
     return Vocabulary(counter=counts)
+
+
+class IncompleteEncoder(GraphEncoder):
+    def get_input_dim(self) -> int:
+        return 6
+
+    def get_output_dim(self) -> int:
+        return 5
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_encoder_that_could_not_be_explained_is_refused_before_training(task, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(Registrable._registry[GraphEncoder], "incomplete", (IncompleteEncoder, None))
+    config, write = TASKS[task]
+    vocabulary = read_vocabulary(config, write(tmp_path))
+    with pytest.raises(ConfigurationError) as raised:
+        build_model({**json.loads(json.dumps(config["model"])), "graph_encoder": {"type": "incomplete"}}, vocabulary)
+    for named in ("IncompleteEncoder", "get_node_dims()", "get_message_dims()", "forward()"):
+        assert named in str(raised.value)
 
 
 @pytest.fixture(params=TASKS)

@@ -73,7 +73,7 @@ def test_the_statement_comes_first(kept, changed, statement):
     assert text.startswith(f"{' '.join(explanation.tokens)} {statement}")
     assert page.index(statement) < page.index('class="facts"') < page.index("<svg")
     # Where no message is kept, both state what that means and where to read on.
-    assert ("docs/views.md" in text) == ("docs/views.md" in page) == (kept == 0)
+    assert ("docs/choosing.md" in text) == ("docs/choosing.md" in page) == (kept == 0)
 
 
 @pytest.mark.parametrize("figures", [{}, {"original_f1": 0.75, "dropped_f1": 0.5}, {"original_f1": 0.75}, None])

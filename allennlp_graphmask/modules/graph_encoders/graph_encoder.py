@@ -1,4 +1,5 @@
 import copy
+from functools import cached_property
 from typing import Any, Callable, List, Optional
 
 import torch
@@ -24,7 +25,10 @@ class GraphEncoder(torch.nn.Module, Registrable):
     the nodes, or on the other graphs of the batch. `allennlp_graphmask.testing.assert_is_graph_encoder` checks this.
     """
 
-    num_layers: int
+    @cached_property
+    def num_layers(self) -> int:
+        """Return the number of layers. A subclass may set it before `get_message_dims` knows it."""
+        return len(self.get_message_dims())
 
     def get_input_dim(self) -> int:
         """Return the size of the vectors that `forward` takes."""
@@ -51,6 +55,44 @@ class GraphEncoder(torch.nn.Module, Registrable):
         `(num_nodes, input_dim)`.
         """
         raise NotImplementedError
+
+    def check_contract(self, *, for_masking_only: bool = False) -> None:
+        """
+        Check that what is asked of an encoder before its first pass is there and fits together. Task models call this when they are
+        built, so that nothing is trained that could not be explained; `for_masking_only` is for encoders that a model of another
+        kind runs, of which only the layers are known.
+
+        # Raises
+
+        `ConfigurationError` that names the class and the methods that are missing, or the sizes that do not fit.
+        """
+        name = type(self).__name__
+        sizes = () if for_masking_only else ("get_input_dim", "get_output_dim")
+        layer_sizes = ("get_node_dims", "get_message_dims")
+        needed = [*sizes, *layer_sizes, *(() if for_masking_only else ("forward",))]
+        if missing := [one for one in needed if getattr(type(self), one) is getattr(GraphEncoder, one)]:
+            raise ConfigurationError(
+                f"The graph encoder {name} has no {', '.join(f'{one}()' for one in missing)} of its own, which every GraphEncoder "
+                "needs (docs/extending.md)."
+            )
+        for method, is_list in [*((one, False) for one in sizes), *((one, True) for one in layer_sizes)]:
+            given = getattr(self, method)()
+            dims = list(given) if isinstance(given, (list, tuple)) else [given]
+            if (
+                is_list != isinstance(given, (list, tuple))
+                or not dims
+                or not all(type(dim) is int and dim > 0 for dim in dims)
+            ):
+                expected = "a list with a positive integer for each layer" if is_list else "a positive integer"
+                raise ConfigurationError(
+                    f"{method}() of the graph encoder {name} gives {given!r}, expected {expected}."
+                )
+        num_dims = {method: len(getattr(self, method)()) for method in layer_sizes}
+        if set(num_dims.values()) != {self.num_layers}:
+            raise ConfigurationError(
+                f"The graph encoder {name} has num_layers = {self.num_layers}, and sizes for "
+                f"{' and '.join(f'{number} layers by {method}()' for method, number in num_dims.items())}: these must be equal."
+            )
 
     def extend_vocab(self, extended_vocab: Vocabulary, **_: Any) -> None:
         """
