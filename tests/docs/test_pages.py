@@ -23,6 +23,7 @@ PYTHON_HERE = ["comparing.md", "compatibility.md", "explanation_format.md", "gro
 #: The pages whose Python runs elsewhere.
 RUN_ELSEWHERE = {
     "extending.md": "tests/test_extension.py",
+    "plain_pytorch.md": "tests/test_plain_pytorch.py",
     "pyg.md": "tests/pyg/test_docs.py",
     "spacy.md": "tests/spacy/test_component.py",
 }
