@@ -8,6 +8,7 @@
 #   make test-long   the tests that take minutes
 #   make test-reliability   the long tests of docs/reliability.md
 #   make test-browser   the HTML views in Chromium, which must be installed (or named: CHROMIUM=/path/to/it)
+#   make test-cluster   `allennlp explain-corpus` with Ray, started on this machine
 #   make test-gpu    models, maskers and interpreters on a GPU against the CPU
 #   make clean       removes what these targets made
 #
@@ -27,7 +28,7 @@ ALLENNLP := allennlp==2.10.1 fairscale==0.4.13
 export OMP_NUM_THREADS ?= 1
 TEST_PROCESSES ?= 2
 
-.PHONY: help install demo test lint test-long test-reliability test-browser test-gpu clean
+.PHONY: help install demo test lint test-long test-reliability test-browser test-cluster test-gpu clean
 .DELETE_ON_ERROR:
 
 help:
@@ -107,7 +108,7 @@ lint: $(VENV)/installed-for-tests
 	$(BIN)/mypy allennlp_graphmask allennlp_graphmask_compat
 
 test: lint
-	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m 'not long and not browser and not reliability and not gpu'
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m 'not long and not browser and not reliability and not gpu and not cluster'
 
 test-long: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -q -m long
@@ -121,6 +122,13 @@ $(VENV)/installed-for-browser-tests: $(VENV)/installed-for-tests
 
 test-browser: $(VENV)/installed-for-browser-tests
 	$(BIN)/python -m pytest -q -m browser tests/browser
+
+$(VENV)/installed-for-cluster-tests: $(VENV)/installed-for-tests
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[cluster]'
+	@touch $@
+
+test-cluster: $(VENV)/installed-for-cluster-tests
+	$(BIN)/python -m pytest -q -m cluster tests/commands/test_explain_corpus.py
 
 test-gpu: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -q -rs -m gpu tests/gpu

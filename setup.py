@@ -74,6 +74,9 @@ PYG_NEEDS = ["torch-geometric>=2.6"]
 # Explanations in Parquet files, and as pandas' tables.
 TABLE_NEEDS = ["pandas>=2.2", "pyarrow>=17"]
 
+# `allennlp explain-corpus`: actors alone, nothing of Ray Data, Serve or Train.
+CLUSTER_NEEDS = ["pyarrow>=17", "ray>=2.52"]
+
 DEVELOPMENT_NEEDS = [
     *PYG_NEEDS,
     # captum: the tests compare our interpreters with its.
@@ -209,6 +212,7 @@ setup(
     install_requires=[*ALLENNLP_NEEDS, *VIEW_NEEDS],
     extras_require={
         "browser": BROWSER_NEEDS,
+        "cluster": CLUSTER_NEEDS,
         "dev": DEVELOPMENT_NEEDS,
         "plot": ["matplotlib>=3.8"],
         "pyg": PYG_NEEDS,
