@@ -15,6 +15,7 @@ from allennlp_graphmask.commands.explain_corpus import ExplainCorpus
 from allennlp_graphmask.explanation import Explanation, read_explanations
 from tests.corpus.corpora import assert_equal_explanations, explain_files, write_corpus
 from tests.corpus.processes import find_workers, finish, kill, start, wait_for_parts
+from tests.predictors.inputs import CONLL
 
 ROWS = 100
 #: 2,400 inputs, 25 parts.
@@ -121,3 +122,30 @@ def test_a_run_that_is_killed_continues(folder) -> None:
 def test_changed_options_are_refused(folder) -> None:
     finish(folder, *arguments("one"), "--focus", "all", status=2)
     assert "other settings (focus)" in (folder / "log.txt").read_text()
+
+
+DEADLY = """
+import os
+import torch
+from allennlp_graphmask.interpret.interpreters import Interpreter, LayerScores
+
+@Interpreter.register("deadly_for_test")
+class DeadlyInterpreter(Interpreter):
+    default_threshold = 0.5
+
+    def score(self, masked_model, unmasked, _):
+        if unmasked.graph.nodes_per_graph.max() > 6:  # as for want of memory
+            os._exit(9)
+        return LayerScores([torch.ones(unmasked.graph.num_edges) for _ in unmasked.layers])
+"""
+
+
+@pytest.mark.cluster
+def test_what_ends_every_worker_loses_its_part_alone(folder) -> None:
+    (folder / "deadly.py").write_text(DEADLY)
+    (folder / "long.conll09").write_text(CONLL)
+    options = ["--interpreter", "deadly_for_test", "--include-package", "deadly", "--actors", 1, "--rows-per-shard", 1]
+    finish(folder, "model.tar.gz", "long.conll09", "-o", "deadly", *options, status=3)
+    parts = [path.name for path in sorted((folder / "deadly").glob("part-*"))]
+    assert parts == ["part-00000.parquet", "part-00002.parquet"]
+    assert "NOT EXPLAINED: part 1, from input 2 of long.conll09 to input 2" in (folder / "log.txt").read_text()
