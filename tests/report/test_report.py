@@ -167,8 +167,12 @@ def test_a_folder_of_a_corpus_is_as_one_file(tmp_path):
     for number, part in enumerate((found[:3], [], found[3:])):
         write_explanations(tmp_path / "corpus" / f"part-{number:05}.parquet", part)
     (tmp_path / "corpus" / "manifest.json").write_text('{"num_shards": 3}')
-    reports = [build_report(parse_runs([f"same={tmp_path / name}"])) for name in ("whole.parquet", "corpus/")]
-    assert reports[0].tables == reports[1].tables
+    whole, corpus = (
+        build_report(parse_runs([f"same={tmp_path / name}"])).files for name in ("whole.parquet", "corpus")
+    )
+    for name in whole:
+        if name.endswith(".csv"):
+            assert corpus[name].replace(f"{tmp_path}/corpus", f"{tmp_path}/whole.parquet") == whole[name]
     assert parse_runs([f"{tmp_path}/corpus/"])[0].source == "corpus"
     (tmp_path / "corpus" / "part-00001.parquet").unlink()
     with pytest.raises(ConfigurationError, match="part-00001.parquet"):
