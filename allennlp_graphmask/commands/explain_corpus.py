@@ -115,6 +115,9 @@ def _explain(args: argparse.Namespace, folder: CorpusFolder, names: List[str]) -
     )
     with running_ray(args.address, args.actors):
         pool = Pool(task, args.actors, args.gpus_per_actor)
+        _report(
+            f"Starting {pool.num_workers} process{'es' if pool.num_workers > 1 else ''} on {args.address or 'this machine'}."
+        )
         settings = pool.describe()
         if not folder.resume(settings, names, args.rows_per_shard):
             folder.begin(settings, _count_records(pool, names), args.rows_per_shard)

@@ -33,7 +33,8 @@ def running_ray(address: Optional[str], num_workers: Optional[int]) -> Iterator[
     if address is None:
         options = {
             "address": "local",
-            "num_cpus": max(num_workers or 1, len(os.sched_getaffinity(0))),
+            # Room for all; by default as many as Ray finds.
+            "num_cpus": num_workers and max(num_workers, os.cpu_count() or 1),
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE,
             "_node_ip_address": "127.0.0.1",
