@@ -6,6 +6,7 @@ it out when it imports a plugin.
 import contextlib
 import logging
 import os
+import socket
 from collections import Counter, deque
 from typing import Any, Deque, Dict, Iterator, List, Optional, Tuple, TypeVar
 
@@ -21,6 +22,8 @@ T = TypeVar("T")
 _MAX_DEATHS = 3
 #: Bytes; Ray's smallest. Nothing large is passed around.
 _OBJECT_STORE = 80 << 20
+#: Seconds.
+_PATIENCE = 10
 
 
 @contextlib.contextmanager
@@ -30,7 +33,9 @@ def running_ray(address: Optional[str], num_workers: Optional[int]) -> Iterator[
     `set_ray_environment` must have been called before this module was imported.
     """
     options: Dict[str, Any] = {"address": address}
-    if address is None:
+    if address is not None:
+        _check_reachable(address)
+    else:
         options = {
             "address": "local",
             # Room for all; by default as many as Ray finds.
@@ -47,6 +52,16 @@ def running_ray(address: Optional[str], num_workers: Optional[int]) -> Iterator[
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raise a `ConfigurationError` if a port is closed, which Ray would try for minutes. Addresses in other forms than `HOST:PORT` are left to it."""
+    host, separator, port = address.rpartition(":")
+    if separator and port.isdigit() and "/" not in host:
+        try:
+            socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+        except OSError as error:
+            raise ConfigurationError(f"--address {address} does not answer: {error}.") from error
 
 
 class Pool:
