@@ -115,8 +115,8 @@ def add_explaining_options(parser: argparse.ArgumentParser) -> None:
 
 def check_arguments(args: argparse.Namespace) -> None:
     """
-    Check those of `allennlp explain` that depend on no archive, and parse JSON in them. Raise a `ConfigurationError` if arguments do not fit
-    together.
+    Check those of `allennlp explain` that depend on no archive, and parse JSON in them. Raise a `ConfigurationError` if arguments do
+    not fit together.
     """
     if (args.input is None) == (not args.text):
         raise ConfigurationError(

@@ -18,7 +18,7 @@ from allennlp_graphmask.corpus.worker import Task, Worker
 
 T = TypeVar("T")
 
-#: So many workers may end at one item, or one after the other while they start.
+#: The number of workers that may end at one item, or one after the other while they start.
 _MAX_DEATHS = 3
 #: Bytes; Ray's smallest. Nothing large is passed around.
 _OBJECT_STORE = 80 << 20
@@ -55,7 +55,10 @@ def running_ray(address: Optional[str], num_workers: Optional[int]) -> Iterator[
 
 
 def _check_reachable(address: str) -> None:
-    """Raise a `ConfigurationError` if a port is closed, which Ray would try for minutes. Addresses in other forms than `HOST:PORT` are left to it."""
+    """
+    Raise a `ConfigurationError` if a port is closed, which Ray would try for minutes. Addresses in other forms than `HOST:PORT` are left
+    to it.
+    """
     host, separator, port = address.rpartition(":")
     if separator and port.isdigit() and "/" not in host:
         try:
@@ -138,6 +141,8 @@ class Pool:
                 raise ConfigurationError(error.cause.message) from None
             raise
         except RayError as error:
+            if not any(node["Alive"] for node in ray.nodes()):
+                raise ConfigurationError(f"Ray has ended: {error}\nThe same command continues from here.") from error
             self._deaths += item is None
             if self._deaths >= _MAX_DEATHS:
                 raise ConfigurationError(

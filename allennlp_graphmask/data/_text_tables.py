@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 from allennlp.common.checks import ConfigurationError
 
-#: So many rows are in memory at a time.
+#: The rows that are in memory at a time.
 _ROWS = 1024
 
 

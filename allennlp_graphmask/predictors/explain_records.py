@@ -178,8 +178,9 @@ def explain_records(
     skip_errors: bool,
 ) -> Iterator[ExplainedStep]:
     """
-    Explain the records of an input that follow its first `first_record` ones. The records of a step depend on the input alone, and so does the state of the global random
-    generators in it: a run that starts at a later step makes the same steps as one from the beginning.
+    Explain the records of an input that follow its first `first_record` ones. The records of a step depend on the input alone, and so
+    does the state of the global random generators in it: a run that starts at a later step makes the same steps as one from the
+    beginning.
 
     A record that cannot be read does not hide the others; with `strict` it is an error. What the model or the interpreter raises
     ends the run; with `skip_errors` such records become failures.
