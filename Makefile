@@ -8,6 +8,7 @@
 #   make test-long   the tests that take minutes
 #   make test-reliability   the long tests of docs/reliability.md
 #   make test-browser   the HTML views in Chromium, which must be installed (or named: CHROMIUM=/path/to/it)
+#   make test-cluster   `allennlp explain-corpus` with Ray, started on this machine
 #   make docs        the documentation site, into build/site (its search needs a server: python -m http.server -d build/site)
 #   make test-gpu    models, maskers and interpreters on a GPU against the CPU
 #   make dist        wheel and source distribution, each tried in an empty environment
@@ -29,7 +30,7 @@ ALLENNLP := allennlp==2.10.1 fairscale==0.4.13
 export OMP_NUM_THREADS ?= 1
 TEST_PROCESSES ?= 2
 
-.PHONY: help install demo test lint test-long test-reliability test-browser test-gpu docs dist clean
+.PHONY: help install demo test lint test-long test-reliability test-browser test-cluster test-gpu docs dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -109,7 +110,7 @@ lint: $(VENV)/installed-for-tests
 	$(BIN)/mypy allennlp_graphmask allennlp_graphmask_compat
 
 test: lint
-	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m 'not long and not browser and not reliability and not gpu'
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m 'not long and not browser and not reliability and not gpu and not cluster'
 
 test-long: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -q -m long
@@ -123,6 +124,13 @@ $(VENV)/installed-for-browser-tests: $(VENV)/installed-for-tests
 
 test-browser: $(VENV)/installed-for-browser-tests
 	$(BIN)/python -m pytest -q -m browser tests/browser
+
+$(VENV)/installed-for-cluster-tests: $(VENV)/installed-for-tests
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[cluster]'
+	@touch $@
+
+test-cluster: $(VENV)/installed-for-cluster-tests
+	$(BIN)/python -m pytest -q -m cluster tests/commands/test_explain_corpus.py
 
 test-gpu: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -q -rs -m gpu tests/gpu

@@ -76,6 +76,8 @@ TABLE_NEEDS = ["pandas>=2.2", "pyarrow>=17"]
 
 # `make docs`. The next major releases of MkDocs drop plugins, and with them mkdocstrings.
 DOCS_NEEDS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10", "mkdocstrings[python]>=1"]
+# `allennlp explain-corpus`: actors alone, nothing of Ray Data, Serve or Train.
+CLUSTER_NEEDS = ["pyarrow>=17", "ray>=2.52"]
 
 DEVELOPMENT_NEEDS = [
     *DOCS_NEEDS,
@@ -213,6 +215,7 @@ setup(
     install_requires=[*ALLENNLP_NEEDS, *VIEW_NEEDS],
     extras_require={
         "browser": BROWSER_NEEDS,
+        "cluster": CLUSTER_NEEDS,
         "dev": DEVELOPMENT_NEEDS,
         # The reference has the parts for PyG, too.
         "docs": [*DOCS_NEEDS, *PYG_NEEDS],

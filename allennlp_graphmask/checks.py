@@ -1,5 +1,6 @@
 """Checks of settings that come from configs. Each raises a `ConfigurationError` that names `owner`, the setting and its value."""
 
+import importlib.util
 from typing import Any, Sequence
 
 from allennlp.common.checks import ConfigurationError
@@ -31,3 +32,9 @@ def check_fraction(owner: str, **settings: float) -> None:
     for name, value in settings.items():
         if not 0 <= value <= 1:
             raise ConfigurationError(f"{owner}: {name} is {value}, expected a number from 0 to 1.")
+
+
+def check_installed(owner: str, module: str) -> None:
+    """Check that an optional library, whose module has the name of its distribution, is installed."""
+    if importlib.util.find_spec(module) is None:
+        raise ConfigurationError(f"{owner} needs {module}, which is not installed. Run: pip install {module}")

@@ -33,6 +33,7 @@ PARTS = [
     "views",
     "report",
     "predictors",
+    "corpus",
     "spacy",
     "testing",
     "commands",
@@ -100,6 +101,12 @@ def test_explanations_need_neither_torch_nor_allennlp(module):
 def test_only_its_own_part_uses_pytorch_geometric(module):
     if not module.startswith("allennlp_graphmask.pyg"):
         assert "torch_geometric" not in {name.split(".")[0] for name in imported_names(MODULES[module])}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_pool_of_workers_uses_ray(module):
+    if module != "allennlp_graphmask.corpus._pool":
+        assert "ray" not in {name.split(".")[0] for name in imported_names(MODULES[module])}
 
 
 def test_no_file_imports_itself_through_others():

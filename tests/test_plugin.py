@@ -57,6 +57,7 @@ SNAPSHOT = {
     "Subcommand": [
         "compare-interpreters",
         "explain",
+        "explain-corpus",
         "explain-report",
         "graphmask-calibrate",
         "graphmask-data",

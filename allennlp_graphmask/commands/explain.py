@@ -19,13 +19,8 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import SigTermReceived
 from allennlp.models import load_archive
 
-from allennlp_graphmask.commands.archives import (
-    add_target_options,
-    add_trust_option,
-    get_target_options,
-    require_checked_archives,
-)
-from allennlp_graphmask.commands.explain_arguments import check_arguments
+from allennlp_graphmask.commands.archives import get_target_options, require_checked_archives
+from allennlp_graphmask.commands.explain_arguments import add_explaining_options, check_arguments
 from allennlp_graphmask.explanation.explanation import Explanation
 from allennlp_graphmask.explanation.forms import choose_form
 from allennlp_graphmask.explanation.messages import write_messages
@@ -50,10 +45,22 @@ _MAX_NAMED = 3
 #: How many of the inputs that could not be explained, or have nothing to explain, are named.
 _MAX_NAMED_INPUTS = 5
 #: That of a process that the user stopped.
-_INTERRUPTED = 130
+INTERRUPTED = 130
 
 
 def build_predictor(args: argparse.Namespace) -> ExplainingPredictor:
+    """Load the archive and build what explains its model, as `add_explaining_options` asks for."""
+    # As in AllenNLP's evaluate: it would list every argument of everything that is built.
+    logging.getLogger("allennlp.common.params").disabled = True
+    if args.cuda_device >= 0:
+        # Sums of a GPU have no fixed order otherwise, and the same command would write other digits. cuBLAS reads the variable once.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    with trusting_archives(args.trust):
+        return _load_predictor(args)
+
+
+def _load_predictor(args: argparse.Namespace) -> ExplainingPredictor:
     require_checked_archives()
     archive = load_archive(args.archive_file, cuda_device=args.cuda_device)
     arguments = dict(args.predictor_args)
@@ -71,16 +78,14 @@ def build_predictor(args: argparse.Namespace) -> ExplainingPredictor:
     )
 
 
-def get_settings(args: argparse.Namespace, predictor: ExplainingPredictor, source: RecordSource) -> Dict[str, Any]:
-    """Return everything that the explanations of an input depend on."""
+def get_settings(args: argparse.Namespace, predictor: ExplainingPredictor) -> Dict[str, Any]:
+    """Return everything that the explanations of an input depend on, but the input."""
     provenance = predictor.provenance
     return {
         "versions": {**provenance["versions"], "numpy": numpy.__version__},
         "archive": {key: provenance[key] for key in ("config_sha256", "weights_sha256")},
-        "input": source.fingerprint,
-        "input_file": source.name,
-        "input_format": source.input_format,
         "interpreter": with_file_contents(args.interpreter),
+        "text_column": args.text_column,
         "predictor_args": args.predictor_args,
         "verify": args.verify,
         "max_divergence": args.max_divergence,
@@ -105,7 +110,12 @@ def _open_output(
         if path is None:
             yield None
             return
-        settings = get_settings(args, predictor, source)
+        settings = {
+            **get_settings(args, predictor),
+            "input": source.fingerprint,
+            "input_file": source.name,
+            "input_format": source.input_format,
+        }
         yield stack.enter_context(
             contextlib.closing(
                 ResumableFile(path, settings, form=choose_form(path, args.score_type), overwrite=args.force)
@@ -152,12 +162,6 @@ class Explain(Subcommand):
             metavar="OUT",
             help="write explanations to this file, as JSON lines, or as a table if it ends in .parquet",
         )
-        add(
-            "--score-type",
-            choices=["float16", "float32", "float64"],
-            default="float32",
-            help="the precision of scores in a table: three digits, six (all that explanations have), or more (default: %(default)s)",
-        )
         add("--table", metavar="FILE", help="write a table with a row for each message to this .csv or .parquet file")
         add(
             "--export",
@@ -171,57 +175,10 @@ class Explain(Subcommand):
             help="text on standard output (the default without -o), or a page for each explanation in --view-dir",
         )
         add("--view-dir", metavar="DIR", help="the folder for --view html")
-        add(
-            "--interpreter",
-            metavar="NAME|JSON|FILE",
-            help="a registered interpreter, or an object with its type and settings (default: the masker of ARCHIVE)",
-        )
-        add(
-            "--budget",
-            type=float,
-            metavar="SHARE",
-            help="start from this share of each prediction's messages, those with the highest scores",
-        )
-        add(
-            "--allowance",
-            type=float,
-            metavar="SHARE",
-            help="start from as few messages as change at most this share of the masker's validation data (default: that of its training)",
-        )
-        add(
-            "--no-verify",
-            dest="verify",
-            action="store_false",
-            help="take decisions as they are, also where the prediction changes with the kept messages alone",
-        )
-        add(
-            "--max-divergence",
-            type=float,
-            metavar="D",
-            help="also keep more messages where the divergence is above D (default: any divergence)",
-        )
-        add(
-            "--kept-only",
-            action="store_true",
-            help="leave out edges whose messages are dropped in every layer; they are counted",
-        )
-        add("--batch-size", type=int, default=32, metavar="N", help="(default: %(default)s)")
         add("--cuda-device", type=int, default=-1, metavar="N", help="id of the GPU to use (default: none)")
         add("--strict", action="store_true", help="stop at the first input that cannot be read")
         add("--skip-errors", action="store_true", help="leave out inputs for which the model raises an error")
-        add(
-            "--input-format",
-            choices=["reader", "predictor", "text"],
-            help="who reads INPUT: the model's reader, or its predictor, as JSON or as raw text (default: who can)",
-        )
-        add(
-            "--predictor-args",
-            default="{}",
-            metavar="JSON",
-            help='settings of the model\'s predictor, such as \'{"spacy_model": "en_core_web_lg"}\'',
-        )
-        add_target_options(subparser)
-        add_trust_option(subparser)
+        add_explaining_options(subparser)
         add("--force", action="store_true", help="discard what an interrupted run with other arguments has written")
         subparser.set_defaults(func=explain_for_arguments)
         return subparser
@@ -230,14 +187,7 @@ class Explain(Subcommand):
 def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     """Explain the input. Raise `SystemExit` with `SOME_INPUTS_FAILED` if a part of it could not be explained."""
     check_arguments(args)
-    # As in AllenNLP's evaluate: it would list every argument of everything that is built.
-    logging.getLogger("allennlp.common.params").disabled = True
-    if args.cuda_device >= 0:
-        # Sums of a GPU have no fixed order otherwise, and the same command would write other digits. cuBLAS reads the variable once.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
-    with trusting_archives(args.trust):
-        predictor = build_predictor(args)
+    predictor = build_predictor(args)
     if "budget" in predictor.description:
         _report(f"{predictor.description['name']} keeps {predictor.description['budget']}. Another share: --budget.")
     if args.view == "html":
@@ -258,7 +208,9 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
         counts[explanation.num_kept() > 0] += 1
         return printer is None or printer.show(explanation)
 
-    with open_source(predictor, args.input, texts=args.text or (), input_format=args.input_format) as source:
+    with open_source(
+        predictor, args.input, texts=args.text or (), input_format=args.input_format, text_column=args.text_column
+    ) as source:
         with _open_output(args, predictor, source) as output:
             try:
                 outcome = explain_source(
@@ -284,7 +236,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
             except (KeyboardInterrupt, SigTermReceived):
                 if args.output_file is not None:
                     _report("Stopped. The same command continues from here.")
-                raise SystemExit(_INTERRUPTED) from None
+                raise SystemExit(INTERRUPTED) from None
     where = [f"written to {args.output_file}"] if args.output_file is not None else []
     if args.table is not None:
         where.append(f"their messages in {args.table}")

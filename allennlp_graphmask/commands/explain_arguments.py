@@ -1,7 +1,8 @@
-"""What is checked of the arguments of `allennlp explain` before anything is loaded."""
+"""
+The options that decide what is explained, for all commands that explain, and what is checked of arguments before anything is loaded.
+"""
 
 import argparse
-import importlib.util
 import json
 import os
 from typing import Any, Dict
@@ -9,6 +10,8 @@ from typing import Any, Dict
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
 
+from allennlp_graphmask.checks import check_installed
+from allennlp_graphmask.commands.archives import add_target_options, add_trust_option
 from allennlp_graphmask.explanation.files import is_parquet
 from allennlp_graphmask.interpret.interpreters import Interpreter
 from allennlp_graphmask.views.exports import EXPORTS
@@ -45,33 +48,103 @@ def _parse_json(option: str, argument: str) -> Dict[str, Any]:
     return parsed
 
 
+def add_explaining_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that the explanations of an input depend on."""
+    add = parser.add_argument
+    add(
+        "--interpreter",
+        metavar="NAME|JSON|FILE",
+        help="a registered interpreter, or an object with its type and settings (default: the masker of ARCHIVE)",
+    )
+    add(
+        "--budget",
+        type=float,
+        metavar="SHARE",
+        help="start from this share of each prediction's messages, those with the highest scores",
+    )
+    add(
+        "--allowance",
+        type=float,
+        metavar="SHARE",
+        help="start from as few messages as change at most this share of the masker's validation data (default: that of its training)",
+    )
+    add(
+        "--no-verify",
+        dest="verify",
+        action="store_false",
+        help="take decisions as they are, also where the prediction changes with the kept messages alone",
+    )
+    add(
+        "--max-divergence",
+        type=float,
+        metavar="D",
+        help="also keep more messages where the divergence is above D (default: any divergence)",
+    )
+    add(
+        "--kept-only",
+        action="store_true",
+        help="leave out edges whose messages are dropped in every layer; they are counted",
+    )
+    add("--batch-size", type=int, default=32, metavar="N", help="(default: %(default)s)")
+    add(
+        "--input-format",
+        choices=["reader", "predictor", "text"],
+        help="who reads INPUT: the model's reader, or its predictor, as JSON or as raw text (default: who can)",
+    )
+    add(
+        "--text-column",
+        default="text",
+        metavar="NAME",
+        help="the column with the texts, where INPUT is a table whose name ends in .parquet (default: %(default)s)",
+    )
+    add(
+        "--predictor-args",
+        default="{}",
+        metavar="JSON",
+        help='settings of the model\'s predictor, such as \'{"spacy_model": "en_core_web_lg"}\'',
+    )
+    add(
+        "--score-type",
+        choices=["float16", "float32", "float64"],
+        default="float32",
+        help="the precision of scores in a table: three digits, six (all that explanations have), or more (default: %(default)s)",
+    )
+    add_target_options(parser)
+    add_trust_option(parser)
+
+
 def check_arguments(args: argparse.Namespace) -> None:
     """
-    Check what depends on no archive, and parse JSON in arguments. Raise a `ConfigurationError` if arguments do not fit
-    together.
+    Check those of `allennlp explain` that depend on no archive, and parse JSON in them. Raise a `ConfigurationError` if arguments do
+    not fit together.
     """
     if (args.input is None) == (not args.text):
         raise ConfigurationError(
             "Give either an INPUT (a file, or - for standard input) or --text, "
             f"not {'both' if args.text else 'neither'}."
         )
-    if args.max_divergence is not None and not args.verify:
-        raise ConfigurationError("--max-divergence and --no-verify exclude each other: the bound is kept by verifying.")
     for option, path in (("-o", args.output_file), ("--table", args.table)):
         if path is not None and is_parquet(path):
-            _require_pyarrow(f"{option} {path}")
+            check_installed(f"{option} {path}", "pyarrow")
     if args.table is not None and not args.table.endswith((".csv", ".parquet")):
         raise ConfigurationError(f"--table {args.table} names neither a .csv nor a .parquet file.")
     if args.export is not None and args.export[0] not in EXPORTS:
         raise ConfigurationError(
             f"--export {args.export[0]} is not a format; known are {', '.join(EXPORTS)}.{did_you_mean(args.export[0], list(EXPORTS))}"
         )
-    if args.batch_size < 1:
-        raise ConfigurationError(f"--batch-size is {args.batch_size}, expected at least 1.")
     if (args.view == "html") != (args.view_dir is not None):
         raise ConfigurationError("--view html and --view-dir need each other: the pages go to that folder.")
     if args.text and args.input_format is not None:
         raise ConfigurationError("--input-format is for INPUT; a --text is always read by the predictor.")
+    check_explaining_options(args)
+
+
+def check_explaining_options(args: argparse.Namespace) -> None:
+    """Check the options of `add_explaining_options`, and parse JSON in them. Raise a `ConfigurationError` if they do not fit together."""
+    if args.max_divergence is not None and not args.verify:
+        raise ConfigurationError("--max-divergence and --no-verify exclude each other: the bound is kept by verifying.")
+    if args.batch_size < 1:
+        raise ConfigurationError(f"--batch-size is {args.batch_size}, expected at least 1.")
     if isinstance(args.interpreter, str):
         args.interpreter = parse_interpreter(args.interpreter)
     if args.budget is not None and args.allowance is not None:
@@ -90,11 +163,3 @@ def check_arguments(args: argparse.Namespace) -> None:
             )
     if isinstance(args.predictor_args, str):
         args.predictor_args = _parse_json("--predictor-args", args.predictor_args)
-
-
-def _require_pyarrow(argument: str) -> None:
-    """Raise a `ConfigurationError` naming the argument if pyarrow is not installed."""
-    if importlib.util.find_spec("pyarrow") is None:
-        raise ConfigurationError(
-            f"{argument}: Parquet files need pyarrow, which is not installed. Run: pip install pyarrow"
-        )

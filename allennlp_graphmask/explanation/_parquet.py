@@ -6,7 +6,7 @@ when it imports a plugin.
 
 import itertools
 import os
-from typing import IO, Any, Dict, Iterable, Iterator, List, Sequence
+from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, Sequence
 
 import numpy
 import pyarrow
@@ -155,10 +155,16 @@ def read_parquet(path: "str | os.PathLike[str]") -> Iterator[Explanation]:
         raise ExplanationFormatError(f"{os.fspath(path)}{place}, {error}") from error
 
 
-def write_parquet(file: IO[bytes], batches: Iterable[pyarrow.RecordBatch], *, empty: pyarrow.RecordBatch) -> None:
+def write_parquet(
+    file: IO[bytes],
+    batches: Iterable[pyarrow.RecordBatch],
+    *,
+    empty: pyarrow.RecordBatch,
+    summarise: Callable[[], Dict[str, str]] = dict,
+) -> None:
     """
     Write tables of `to_batch` to an open file, several to a row group; `empty`, a table without rows, if there is none. The
-    provenance of the first row is in the file's metadata, too.
+    provenance of the first row is in the file's metadata, too, and what `summarise` returns after the last one.
     """
     batches = iter(batches)
     first = next(batches, empty)
@@ -181,6 +187,13 @@ def write_parquet(file: IO[bytes], batches: Iterable[pyarrow.RecordBatch], *, em
                 waiting = []
         if waiting:
             writer.write_table(pyarrow.Table.from_batches(waiting).combine_chunks())
+        writer.add_key_value_metadata(summarise())
+
+
+def read_summary(path: "str | os.PathLike[str]") -> Dict[str, str]:
+    """Return the metadata of a file, of which its rows are not read."""
+    metadata = pyarrow.parquet.read_metadata(path).metadata
+    return {key.decode(): value.decode() for key, value in metadata.items()}
 
 
 def read_streams(file: IO[bytes]) -> Iterator[pyarrow.RecordBatch]:
@@ -191,8 +204,14 @@ def read_streams(file: IO[bytes]) -> Iterator[pyarrow.RecordBatch]:
             yield from stream
 
 
-def write_all(file: IO[bytes], explanations: Iterable[Explanation], score_type: str = "float32") -> int:
-    """Write explanations to an open file. Return their number."""
+def write_all(
+    file: IO[bytes],
+    explanations: Iterable[Explanation],
+    score_type: str = "float32",
+    *,
+    summarise: Callable[[], Dict[str, str]] = dict,
+) -> int:
+    """Write explanations, and after them a summary for the file's metadata, to an open file. Return their number."""
     count = 0
 
     def batches() -> Iterator[pyarrow.RecordBatch]:
@@ -202,5 +221,5 @@ def write_all(file: IO[bytes], explanations: Iterable[Explanation], score_type: 
             count += len(rows)
             yield to_batch(rows, score_type)
 
-    write_parquet(file, batches(), empty=to_batch([], score_type))
+    write_parquet(file, batches(), empty=to_batch([], score_type), summarise=summarise)
     return count

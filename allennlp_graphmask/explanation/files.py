@@ -10,6 +10,8 @@ from allennlp_graphmask.validation import decode_utf8
 
 #: The first bytes of every Parquet file.
 _PARQUET = b"PAR1"
+#: The file in a folder of explanations that states what they are of, and of how many files.
+MANIFEST = "manifest.json"
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -52,15 +54,54 @@ def is_parquet(path: PathLike) -> bool:
     return os.fspath(path).endswith(".parquet")
 
 
-def read_explanations(path: PathLike) -> Iterator[Explanation]:
+def shard_name(number: int) -> str:
+    """Return the name of a file in a folder of explanations; the first number is 0."""
+    return f"part-{number:05}.parquet"
+
+
+def find_shards(folder: PathLike) -> List[str]:
     """
-    Yield the explanations of a file of JSON lines, or of a Parquet file, which needs pyarrow. A line holds an explanation, or
-    `{"explanations": [...]}` as `allennlp predict` writes it for an input with any number of them. Blank lines are skipped.
+    Return the files of a folder of explanations, in the order of the input.
 
     # Raises
 
-    `ExplanationFormatError` naming the file and the line or row.
+    `ExplanationFormatError` if it is not such a folder, or one of its files is missing.
     """
+    folder = os.fspath(folder)
+    manifest = os.path.join(folder, MANIFEST)
+    try:
+        with open(manifest, "rb") as file:
+            number = int(load_json(file.read().decode("utf-8"))["num_shards"])
+    except FileNotFoundError:
+        raise ExplanationFormatError(
+            f"{folder}: a folder without the {MANIFEST} of `allennlp explain-corpus`."
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ExplanationFormatError(f"{manifest}: not a manifest of `allennlp explain-corpus`.") from error
+    paths = [os.path.join(folder, shard_name(shard)) for shard in range(number)]
+    missing = [path for path in paths if not os.path.exists(path)]
+    if missing:
+        raise ExplanationFormatError(
+            f"{folder}: {len(missing)} of {number} parts are missing, the first is {os.path.basename(missing[0])}. Give the command that "
+            "writes it again: it goes on where it stopped."
+        )
+    return paths
+
+
+def read_explanations(path: PathLike) -> Iterator[Explanation]:
+    """
+    Yield the explanations of a file of JSON lines, or of a Parquet file, which needs pyarrow, or of a folder that `allennlp
+    explain-corpus` has written. A line holds an explanation, or `{"explanations": [...]}` as `allennlp predict` writes it for an input
+    with any number of them. Blank lines are skipped.
+
+    # Raises
+
+    `ExplanationFormatError` naming the file and the line or row, or the folder, if it is not complete.
+    """
+    if os.path.isdir(path):
+        for shard in find_shards(path):
+            yield from read_explanations(shard)
+        return
     with open(path, "rb") as file:
         if file.read(len(_PARQUET)) == _PARQUET:
             from allennlp_graphmask.explanation._parquet import read_parquet

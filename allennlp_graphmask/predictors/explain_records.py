@@ -1,5 +1,6 @@
 """Explaining all records of an input, step by step."""
 
+import itertools
 import random
 import re
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
@@ -96,7 +97,13 @@ def explain_source(
             for explanation in output.read():
                 show(explanation)
     steps = explain_records(
-        predictor, source, batch_size=batch_size, first_record=done.num_records, strict=strict, skip_errors=skip_errors
+        predictor,
+        source,
+        itertools.islice(source.records(), done.num_records, None),
+        batch_size=batch_size,
+        first_record=done.num_records,
+        strict=strict,
+        skip_errors=skip_errors,
     )
     with Tqdm.tqdm(total=source.num_records, initial=done.num_records, desc="explaining", unit=" inputs") as bar:
         for step in steps:
@@ -163,6 +170,7 @@ def _name(explanation: Explanation) -> str:
 def explain_records(
     predictor: ExplainingPredictor,
     source: RecordSource,
+    records: Iterator[Record],
     *,
     batch_size: int,
     first_record: int,
@@ -170,21 +178,21 @@ def explain_records(
     skip_errors: bool,
 ) -> Iterator[ExplainedStep]:
     """
-    Explain the records of an input. The records of a step depend on the input alone, and so does the state of the global random
-    generators in it: a run that starts at a later step makes the same steps as one from the beginning.
+    Explain the records of an input that follow its first `first_record` ones. The records of a step depend on the input alone, and so
+    does the state of the global random generators in it: a run that starts at a later step makes the same steps as one from the
+    beginning.
 
     A record that cannot be read does not hide the others; with `strict` it is an error. What the model or the interpreter raises
     ends the run; with `skip_errors` such records become failures.
 
-    A step has at least `batch_size` instances, and no more records than that takes. The first `first_record` records, those of
-    the steps of an earlier run, are skipped.
+    A step has at least `batch_size` instances, and no more records than that takes.
 
     # Raises
 
     `ConfigurationError` if nothing of the input can be read or, with `strict`, a record cannot.
     """
     position = first_record
-    for step in _group_by_size(_read_records(source, first_record, strict), batch_size):
+    for step in _group_by_size(_read_records(source, records, first_record, strict), batch_size):
         if step[0].record is _REST:
             yield ExplainedStep(0, [], [read.failure for read in step if read.failure is not None], [], [])
             return
@@ -223,9 +231,10 @@ def explain_records(
 _REST = Record("the rest", list)
 
 
-def _read_records(source: RecordSource, first_record: int, strict: bool) -> Iterator[ReadRecord]:
-    records = source.records()
-    number = 0
+def _read_records(
+    source: RecordSource, records: Iterator[Record], first_record: int, strict: bool
+) -> Iterator[ReadRecord]:
+    number = first_record
     while True:
         try:
             record = next(records, None)
@@ -241,8 +250,7 @@ def _read_records(source: RecordSource, first_record: int, strict: bool) -> Iter
         if record is None:
             return
         number += 1
-        if number > first_record:
-            yield _read(source, record, number, strict)
+        yield _read(source, record, number, strict)
 
 
 def _read(source: RecordSource, record: Record, number: int, strict: bool) -> ReadRecord:

@@ -14,11 +14,13 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.common.util import SigTermReceived
 from allennlp.data import DatasetReader, Instance
 
+from allennlp_graphmask.checks import check_installed
 from allennlp_graphmask.data.dataset_readers.multihop_qa.json_objects import read_json_objects
 from allennlp_graphmask.data.dataset_readers.propbank_srl import SrlReader
 from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.files import decode_line, open_data_file
 from allennlp_graphmask.data.json_lines import JsonLine, parse_object, read_json_lines
+from allennlp_graphmask.explanation.files import is_parquet
 from allennlp_graphmask.explanation.provenance import file_fingerprint, fingerprint
 from allennlp_graphmask.explanation.schema import ExplainedInput
 from allennlp_graphmask.predictors.explaining_predictor import ExplainingPredictor
@@ -37,6 +39,12 @@ class Failure(NamedTuple):
 
     place: str
     message: str
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an error's message for the user."""
+    # A ConfigurationError is complete; of others the type is half of the message.
+    return str(error.message) if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
 
 
 @dataclass(frozen=True)
@@ -63,9 +71,8 @@ class RecordSource:
         return {"file": None if self.path is None else self.name, "number": number, "place": record.place}
 
     def describe(self, error: BaseException) -> str:
-        """Return an error's message for the user."""
-        # A ConfigurationError is complete; of others the type is half of the message.
-        message = str(error.message) if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
+        """Return an error's message for the user, with the name of this input."""
+        message = describe_error(error)
         return message if self.path is None else message.replace(self.path, self.name)
 
     def failure(self, record: Record, error: BaseException) -> Failure:
@@ -84,13 +91,15 @@ def open_source(
     *,
     texts: Sequence[str] = (),
     input_format: Optional[str] = None,
+    text_column: str = "text",
 ) -> Iterator[RecordSource]:
     """
     Open an input: texts, or in their place a file, or `-` for standard input, which is read to its end first.
 
     `input_format`, `"reader"`, `"predictor"` or `"text"`, is who reads the file. By default it is the first that takes one of the
     first inputs in it. For a file that starts with a brace: the predictor, line by line or, where a line is not an object, the
-    whole; then the reader. For others: the reader; then the predictor, for a JSON list or for plain text.
+    whole; then the reader. For others: the reader; then the predictor, for a JSON list or for plain text. Of a table, a file whose
+    name ends in `.parquet`, the predictor reads the texts in `text_column`, one a row.
 
     # Raises
 
@@ -100,10 +109,10 @@ def open_source(
         yield _open_texts(texts, predictor)
     elif path == "-":
         with _standard_input_as_file() as copy:
-            yield _open_file(copy, "standard input", predictor, input_format)
+            yield _open_file(copy, "standard input", predictor, input_format, text_column)
     else:
         assert path is not None
-        yield _open_file(path, path, predictor, input_format)
+        yield _open_file(path, path, predictor, input_format, text_column)
 
 
 def _open_texts(texts: Sequence[str], predictor: ExplainingPredictor) -> RecordSource:
@@ -125,9 +134,15 @@ def _raw_text_reader(predictor: ExplainingPredictor, option: str) -> Callable[[s
     return lambda text: predictor.json_to_instances(text_to_json(text))
 
 
-def _open_file(path: str, name: str, predictor: ExplainingPredictor, input_format: Optional[str]) -> RecordSource:
+def _open_file(
+    path: str, name: str, predictor: ExplainingPredictor, input_format: Optional[str], text_column: str
+) -> RecordSource:
     # A reader need not read files: "test" may be the name of a split.
     content = file_fingerprint(path) or path
+    if is_parquet(path) and input_format in (None, "text"):
+        check_installed(name, "pyarrow")
+        read_rows = partial(_read_table, path, text_column, _raw_text_reader(predictor, name), _why_empty(predictor))
+        return RecordSource(name, content, read_rows, "text", path)
     lines = _first_lines(path) if os.path.isfile(path) else []
     first = _first_character(lines)
 
@@ -219,6 +234,18 @@ def _read_text(path: str, predictor: ExplainingPredictor) -> Iterator[Record]:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 yield Record(f"line {number}", partial(build_instances, number, line), _why_empty(predictor))
+
+
+def _read_table(path: str, column: str, read: Callable[[str], List[Instance]], why_empty: str) -> Iterator[Record]:
+    from allennlp_graphmask.data._text_tables import read_texts
+
+    def build_instances(number: int, text: Optional[str]) -> List[Instance]:
+        if text is None:
+            raise ConfigurationError(f"{path}, row {number}: the column {column!r} is empty there.")
+        return read(text)
+
+    for number, text in enumerate(read_texts(path, column), start=1):
+        yield Record(f"row {number}", partial(build_instances, number, text), why_empty)
 
 
 def _read_by_reader(path: str, reader: DatasetReader) -> Iterator[Record]:

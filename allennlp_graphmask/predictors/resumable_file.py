@@ -47,7 +47,7 @@ class ResumableFile:
             raise ConfigurationError(f"'{path}' is a folder. Name a file to write to.")
         self._file: IO[bytes] = open(self._partial, "a+b")
         try:
-            _lock(self._file, path)
+            lock(self._file.fileno(), path)
             stored = self._read_progress(overwrite)
             if stored is not None:
                 self.num_records, self.num_explanations = stored["records"], stored["lines"]
@@ -131,12 +131,13 @@ class ResumableFile:
         self._file.close()
 
 
-def _lock(file: IO[bytes], path: str) -> None:
+def lock(descriptor: int, path: str) -> None:
+    """Lock an open file, or folder, for this process. Raise a `ConfigurationError` naming the path if another one has."""
     try:
         import fcntl
     except ModuleNotFoundError:  # Windows locks open files by itself
         return
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise ConfigurationError(f"Another process is writing '{path}'. Wait for it, or name another file.") from error

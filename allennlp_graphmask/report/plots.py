@@ -1,11 +1,9 @@
 """Tables as bar charts."""
 
-import importlib.util
 import io
 from typing import List
 
-from allennlp.common.checks import ConfigurationError
-
+from allennlp_graphmask.checks import check_installed
 from allennlp_graphmask.report.counting import Counts
 from allennlp_graphmask.report.tables import Row, Table, name_parts
 
@@ -15,8 +13,7 @@ _MAX_VALUES = 20
 
 def check_plots() -> None:
     """Raise a `ConfigurationError` without matplotlib."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ConfigurationError("--plots needs matplotlib, which is not installed: pip install matplotlib.")
+    check_installed("--plots", "matplotlib")
 
 
 def plot_table(counts: Counts, table: Table) -> str:

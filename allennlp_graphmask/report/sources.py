@@ -1,4 +1,4 @@
-"""The files that a report is made from."""
+"""The files, or folders, that a report is made from."""
 
 import os
 from typing import Iterator, List, NamedTuple, Sequence
@@ -6,10 +6,11 @@ from typing import Iterator, List, NamedTuple, Sequence
 from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.explanation import Explanation, ExplanationFormatError, read_explanations
+from allennlp_graphmask.explanation.files import MANIFEST
 
 
 class Run(NamedTuple):
-    """A file of explanations. Files with the same `source` are runs of one setting: seeds, over which shares have an interval."""
+    """A file, or folder, of explanations. Files with the same `source` are runs of one setting: seeds, over which shares have an interval."""
 
     source: str
     path: str
@@ -28,10 +29,13 @@ def parse_runs(arguments: Sequence[str]) -> List[Run]:
         source, separator, path = argument.partition("=")
         if os.path.exists(argument) or not separator:
             path = argument
-            source = os.path.basename(path).partition(".")[0] or os.path.basename(path)
-        if not source or not os.path.isfile(path):
+            name = os.path.basename(os.path.normpath(path))
+            source = name.partition(".")[0] or name
+        is_corpus = os.path.isfile(os.path.join(path, MANIFEST))
+        if not source or not (os.path.isfile(path) or is_corpus):
             raise ConfigurationError(
-                f"{argument!r}: {path!r} is not a file; expected [NAME=]FILE with explanations that `allennlp explain -o` has written."
+                f"{argument!r}: {path!r} is not a file; expected [NAME=]FILE with explanations that `allennlp explain -o` has written, or the "
+                "folder of `explain-corpus -o`."
             )
         if any(os.path.samefile(path, run.path) for run in runs):
             raise ConfigurationError(f"The file '{path}' is named twice: its explanations would count twice.")

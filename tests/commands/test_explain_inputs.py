@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import gzip
+import importlib
 import io
 import json
 import re
@@ -215,3 +216,48 @@ def test_text_may_be_repeated(tmp_path, graphmask_archive_file, universal_pipeli
     found = explained(tmp_path / "out.jsonl", graphmask_archive_file, *texts, *options)
     assert [(one.input["place"], one.tokens[0]) for one in found] == [("text 1", "She"), ("text 2", "Ann")]
     assert "2 explanations of 2 inputs" in capsys.readouterr().err
+
+
+# --- Tables of texts
+
+
+def write_table(path: Path, columns: Any) -> Path:
+    pyarrow = pytest.importorskip("pyarrow", reason="Parquet files need the extra `table`")
+    importlib.import_module("pyarrow.parquet").write_table(pyarrow.table(columns), path, row_group_size=2)
+    return path
+
+
+def test_texts_in_a_table_are_those_on_lines(tmp_path, graphmask_archive_file, universal_pipeline) -> None:
+    texts = ["She sings.", "The dog has often seen Ann sing.", "No dog.", "Ann sings."]
+    table = write_table(tmp_path / "texts.parquet", {"number": [1, 2, 3, 4], "sentence": texts})
+    lines = tmp_path / "texts.txt"
+    lines.write_text("".join(f"{text}\n" for text in texts))
+    options = ["--predictor-args", json.dumps({"spacy_model": universal_pipeline})]
+    found = explained(
+        tmp_path / "table.jsonl",
+        graphmask_archive_file,
+        table,
+        *options,
+        "--text-column",
+        "sentence",
+        "--batch-size",
+        1,
+    )
+    expected = explained(tmp_path / "lines.jsonl", graphmask_archive_file, lines, *options, "--batch-size", 1)
+    assert [dataclasses.replace(one, input=None) for one in found] == [
+        dataclasses.replace(one, input=None) for one in expected
+    ]
+    assert found[-1].input == {"file": str(table), "number": 4, "place": "row 4"}
+
+
+def test_tables_that_hold_no_text(tmp_path, graphmask_archive_file, universal_pipeline, capsys) -> None:
+    options = ["--predictor-args", json.dumps({"spacy_model": universal_pipeline}), "-o", tmp_path / "out.jsonl"]
+    table = write_table(tmp_path / "texts.parquet", {"text": ["She sings.", None], "number": [1, 2]})
+    explain_some(graphmask_archive_file, table, *options)
+    assert "texts.parquet, row 2: the column 'text'" in capsys.readouterr().err
+    for column, named in (("sentence", "'sentence', found no such column"), ("number", "'number'.*int64")):
+        with pytest.raises(ConfigurationError, match=f"texts.parquet.*{named}.*: text; .*--text-column"):
+            explain(graphmask_archive_file, table, *options, "--text-column", column)
+    table.write_bytes(b"PAR1")
+    with pytest.raises(ConfigurationError, match="texts.parquet: not a whole Parquet file"):
+        explain(graphmask_archive_file, table, *options)

@@ -157,3 +157,23 @@ def test_plots_without_matplotlib(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match="pip install matplotlib"):
         build_report([], plots=True)
+
+
+def test_a_folder_of_a_corpus_is_as_one_file(tmp_path):
+    pytest.importorskip("pyarrow", reason="parts are Parquet files")
+    found = list(explanations("roles", 7))
+    write_explanations(tmp_path / "whole.parquet", found)
+    (tmp_path / "corpus").mkdir()
+    for number, part in enumerate((found[:3], [], found[3:])):
+        write_explanations(tmp_path / "corpus" / f"part-{number:05}.parquet", part)
+    (tmp_path / "corpus" / "manifest.json").write_text('{"num_shards": 3}')
+    whole, corpus = (
+        build_report(parse_runs([f"same={tmp_path / name}"])).files for name in ("whole.parquet", "corpus")
+    )
+    for name in whole:
+        if name.endswith(".csv"):
+            assert corpus[name].replace(f"{tmp_path}/corpus", f"{tmp_path}/whole.parquet") == whole[name]
+    assert parse_runs([f"{tmp_path}/corpus/"])[0].source == "corpus"
+    (tmp_path / "corpus" / "part-00001.parquet").unlink()
+    with pytest.raises(ConfigurationError, match="part-00001.parquet"):
+        build_report(parse_runs([str(tmp_path / "corpus")]))
