@@ -23,6 +23,7 @@ from allennlp.models import load_archive
 from allennlp.nn.util import move_to_device
 
 from allennlp_graphmask.interpret.graphmask import GraphMask
+from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask
 from benchmarks.training import collate_by_size
 
 Step = Callable[[Dict[str, Any]], Any]
@@ -38,9 +39,10 @@ def make_steps(model: GraphMask) -> Dict[str, Step]:
     def predict(batch: Dict[str, Any]) -> None:
         model.target(**batch)
 
-    @torch.no_grad()
+    interpreter = AmortisedGraphMask(graphmask=model)
+
     def explain(batch: Dict[str, Any]) -> None:
-        model(**batch)
+        interpreter.interpret(model.masked_model, batch)
 
     def train(batch: Dict[str, Any]) -> None:
         optimizer.zero_grad()
@@ -90,7 +92,7 @@ def main() -> None:
     archive = load_archive(arguments.archive, cuda_device=arguments.cuda_device)
     model, reader = archive.model, archive.validation_dataset_reader
     assert isinstance(model, GraphMask) and isinstance(reader, DatasetReader)
-    model.eval().measures_controls = False
+    model.eval()
     instances = list(reader.read(arguments.data))
     batches = [move_to_device(batch, device) for batch in collate_by_size(instances, model, arguments.batch_size)]
     result: Dict[str, Any] = {
