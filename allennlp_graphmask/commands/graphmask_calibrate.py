@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from typing import List
 
 import torch
@@ -118,9 +119,11 @@ def _report_groups(outcomes: Outcomes, threshold: float, key: str, confidence: f
     if key is None:
         groups = length_groups(outcomes)
     else:
-        lacking = [one for one in outcomes.metadata if not isinstance(one, dict) or key not in one]
+        lacking = [one for one in outcomes.metadata if not isinstance(one, Mapping) or key not in one]
         if lacking or not outcomes.metadata:
-            known = sorted(outcomes.metadata[0]) if outcomes.metadata and isinstance(outcomes.metadata[0], dict) else []
+            known = (
+                sorted(outcomes.metadata[0]) if outcomes.metadata and isinstance(outcomes.metadata[0], Mapping) else []
+            )
             raise ConfigurationError(
                 f"--group: not all instances have the key '{key}' in their metadata, which has {known}."
             )

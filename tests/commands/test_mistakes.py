@@ -98,7 +98,7 @@ MISTAKES: Dict[str, List[str]] = {
     "train broken.jsonnet -s run": ["broken.jsonnet:2:5"],
     "train variable.jsonnet -s run": ["variable.jsonnet, line 2", "export MY_FILE=", "train_data_path: std.extVar"],
     "train training_config/propbank/small.jsonnet -s run": [
-        "small.libsonnet, line 3",
+        "small.libsonnet, line 4",
         "export GRAPHMASK_DATA=",
         "glove",
     ],
