@@ -19,6 +19,8 @@ def start(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
             stdout=log,
             stderr=log,
             text=True,
+            # Where the tests run in the background of a script, Ctrl-C is ignored, which processes inherit.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 
