@@ -1,6 +1,7 @@
 """What benchmarks share."""
 
 from collections import defaultdict
+from typing import Any, List
 
 import numpy
 import pytest
@@ -10,7 +11,7 @@ from allennlp_graphmask.interpret.graphmask.calibration import CANDIDATES, Outco
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask
 from allennlp_graphmask.interpret.ranking import top_fraction_mask
 from allennlp_graphmask.modules import Gate
-from benchmarks import ablation, calibration, rankings
+from benchmarks import ablation, calibration, explain_speed, rankings
 from benchmarks.tables import markdown_table, mean_and_range
 from benchmarks.training import evaluate
 from benchmarks.verified import count_kept, measure_focus, shuffle
@@ -142,3 +143,26 @@ def test_ablation_against_dropping_edges_one_by_one(zeros) -> None:
             assert num_changed == int(changed_without(layers, edges)[owners].sum())
             assert alone == [int(changed_without([layer], edges)[owners].sum()) for layer in layers]
             assert num_kept == sum(int(layer[edges].sum()) for layer in attribution.kept)
+
+
+def test_steps_whose_speed_is_measured() -> None:
+    """Predicting and explaining change nothing; training does. Each sees every batch."""
+    vocab = toy_vocabulary()
+    batches = [toy_batch(vocab, seed=seed) for seed in (1, 2)]
+    model = spread_gates(toy_graphmask("tagger", vocab), batches[0]).eval()
+    steps = explain_speed.make_steps(model)
+    seen: List[Any] = []
+    watched = {name: lambda batch, name=name: seen.append((name, batch)) or steps[name](batch) for name in steps}
+    state = {name: value.clone() for name, value in model.state_dict().items() if isinstance(value, torch.Tensor)}
+
+    def is_as_before() -> bool:
+        return all(torch.equal(value, model.state_dict()[name]) for name, value in state.items())
+
+    train = watched.pop("train")
+    seconds = explain_speed.measure(watched, batches, torch.device("cpu"))
+    assert list(seconds) == ["predict", "explain"] and min(seconds.values()) > 0 and is_as_before()
+    assert [(name, id(batch)) for name, batch in seen] == [(name, id(one)) for one in batches for name in seconds]
+    model.train()
+    model.in_training_run = True
+    explain_speed.measure({"train": train}, batches, torch.device("cpu"))
+    assert not is_as_before()

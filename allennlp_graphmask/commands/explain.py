@@ -130,7 +130,7 @@ def _make_folder(path: str) -> None:
         raise ConfigurationError(f"--view-dir '{path}' cannot be a folder for pages: {error}.") from error
 
 
-def _report(message: str) -> None:
+def report(message: str) -> None:
     """Print to standard error: standard output may be for explanations."""
     print(message, file=sys.stderr, flush=True)
 
@@ -189,7 +189,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     check_arguments(args)
     predictor = build_predictor(args)
     if "budget" in predictor.description:
-        _report(f"{predictor.description['name']} keeps {predictor.description['budget']}. Another share: --budget.")
+        report(f"{predictor.description['name']} keeps {predictor.description['budget']}. Another share: --budget.")
     if args.view == "html":
         # Before anything is explained: an error at the end would cost all the time.
         _make_folder(args.view_dir)
@@ -218,7 +218,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                     source,
                     output=output,
                     show=show,
-                    report=_report,
+                    report=report,
                     batch_size=args.batch_size,
                     strict=args.strict,
                     skip_errors=args.skip_errors,
@@ -235,7 +235,7 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                     output.finish()
             except (KeyboardInterrupt, SigTermReceived):
                 if args.output_file is not None:
-                    _report("Stopped. The same command continues from here.")
+                    report("Stopped. The same command continues from here.")
                 raise SystemExit(INTERRUPTED) from None
     where = [f"written to {args.output_file}"] if args.output_file is not None else []
     if args.table is not None:
@@ -245,10 +245,10 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     if args.view == "html":
         where.append(f"shown in {os.path.join(args.view_dir, 'index.html')}")
     summary = f"{_count(outcome.num_explanations, 'explanation')} of {_count(outcome.num_records, 'input')}"
-    _report(f"{summary}{' ' if where else ''}{', '.join(where)}.")
+    report(f"{summary}{' ' if where else ''}{', '.join(where)}.")
     if counts[False] > counts[True]:
         without_messages = describe_without_messages(interpreter) if interpreter is not None else ""
-        _report(
+        report(
             f"No message is kept in {counts[False]} of these {counts.total()}: the states of the nodes and what replaces messages are "
             f"enough. {without_messages}{' ' if without_messages else ''}"
             'What that means and what to try: "No message is kept" in docs/choosing.md.'
@@ -256,20 +256,20 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
     if outcome.num_empty:
         named = "; ".join(shorten(title, 60) for title in outcome.empty[:_MAX_NAMED])
         more = outcome.num_empty - len(outcome.empty[:_MAX_NAMED])
-        _report(
+        report(
             f"Nothing to explain in {_count(outcome.num_empty, 'prediction')}, such as a predicate to which the model assigns no "
             f"role: {named}{f'; and {more} more' if more else ''}."
         )
     if outcome.num_without:
         named = ", ".join(outcome.without[:_MAX_NAMED_INPUTS])
         more = outcome.num_without - len(outcome.without[:_MAX_NAMED_INPUTS])
-        _report(
+        report(
             f"Nothing to explain in {_count(outcome.num_without, 'input')}: {named}{f' and {more} more' if more else ''}."
         )
     if outcome.num_failures:
         named = ", ".join(failure.place for failure in outcome.failures[:_MAX_NAMED_INPUTS])
         more = outcome.num_failures - len(outcome.failures[:_MAX_NAMED_INPUTS])
-        _report(
+        report(
             f"NOT EXPLAINED: {_count(outcome.num_failures, 'input')} of {source.name}: {named}"
             f"{f' and {more} more' if more else ''}, for the reasons above."
         )

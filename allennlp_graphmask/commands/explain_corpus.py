@@ -4,7 +4,6 @@
 
 import argparse
 import os
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
@@ -15,7 +14,7 @@ from allennlp.common.plugins import import_plugins
 from allennlp.common.util import SigTermReceived, import_module_and_submodules
 
 from allennlp_graphmask.checks import check_at_least, check_installed
-from allennlp_graphmask.commands.explain import INTERRUPTED, SOME_INPUTS_FAILED, build_predictor, get_settings
+from allennlp_graphmask.commands.explain import INTERRUPTED, SOME_INPUTS_FAILED, build_predictor, get_settings, report
 from allennlp_graphmask.commands.explain_arguments import add_explaining_options, check_explaining_options
 from allennlp_graphmask.corpus.folder import CorpusFolder, Counts, InputFile, Shard, find_inputs
 from allennlp_graphmask.corpus.ray_environment import set_ray_environment
@@ -94,7 +93,7 @@ def explain_corpus_for_arguments(args: argparse.Namespace) -> Counts:
         with folder.locked():
             counts, lost = _explain(args, folder, names)
     except (KeyboardInterrupt, SigTermReceived):
-        _report("Stopped. The same command continues from here.")
+        report("Stopped. The same command continues from here.")
         raise SystemExit(INTERRUPTED) from None
     return _summarise(folder, counts, lost)
 
@@ -115,7 +114,7 @@ def _explain(args: argparse.Namespace, folder: CorpusFolder, names: List[str]) -
     )
     with running_ray(args.address, args.actors):
         pool = Pool(task, args.actors, args.gpus_per_actor)
-        _report(
+        report(
             f"Starting {pool.num_workers} process{'es' if pool.num_workers > 1 else ''} on {args.address or 'this machine'}."
         )
         settings = pool.describe()
@@ -123,7 +122,7 @@ def _explain(args: argparse.Namespace, folder: CorpusFolder, names: List[str]) -
             folder.begin(settings, _count_records(pool, names), args.rows_per_shard)
         counts = folder.read_counts()
         if counts.records:
-            _report(f"Continuing after {counts.records:,} inputs, which gave {counts.explanations:,} explanations.")
+            report(f"Continuing after {counts.records:,} inputs, which gave {counts.explanations:,} explanations.")
         lost = []
         total = sum(file.num_records for file in folder.inputs)
         with Tqdm.tqdm(total=total, initial=counts.records, desc="explaining", unit=" inputs") as bar:
@@ -147,7 +146,7 @@ def _count_records(pool: "Pool", names: List[str]) -> List[InputFile]:
                 raise ConfigurationError(f"{name}: the workers that read it end, such as for want of memory.")
             if file.failure is not None:
                 bar.clear()
-                _report(f"Not explained: {file.failure}")
+                report(f"Not explained: {file.failure}")
             found[name] = file
             bar.update()
     if all(file.failure is not None and not file.num_records for file in found.values()):
@@ -156,21 +155,21 @@ def _count_records(pool: "Pool", names: List[str]) -> List[InputFile]:
 
 
 def _summarise(folder: CorpusFolder, counts: Counts, lost: List[Shard]) -> Counts:
-    _report(
+    report(
         f"{counts.explanations:,} explanations of {counts.records:,} inputs, written to {folder.path}. They keep "
         f"{format_kept(counts.kept, counts.messages)}. With these alone {counts.changed:,} predictions change"
         f"{f'; {counts.verified:,} are verified' if counts.verified else ''}."
     )
     if counts.empty or counts.without:
-        _report(f"Nothing to explain in {counts.empty:,} predictions, and in {counts.without:,} inputs.")
+        report(f"Nothing to explain in {counts.empty:,} predictions, and in {counts.without:,} inputs.")
     unread = [file.name for file in folder.inputs if file.failure is not None]
     if counts.failures or unread:
         what = [f"{counts.failures:,} inputs"] * bool(counts.failures)
         what += [f"{len(unread):,} files, or a part of them"] * bool(unread)
-        _report(f"NOT EXPLAINED: {' and '.join(what)}, for the reasons in {os.path.join(folder.path, 'failed')}.")
+        report(f"NOT EXPLAINED: {' and '.join(what)}, for the reasons in {os.path.join(folder.path, 'failed')}.")
     for shard in lost:
         first, last = shard.spans[0], shard.spans[-1]
-        _report(
+        report(
             f"NOT EXPLAINED: part {shard.number}, from input {first.first_record + 1} of {first.file} to input "
             f"{last.first_record + last.num_records} of {last.file}: each worker that explained it ended, such as for want of memory. The "
             "same command tries it again."
@@ -178,7 +177,3 @@ def _summarise(folder: CorpusFolder, counts: Counts, lost: List[Shard]) -> Count
     if counts.failures or unread or lost:
         raise SystemExit(SOME_INPUTS_FAILED)
     return counts
-
-
-def _report(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import torch
 from allennlp.common.checks import ConfigurationError
@@ -124,8 +124,7 @@ class ExplainingPredictor(Predictor):
     def explain_groups(self, instances: List[Instance]) -> List[List[Explanation]]:
         """Explain as `explain_instances`; return the explanations of each instance."""
         explanations: Dict[int, List[Explanation]] = {}
-        by_length = sorted(range(len(instances)), key=lambda number: _length(instances[number]))
-        for numbers in _group_by_size(by_length, [_length(instance) for instance in instances], self._batch_size):
+        for numbers in _group_by_size([_length(instance) for instance in instances], self._batch_size):
             batch = [instances[number] for number in numbers]
             explanations.update(zip(numbers, self._explain_batch(batch)))
         return [explanations[number] for number in range(len(instances))]
@@ -249,11 +248,11 @@ def _build_target_predictor(
         ) from error
 
 
-def _group_by_size(numbers: Iterable[int], lengths: Sequence[int], most: int) -> Iterator[List[int]]:
-    """Group instances, given the shortest first, into batches of at most so many, fewer if they are long."""
+def _group_by_size(lengths: Sequence[int], batch_size: int) -> Iterator[List[int]]:
+    """Yield the numbers of instances of about the same length, the shortest first, `batch_size` at a time or fewer if they are long."""
     group: List[int] = []
-    for number in numbers:
-        if group and (len(group) == most or (len(group) + 1) * lengths[number] > _MOST_PADDED):
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if group and (len(group) == batch_size or (len(group) + 1) * lengths[number] > _MOST_PADDED):
             yield group
             group = []
         group.append(number)

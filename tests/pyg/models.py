@@ -7,6 +7,8 @@ from torch_geometric import nn as pyg
 from torch_geometric.data import Batch, Data
 from torch_geometric.explain import Explainer, ExplainerAlgorithm
 
+from allennlp_graphmask.pyg import GraphMask
+
 NUM_FEATURES, HIDDEN, NUM_CLASSES, NUM_RELATIONS = 3, 6, 2, 3
 
 
@@ -100,3 +102,12 @@ def inputs(model: Any, data: Data) -> Any:
     if isinstance(model, RelationalNetwork):
         return {"edge_type": data.edge_type}
     return {"edge_attr": data.edge_attr} if isinstance(model, EdgeFeatureNetwork) else {}
+
+
+def quick_graphmask(**settings: Any) -> GraphMask:
+    return GraphMask(**{"num_steps": 4, "batch_size": 4, **settings})
+
+
+def predict(model: Any, data: Any) -> torch.Tensor:
+    with torch.no_grad():
+        return model.eval()(data.x, data.edge_index, **inputs(model, data))
