@@ -21,6 +21,7 @@ T = TypeVar("T", bound="CheckedParameters")
 class CheckedParameters(FromParams):
     """
     A class that checks the names of the parameters in its config. AllenNLP does so only for constructors without `**kwargs`.
+    It comes behind a base class of AllenNLP's, which passes on parameters of the first base class only.
 
     # Raises
 
@@ -52,7 +53,7 @@ class CheckedParameters(FromParams):
         return super().from_params(params, constructor_to_call, constructor_to_inspect, **extras)  # type: ignore[arg-type]
 
 
-class ModelWithCheckedParameters(CheckedParameters, Model):
+class ModelWithCheckedParameters(Model, CheckedParameters):
     """
     A `Model` whose archives may hold old names: they are translated with a warning. Its vocabulary must survive saving
     (`check_vocabulary`).

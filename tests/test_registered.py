@@ -120,6 +120,20 @@ def test_unknown_settings_are_refused_by_name(base: str, name: str) -> None:
         build(base, name, treshold=0.5)
 
 
+@pytest.mark.parametrize("name", SNAPSHOT["DatasetReader"])
+def test_readers_take_what_those_of_allennlp_take(name: str) -> None:
+    assert build("DatasetReader", name, max_instances=3).max_instances == 3
+    with pytest.raises(ConfigurationError, match="max_instances is -1"):
+        build("DatasetReader", name, max_instances=-1)
+
+
+@pytest.mark.parametrize("name", SNAPSHOT["Model"])
+def test_models_take_what_those_of_allennlp_take(name: str) -> None:
+    model = build("Model", name, regularizer={"regexes": [[".*", {"type": "l2", "alpha": 1.0}]]})
+    trained = [weights for weights in model.parameters() if weights.requires_grad]
+    assert model.get_regularization_penalty().item() == pytest.approx(sum(float((one**2).sum()) for one in trained))
+
+
 @pytest.mark.parametrize("base, name", [("Divergence", "saturating_kl"), ("Masker", "edgewise")])
 def test_defaults(base: str, name: str) -> None:
     assert type(get_base(base).from_params(Params({}), **GIVEN)) is get_base(base).by_name(name)

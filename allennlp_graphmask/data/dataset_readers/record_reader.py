@@ -1,8 +1,9 @@
-from typing import Any, Callable, Iterable, Iterator, List, NamedTuple
+from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Optional
 
 from allennlp.data import DatasetReader, Instance
 
 from allennlp_graphmask.checked_parameters import CheckedParameters
+from allennlp_graphmask.checks import check_at_least
 
 
 class Record(NamedTuple):
@@ -16,15 +17,22 @@ class Record(NamedTuple):
     why_empty: str = "no instance"
 
 
-class RecordReader(CheckedParameters, DatasetReader):
+class RecordReader(DatasetReader, CheckedParameters):
     """
     The base of readers that read their files record by record. A malformed record ends `read`, but not `allennlp explain`. A
     record that is passed over costs nothing: its instances are not built.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, max_instances: Optional[int] = None, serialization_dir: Optional[str] = None) -> None:
+        if max_instances is not None:
+            check_at_least(type(self).__name__, 0, max_instances=max_instances)
         # Workers share records and not instances, so that no worker builds instances for the others.
-        super().__init__(manual_distributed_sharding=True, manual_multiprocess_sharding=True, **kwargs)
+        super().__init__(
+            max_instances=max_instances,
+            manual_distributed_sharding=True,
+            manual_multiprocess_sharding=True,
+            serialization_dir=serialization_dir,
+        )
 
     def records(self, path: str) -> Iterator[Record]:
         """
