@@ -1,5 +1,5 @@
 """
-Train the small question answering model, the same model without its graph encoder, and GraphMask, for several seeds, with
+Train a question answering model, the same model without its graph encoder, and GraphMask, for several seeds, with
 `allennlp train`, and measure what `docs/results/questions.md` reports. Needs the environment variable GRAPHMASK_DATA.
 
     python -m benchmarks.wikihop --seeds 1 2 3 4 5 --output results/wikihop --json results/wikihop.jsonl
@@ -19,15 +19,15 @@ import random
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy
-import torch
 from allennlp.common.plugins import import_plugins
-from allennlp.models import Model, load_archive
+from allennlp.models import load_archive
 
 from allennlp_graphmask.explanation.files import write_atomically
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold
+from benchmarks import paired
 from benchmarks.tables import machine, markdown_table, mean_and_range
 from benchmarks.training import append_line, collate_by_size, evaluate, kept_by_layer_and_relation, train
 
@@ -61,27 +61,14 @@ def split_questions(questions: Sequence[Dict[str, Any]], folder: Path) -> Tuple[
     return paths
 
 
-@torch.no_grad()
-def correct_answers(model: Model, batches: Iterable[Dict[str, Any]]) -> List[bool]:
-    """Return whether each question is answered correctly."""
-    model.eval()
-    right: List[bool] = []
-    for batch in batches:
-        output = model(**batch)
-        chosen = output["logits"].argmax(-1)
-        right += ((chosen == batch["answer"]) & output["mask"].any(-1)).tolist()
-    return right
-
-
 def measure(
     folders: Dict[str, Path], selection_file: Path, dev_file: Path, batch_size: int, bounds: List[float]
-) -> Tuple[Dict[str, Any], Dict[str, List[bool]]]:
-    """Measure all that is reported of one seed. Also return which questions each model answers correctly."""
-    right: Dict[str, List[bool]] = {}
-    for name in ("graph", "no_graph"):
-        archive = load_archive(str(folders[name] / "model.tar.gz"))
-        instances = list(archive.validation_dataset_reader.read(str(dev_file)))
-        right[name] = correct_answers(archive.model, collate_by_size(instances, archive.model, batch_size))
+) -> Tuple[Dict[str, Any], Dict[str, numpy.ndarray]]:
+    """Measure all that is reported of one seed. Also return the counts of `paired` for both models."""
+    counts = {
+        name: paired.count_all(str(folders[name] / "model.tar.gz"), str(dev_file), batch_size)
+        for name in ("graph", "no_graph")
+    }
     archive = load_archive(str(folders["graphmask"] / "model.tar.gz"))
     model, reader = archive.model, archive.validation_dataset_reader
     assert isinstance(model, GraphMask)
@@ -89,8 +76,8 @@ def measure(
     dev = collate_by_size(list(reader.read(str(dev_file))), model, batch_size)
     training = json.loads((folders["graphmask"] / "metrics.json").read_text())
     results: Dict[str, Any] = {
-        "questions": len(instances),
-        "accuracy": {name: sum(answers) / len(answers) for name, answers in right.items()},
+        "questions": len(counts["graph"]),
+        "accuracy": {name: paired.score(one.sum(0)) / 100 for name, one in counts.items()},
         "training": {
             key: training[key] for key in ("best_epoch", "training_kept", "training_divergence", "training_changed")
         },
@@ -105,23 +92,7 @@ def measure(
             "dev": evaluate(model, dev, random_draws=5),
             "kept_by_layer_and_relation": kept_by_layer_and_relation(model, dev),
         }
-    return results, right
-
-
-def paired_bootstrap(first: numpy.ndarray, second: numpy.ndarray, draws: int = 10000) -> Dict[str, float]:
-    """
-    Compute the difference of two accuracies with its 95 % bootstrap interval over questions. Both arrays hold whether a model
-    (row) answers a question (column) correctly; means over rows are compared.
-    """
-    differences = first.mean(0) - second.mean(0)
-    chosen = numpy.random.default_rng(0).integers(0, len(differences), (draws, len(differences)))
-    means = differences[chosen].mean(1)
-    return {
-        "difference": float(differences.mean()),
-        "lower": float(numpy.quantile(means, 0.025)),
-        "upper": float(numpy.quantile(means, 0.975)),
-        "share_of_draws_at_most_zero": float((means <= 0).mean()),
-    }
+    return results, counts
 
 
 def format_tables(lines: List[Dict[str, Any]], bounds: List[float]) -> str:
@@ -177,6 +148,7 @@ def format_tables(lines: List[Dict[str, Any]], bounds: List[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="small", help="the name of a config in training_config/wikihop")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--output", type=Path, required=True, help="folder of the archives")
     parser.add_argument("--json", type=Path, required=True, help="file that a line for each seed is appended to")
@@ -189,38 +161,37 @@ def main() -> None:
     data = Path(os.environ["GRAPHMASK_DATA"]) / "qa_wikihop_format"
     train_file, selection_file = split_questions(load_questions(data / "redocred_train.json.xz"), arguments.output)
     environment = {"WIKIHOP_TRAIN": str(train_file), "WIKIHOP_DEV": str(selection_file)}
-    all_right: Dict[str, List[List[bool]]] = defaultdict(list)
+    all_counts: Dict[str, List[numpy.ndarray]] = defaultdict(list)
     lines = []
     for seed in arguments.seeds:
-        folders = {name: arguments.output / f"small_{name}_{seed}" for name in ("graph", "no_graph", "graphmask")}
-        config = str(CONFIGS / "small.jsonnet")
+        folders = {
+            name: arguments.output / f"{arguments.config}_{name}_{seed}" for name in ("graph", "no_graph", "graphmask")
+        }
+        config = str(CONFIGS / f"{arguments.config}.jsonnet")
         seconds = {
             "graph": train(config, folders["graph"], seed, environment),
             "no_graph": train(config, folders["no_graph"], seed, environment, {"model.graph_encoder": None}),
             "graphmask": train(
-                str(CONFIGS / "small_graphmask.jsonnet"),
+                str(CONFIGS / f"{arguments.config}_graphmask.jsonnet"),
                 folders["graphmask"],
                 seed,
                 {**environment, "GRAPHMASK_TARGET": str(folders["graph"] / "model.tar.gz")},
             ),
         }
-        results, right = measure(
+        results, counts = measure(
             folders,
             selection_file,
             data / "redocred_dev.json.xz",
             arguments.batch_size,
             arguments.bounds,
         )
-        for name, answers in right.items():
-            all_right[name].append(answers)
-        line = {"seed": seed, "machine": machine(), "train_cpu_seconds": seconds, **results}
+        for name, one in counts.items():
+            all_counts[name].append(one)
+        line = {"config": arguments.config, "seed": seed, "machine": machine(), "train_cpu_seconds": seconds, **results}
         append_line(arguments.json, line)
         lines.append(line)
-    graph, no_graph = (numpy.array(all_right[name], dtype=float) for name in ("graph", "no_graph"))
-    append_line(
-        arguments.json,
-        {"seeds": arguments.seeds, "graph_against_no_graph": paired_bootstrap(graph, no_graph)},
-    )
+    difference = paired.compare(*(numpy.stack(all_counts[name]) for name in ("graph", "no_graph")))
+    append_line(arguments.json, {"seeds": arguments.seeds, "graph_against_no_graph": difference})
     sys.stdout.write(f"{lines[0]['questions']} questions; {machine()}\n\n{format_tables(lines, arguments.bounds)}\n")
 
 

@@ -6,12 +6,14 @@ from typing import Any, List
 import numpy
 import pytest
 import torch
+from allennlp.data import Vocabulary
 
 from allennlp_graphmask.interpret.graphmask.calibration import CANDIDATES, Outcomes
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask
 from allennlp_graphmask.interpret.ranking import top_fraction_mask
+from allennlp_graphmask.metrics import SemanticRoleF1
 from allennlp_graphmask.modules import Gate
-from benchmarks import ablation, calibration, explain_speed, rankings
+from benchmarks import ablation, calibration, explain_speed, paired, rankings
 from benchmarks.tables import markdown_table, mean_and_range
 from benchmarks.training import evaluate
 from benchmarks.verified import count_kept, measure_focus, shuffle
@@ -83,6 +85,32 @@ def test_paired_intervals() -> None:
         )
     ]
     assert widths[1] < 0.85 * widths[0]
+
+
+def test_counts_of_roles_give_the_f1_of_the_metric() -> None:
+    generator = torch.Generator().manual_seed(3)
+    vocabulary = Vocabulary(non_padded_namespaces=["role_labels"], tokens_to_add={"role_labels": ["_", "A0", "A1"]})
+    logits, mask = torch.randn(40, 7, 3, generator=generator), torch.rand(40, 7, generator=generator) < 0.8
+    roles = torch.randint(-1, 3, (40, 7), generator=generator)
+    metric = SemanticRoleF1(vocabulary)
+    metric(logits.argmax(-1), roles, mask)
+    counts = paired.count(0, {"logits": logits, "mask": mask}, {"roles": roles}).numpy()
+    assert paired.score(counts.sum(0)) == pytest.approx(100 * metric.get_metric()["f1"])
+    arguments = counts[counts[:, 2] > 0].sum(0)
+    assert paired.score(arguments) == pytest.approx(100 * metric.get_metric()["f1_with_arguments"])
+
+
+def test_paired_difference_of_two_groups() -> None:
+    right = numpy.random.default_rng(1).random((3, 400)) < [[0.5], [0.6], [0.7]]
+    counts = numpy.stack([right, numpy.ones_like(right), numpy.ones_like(right)], axis=-1).astype(int)
+    found = paired.compare(counts[1:], counts[:1], draws=2000)
+    accuracy = 100 * right.mean(1)
+    assert found["means"] == pytest.approx([accuracy[1:].mean(), accuracy[0]], abs=0.01)
+    # Of differences between paired means of independent answers.
+    error = 100 * (right[1:].mean(0) - right[0]).std() / 20
+    low, high = (end - found["difference"] for end in found["interval"])
+    assert (-low, high) == (pytest.approx(1.96 * error, rel=0.1), pytest.approx(1.96 * error, rel=0.1))
+    assert paired.compare(counts, counts, draws=50)["interval"] == [0, 0]
 
 
 def test_calibrations_of_a_pool() -> None:
