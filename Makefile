@@ -130,7 +130,7 @@ $(VENV)/installed-for-cluster-tests: $(VENV)/installed-for-tests
 	@touch $@
 
 test-cluster: $(VENV)/installed-for-cluster-tests
-	$(BIN)/python -m pytest -q -m cluster tests/commands/test_explain_corpus.py
+	$(BIN)/python -m pytest -q -m cluster tests/commands/test_explain_corpus.py tests/corpus
 
 test-gpu: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -q -rs -m gpu tests/gpu

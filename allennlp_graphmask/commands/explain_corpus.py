@@ -4,9 +4,11 @@
 
 import argparse
 import os
+import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
+import torch
 from allennlp.commands.subcommand import Subcommand
 from allennlp.common import Tqdm
 from allennlp.common.checks import ConfigurationError
@@ -70,6 +72,11 @@ class ExplainCorpus(Subcommand):
 
 def load(args: argparse.Namespace) -> Tuple[ExplainingPredictor, Dict[str, Any]]:
     """Load what explains, in a process where nothing is loaded yet. Return it with everything that explanations depend on."""
+    if args.gpus_per_actor and not torch.cuda.is_available():
+        raise ConfigurationError(
+            f"--gpus-per-actor is {args.gpus_per_actor:g}, but torch can use no GPU on {socket.gethostname()}. Install a torch there that "
+            "is built for its GPUs and their driver, or leave the option out."
+        )
     import_plugins()
     for package in getattr(args, "include_package", []):
         import_module_and_submodules(package)
@@ -82,6 +89,11 @@ def explain_corpus_for_arguments(args: argparse.Namespace) -> Counts:
     check_explaining_options(args)
     check_at_least("explain-corpus", 1, rows_per_shard=args.rows_per_shard)
     check_at_least("explain-corpus", 0, gpus_per_actor=args.gpus_per_actor)
+    if args.gpus_per_actor != round(args.gpus_per_actor, 4 if args.gpus_per_actor < 1 else 0):
+        raise ConfigurationError(
+            f"explain-corpus: gpus_per_actor is {args.gpus_per_actor}, expected a whole number, or below 1 one of at most four decimals: "
+            "Ray divides a GPU no further."
+        )
     if args.actors is not None:
         check_at_least("explain-corpus", 1, actors=args.actors)
     names = find_inputs(args.input)

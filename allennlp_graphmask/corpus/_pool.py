@@ -47,7 +47,12 @@ def running_ray(address: Optional[str], num_workers: Optional[int]) -> Iterator[
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RayError, RuntimeError) as error:
-        raise ConfigurationError(f"Ray cannot be reached at {address or 'this machine'}: {error}") from error
+        hint = (
+            ""
+            if address is None
+            else ". If the cluster asks for a token, set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to it."
+        )
+        raise ConfigurationError(f"Ray cannot be reached at {address or 'this machine'}: {error}{hint}") from error
     try:
         yield
     finally:
@@ -79,12 +84,11 @@ class Pool:
 
     def __init__(self, task: Task, num_workers: Optional[int], gpus_per_worker: float) -> None:
         resources = ray.cluster_resources()
-        if gpus_per_worker > resources.get("GPU", 0):
-            raise ConfigurationError(
-                f"--gpus-per-actor is {gpus_per_worker:g}, and Ray finds {resources.get('GPU', 0):g} GPUs."
-            )
-        number = int(resources["GPU"] / gpus_per_worker if gpus_per_worker else resources.get("CPU", 1))
-        self.num_workers = num_workers or max(1, number)
+        num_cpus, num_gpus = resources.get("CPU", 1), resources.get("GPU", 0)
+        if gpus_per_worker > num_gpus:
+            raise ConfigurationError(f"--gpus-per-actor is {gpus_per_worker:g}, and Ray finds {num_gpus:g} GPUs.")
+        room = min(num_cpus, num_gpus / gpus_per_worker) if gpus_per_worker else num_cpus
+        self.num_workers = num_workers or max(1, int(room))
         self._actor_class = ray.remote(Worker).options(num_cpus=1, num_gpus=gpus_per_worker)
         self._arguments = (task, os.getcwd())
         #: Workers without anything to do, and what the others do; nothing while they load.

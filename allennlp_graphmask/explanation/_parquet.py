@@ -39,7 +39,20 @@ _JSON_FIELDS = (
 _EDGE_FIELDS = ("relations", "type", "source", "target", "score", "kept")
 #: The type of scores that are read as they are.
 _EXACT = pyarrow.list_(pyarrow.list_(pyarrow.float64()))
-_SCORE_PATH = "score.list.element.list.element"
+#: For small files that other programs can read, in less than the time of explaining.
+_WRITER_OPTIONS: Dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 11,
+    # What rows have in common is found within a page only: a row group has one for each column.
+    "data_page_size": 2**24,
+    "use_dictionary": False,
+    "column_encoding": {
+        # Most scores differ, and only their first bytes are alike.
+        "score.list.element.list.element": "BYTE_STREAM_SPLIT",
+        # Positions ascend.
+        "kept.list.element.list.element": "DELTA_BINARY_PACKED",
+    },
+}
 #: A row group has at least as many, but the last: rows of many batches are smaller together.
 MAX_ROWS = 1024
 
@@ -171,14 +184,7 @@ def write_parquet(
     provenance = first.column("provenance").to_pylist()[:1]
     metadata = {**first.schema.metadata, **({"provenance": provenance[0]} if provenance else {})}
     schema = first.schema.with_metadata(metadata)
-    options = {
-        "compression": "zstd",
-        "compression_level": 9,
-        # Most scores differ, and only their first bytes are alike.
-        "use_byte_stream_split": [_SCORE_PATH],
-        "use_dictionary": [name for name in schema.names if pyarrow.types.is_string(schema.field(name).type)],
-    }
-    with pyarrow.parquet.ParquetWriter(file, schema, **options) as writer:
+    with pyarrow.parquet.ParquetWriter(file, schema, **_WRITER_OPTIONS) as writer:
         waiting: List[pyarrow.RecordBatch] = []
         for batch in itertools.chain([first], batches):
             waiting.append(batch.replace_schema_metadata(metadata))

@@ -47,6 +47,8 @@ def test_the_missing_extra_is_named(tmp_path, monkeypatch, conll_file, missing) 
         (["--rows-per-shard", 0], "rows_per_shard is 0"),
         (["--actors", 0], "actors is 0"),
         (["--gpus-per-actor", -1], "gpus_per_actor is -1"),
+        (["--gpus-per-actor", 1.5], "gpus_per_actor is 1.5"),
+        (["--gpus-per-actor", 0.00001], "gpus_per_actor is 1e-05"),
         (["--batch-size", 0], "--batch-size is 0"),
         (["nix.txt"], "nix.txt"),
     ],

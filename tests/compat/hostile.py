@@ -51,7 +51,8 @@ def read_members(path: str) -> List[Member]:
 def write_archive(path: Path, members: List[Member]) -> str:
     with tarfile.open(path, "w:gz", compresslevel=1) as archive:
         for info, content in members:
-            archive.addfile(info, io.BytesIO(content) if content else None)
+            # Not by `addfile`, which since Python 3.13 refuses a size without content.
+            archive.fileobj.write(info.tobuf() + content + bytes(-len(content) % tarfile.BLOCKSIZE))  # type: ignore[union-attr]
     return str(path)
 
 

@@ -1,5 +1,6 @@
 """Explanations in Parquet files: what is written is read, by us and by others, and errors name file, row and place."""
 
+import random
 from pathlib import Path
 from typing import List
 
@@ -75,6 +76,17 @@ def test_rows_of_several_batches_are_written_together(tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x.parquet"]
     assert list(read_explanations(tmp_path / "x.parquet")) == SEVERAL * 300
     assert pyarrow.parquet.ParquetFile(tmp_path / "x.parquet").num_row_groups == 2
+
+
+def test_what_rows_have_in_common_takes_room_once(tmp_path) -> None:
+    numbers = random.Random(0)
+    tokens = [numbers.randbytes(20).hex() for _ in range(30_000)]
+    sizes = []
+    for rows in (1, 2):
+        explanation = question_explanation(["In Mumbai."], [(0, 3, 9)], tokens=tokens)
+        write_explanations(tmp_path / "x.parquet", [explanation] * rows)
+        sizes.append((tmp_path / "x.parquet").stat().st_size)
+    assert sizes[1] < 1.1 * sizes[0]
 
 
 def test_errors_name_file_and_row(tmp_path) -> None:
