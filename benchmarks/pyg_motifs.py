@@ -1,20 +1,24 @@
 """
 Explain models of PyTorch Geometric that find motifs in generated graphs, by this package and by PyG's own explainers. Nothing is read.
 
-    python -m benchmarks.pyg_motifs --seeds 5 --json results/pyg_motifs.jsonl
-    python -m benchmarks.pyg_motifs --data ba_house tree_grid --methods graphmask gnn_explainer --nodes 10
+    python -m benchmarks.pyg_motifs --seeds 5 --processes 2 --json results/pyg_motifs.jsonl
+    python -m benchmarks.pyg_motifs --data ba_house tree_grid --methods graphmask "PyG GNNExplainer" --nodes 10
+    python -m benchmarks.pyg_motifs --table results/pyg_motifs.jsonl
 
 For each data set and seed a model (three `GCNConv`s, whose outputs are concatenated; features are degrees) is trained to classify nodes by
 their place, and nodes of motifs are explained. `accuracy` is that on a fifth of the nodes. Of the edges that can reach an explained node,
 `auroc` is that of their scores for being in a motif; `fidelity+` and `fidelity-` are PyG's, of as many edges with the highest scores as a
 motif has: the share of predictions that change without them, and with them alone. `altered` is the share of all predictions of the model
-that are others after it has been explained. CPU seconds are those of one thread: `once` is training, the others are for an explanation.
+that are others after it has been explained. CPU seconds are those of one thread: `once` is training, `seconds` the mean of an explanation.
 """
 
 import argparse
 import copy
+import itertools
 import json
+import multiprocessing
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Callable, Dict, List, Tuple
@@ -36,6 +40,7 @@ from benchmarks.tables import machine, markdown_table, mean_and_range
 NUM_LAYERS, MAX_DEGREE = 3, 10
 CONFIG = {"mode": "multiclass_classification", "task_level": "node", "return_type": "raw"}
 
+#: Those that take longest first.
 DATA: Dict[str, Tuple[Callable[[], Any], Callable[[], Any]]] = {
     "ba_house": (lambda: BAGraph(300, 5), HouseMotif),
     "ba_cycle": (lambda: BAGraph(300, 5), lambda: CycleMotif(6)),
@@ -46,17 +51,17 @@ DATA: Dict[str, Tuple[Callable[[], Any], Callable[[], Any]]] = {
 
 METHODS: Dict[str, Callable[[], Any]] = {
     "graphmask": GraphMask,
-    "graphmask_per_instance": lambda: EdgeInterpreterAlgorithm("graphmask_per_instance"),
     "integrated_gradients": lambda: EdgeInterpreterAlgorithm("integrated_gradients", completeness_tolerance=None),
     "gradient_x_message": lambda: EdgeInterpreterAlgorithm("gradient_x_message"),
     "random": lambda: EdgeInterpreterAlgorithm("random"),
     "PyG GNNExplainer": lambda: GNNExplainer(epochs=100),
     "PyG PGExplainer": lambda: PGExplainer(epochs=20),
-    "PyG GraphMaskExplainer": lambda: GraphMaskExplainer(NUM_LAYERS, epochs=100, log=False),
     "PyG captum": lambda: CaptumExplainer("IntegratedGradients"),
+    "graphmask_per_instance": lambda: EdgeInterpreterAlgorithm("graphmask_per_instance"),
+    "PyG GraphMaskExplainer": lambda: GraphMaskExplainer(NUM_LAYERS, epochs=100, log=False),
 }
-#: Of these a fifth of the nodes are explained.
-SLOW = ("PyG GraphMaskExplainer", "graphmask_per_instance")
+#: Of the columns of the table, those that are shares; the others are seconds.
+SHARES = ("auroc", "fidelity+", "fidelity-", "altered")
 
 
 class Gcn(torch.nn.Module):
@@ -94,27 +99,20 @@ def prepare(name: str, seed: int, num_motifs: int) -> Tuple[Any, Gcn, torch.Tens
     return data, model, is_train, float(is_right[~is_train].float().mean())
 
 
-def explain(method: str, model: Gcn, data: Any, is_train: torch.Tensor, nodes: List[int]) -> Dict[str, float]:
+def explain(method: str, original: Gcn, data: Any, is_train: torch.Tensor, nodes: List[int]) -> Dict[str, float]:
     """Explain the nodes by a method, on a copy of the model, and measure it."""
-    model = copy.deepcopy(model)
+    model, algorithm = copy.deepcopy(original), METHODS[method]()
     predicted = predict(model, data)
-    algorithm = METHODS[method]()
-    phenomenon = method == "PyG PGExplainer"
-    explainer = Explainer(
-        model,
-        algorithm,
-        explanation_type="phenomenon" if phenomenon else "model",
-        model_config=CONFIG,
-        edge_mask_type="object",
-    )
-    target = {"target": predicted} if phenomenon else {}
+    phenomenon = isinstance(algorithm, PGExplainer)
+    kind, target = ("phenomenon", {"target": predicted}) if phenomenon else ("model", {})
+    explainer = Explainer(model, algorithm, kind, CONFIG, edge_mask_type="object")
+    trained_with = is_train.nonzero().flatten()
     start = time.process_time()
     if isinstance(algorithm, GraphMask):
-        algorithm.fit(model, data, index=is_train.nonzero().flatten())
+        algorithm.fit(model, data, index=trained_with)
     elif phenomenon:
-        for epoch in range(20):
-            for node in is_train.nonzero().flatten()[:100].tolist():
-                algorithm.train(epoch, model, data.x, data.edge_index, target=predicted, index=node)
+        for epoch, node in itertools.product(range(20), trained_with[:100].tolist()):
+            algorithm.train(epoch, model, data.x, data.edge_index, target=predicted, index=node)
     once = time.process_time() - start
     figures: Dict[str, List[float]] = {"auroc": [], "fidelity+": [], "fidelity-": [], "seconds": []}
     motif_edges = int(data.edge_mask.sum() / max(int((data.node_mask > 0).sum()), 1) * motif_size(data))
@@ -128,17 +126,13 @@ def explain(method: str, model: Gcn, data: Any, is_train: torch.Tensor, nodes: L
         truth = data.edge_mask[reaches] > 0
         if truth.any() and not truth.all():
             figures["auroc"].append(roc_auc_score(truth, explanation.edge_mask[reaches]))
-        # On a model as it was.
-        intact = (
-            Explainer(copy.deepcopy(model), algorithm, "model", CONFIG, edge_mask_type="object")
-            if not phenomenon
-            else explainer
-        )
+        # On the model as it was: PyG's GraphMaskExplainer alters its own.
+        intact = Explainer(original, algorithm, kind, CONFIG, edge_mask_type="object")
         positive, negative = fidelity(intact, explanation.threshold("topk_hard", max(motif_edges, 1)))
         figures["fidelity+"].append(positive)
         figures["fidelity-"].append(negative)
     altered = float((predict(model, data) != predicted).float().mean())
-    return {**{name: fmean(values) for name, values in figures.items()}, "once": once, "altered": altered}
+    return {**{name: fmean(values) for name, values in figures.items() if values}, "once": once, "altered": altered}
 
 
 def motif_size(data: Any) -> int:
@@ -154,6 +148,45 @@ def predict(model: Gcn, data: Any) -> torch.Tensor:
         return model(data.x, data.edge_index).argmax(-1)
 
 
+def measure(arguments: argparse.Namespace, name: str, seed: int) -> List[Dict[str, Any]]:
+    """Measure all methods on one data set with one seed. Return a line for each, which is written as soon as it is measured."""
+    torch.set_num_threads(1)
+    data, model, is_train, accuracy = prepare(name, seed, arguments.motifs)
+    candidates = (data.node_mask > 0).nonzero().flatten()
+    nodes = candidates[torch.randperm(len(candidates))][: arguments.nodes].tolist()
+    fewer = {
+        "graphmask_per_instance": max(1, len(nodes) // 5),
+        "PyG GraphMaskExplainer": arguments.nodes_graph_mask_explainer,
+    }
+    lines = []
+    for method in sorted(arguments.methods, key=list(METHODS).index):
+        seed_everything(seed)
+        figures = explain(method, model, data, is_train, nodes[: fewer.get(method)])
+        lines.append({"data": name, "seed": seed, "accuracy": accuracy, "method": method, **figures})
+        print(json.dumps(lines[-1]), flush=True)
+        if arguments.json is not None:
+            with open(arguments.json, "a", encoding="utf-8") as file:
+                file.write(json.dumps(lines[-1]) + "\n")
+    return lines
+
+
+def table(lines: List[Dict[str, Any]]) -> str:
+    """Return the means over seeds, with their ranges, of the data sets and methods that lines were written of."""
+
+    def of_runs(runs: List[Dict[str, Any]], column: str) -> str:
+        values = [run[column] for run in runs if column in run]
+        form = ("{:.1f}", 100.0) if column in SHARES else ("{:.4f}", 1.0)
+        return mean_and_range(values, *form) if values else ""
+
+    rows = []
+    for name, method in itertools.product(DATA, METHODS):
+        runs = [line for line in lines if (line["data"], line["method"]) == (name, method)]
+        if runs:
+            columns = [of_runs(runs, column) for column in (*SHARES, "once", "seconds")]
+            rows.append([name, mean_and_range([run["accuracy"] for run in runs]), method, len(runs), *columns])
+    return markdown_table(["data", "accuracy", "method", "seeds", *SHARES, "once", "seconds"], rows)
+
+
 def main() -> None:
     """Measure what the arguments ask for, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -161,33 +194,22 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--nodes", type=int, default=25, help="the number of nodes that are explained")
+    parser.add_argument("--nodes-graph-mask-explainer", type=int, default=1, help="of them by PyG's GraphMaskExplainer")
     parser.add_argument("--motifs", type=int, default=80)
+    parser.add_argument(
+        "--processes", type=int, default=1, help="data sets and seeds that are measured at the same time"
+    )
     parser.add_argument("--json", type=Path, help="a file to which the figures of each run are appended as a line")
+    parser.add_argument("--table", type=Path, help="print the table of such a file, and measure nothing")
     arguments = parser.parse_args()
-    columns = ("auroc", "fidelity+", "fidelity-", "altered", "once", "seconds")
-    rows = []
-    for name in arguments.data:
-        found: Dict[str, List[Dict[str, float]]] = {method: [] for method in arguments.methods}
-        accuracies = []
-        for seed in range(arguments.seeds):
-            data, model, is_train, accuracy = prepare(name, seed, arguments.motifs)
-            accuracies.append(accuracy)
-            candidates = (data.node_mask > 0).nonzero().flatten()
-            nodes = candidates[torch.randperm(len(candidates))][: arguments.nodes].tolist()
-            for method in arguments.methods:
-                chosen = nodes[: max(1, len(nodes) // 5)] if method in SLOW else nodes
-                figures = explain(method, model, data, is_train, chosen)
-                found[method].append(figures)
-                line = {"data": name, "seed": seed, "accuracy": accuracy, "method": method, **figures}
-                print(json.dumps(line), flush=True)
-                if arguments.json is not None:
-                    with open(arguments.json, "a", encoding="utf-8") as file:
-                        file.write(json.dumps(line) + "\n")
-        for method, runs in found.items():
-            shares = [mean_and_range([run[column] for run in runs]) for column in columns[:4]]
-            seconds = [mean_and_range([run[column] for run in runs], "{:.4f}", 1.0) for column in columns[4:]]
-            rows.append([name, mean_and_range(accuracies), method, *shares, *seconds])
-    print(markdown_table(["data", "accuracy", "method", *columns], rows))
+    if arguments.table is not None:
+        lines = [json.loads(line) for line in arguments.table.read_text(encoding="utf-8").splitlines()]
+        print(table(lines))
+        return
+    pairs = itertools.product(sorted(arguments.data, key=list(DATA).index), range(arguments.seeds))
+    with ProcessPoolExecutor(arguments.processes, multiprocessing.get_context("spawn")) as pool:
+        measured = [pool.submit(measure, arguments, *pair) for pair in pairs]
+    print(table([line for future in measured for line in future.result()]))
     print(machine())
 
 
