@@ -8,11 +8,13 @@ Explain models of PyTorch Geometric that find motifs in generated graphs, by thi
 For each data set and seed a model (three `GCNConv`s, whose outputs are concatenated; features are degrees) is trained to classify nodes by
 their place, and nodes of motifs are explained. `accuracy` is that on a fifth of the nodes. Of the edges that can reach an explained node,
 `auroc` is that of their scores for being in a motif; `fidelity+` and `fidelity-` are PyG's, of as many edges with the highest scores as a
-motif has: the share of predictions that change without them, and with them alone. `altered` is the share of all predictions of the model
-that are others after it has been explained. CPU seconds are those of one thread: `once` is training, `seconds` the mean of an explanation.
+motif has: the share of predictions that change without them, and with them alone. `needed` is how many of the edges with the highest
+scores give the prediction without the others (found by bisection), of the `reach` edges that there are. `altered` is the share of all
+predictions of the model that are others after it has been explained. CPU seconds are those of one thread: `once` is training, `seconds` the mean of an explanation.
 """
 
 import argparse
+import bisect
 import copy
 import itertools
 import json
@@ -60,8 +62,13 @@ METHODS: Dict[str, Callable[[], Any]] = {
     "graphmask_per_instance": lambda: EdgeInterpreterAlgorithm("graphmask_per_instance"),
     "PyG GraphMaskExplainer": lambda: GraphMaskExplainer(NUM_LAYERS, epochs=100, log=False),
 }
-#: Of the columns of the table, those that are shares; the others are seconds.
-SHARES = ("auroc", "fidelity+", "fidelity-", "altered")
+#: The columns of the table with the format and factor of each.
+COLUMNS = {
+    **dict.fromkeys(("auroc", "fidelity+", "fidelity-"), ("{:.1f}", 100.0)),
+    **dict.fromkeys(("needed", "reach"), ("{:.1f}", 1.0)),
+    "altered": ("{:.1f}", 100.0),
+    **dict.fromkeys(("once", "seconds"), ("{:.4f}", 1.0)),
+}
 
 
 class Gcn(torch.nn.Module):
@@ -114,7 +121,9 @@ def explain(method: str, original: Gcn, data: Any, is_train: torch.Tensor, nodes
         for epoch, node in itertools.product(range(20), trained_with[:100].tolist()):
             algorithm.train(epoch, model, data.x, data.edge_index, target=predicted, index=node)
     once = time.process_time() - start
-    figures: Dict[str, List[float]] = {"auroc": [], "fidelity+": [], "fidelity-": [], "seconds": []}
+    figures: Dict[str, List[float]] = {
+        name: [] for name in ("auroc", "fidelity+", "fidelity-", "needed", "reach", "seconds")
+    }
     motif_edges = int(data.edge_mask.sum() / max(int((data.node_mask > 0).sum()), 1) * motif_size(data))
     for node in nodes:
         start = time.process_time()
@@ -131,8 +140,23 @@ def explain(method: str, original: Gcn, data: Any, is_train: torch.Tensor, nodes
         positive, negative = fidelity(intact, explanation.threshold("topk_hard", max(motif_edges, 1)))
         figures["fidelity+"].append(positive)
         figures["fidelity-"].append(negative)
+        figures["needed"].append(count_needed(intact, explanation, reaches, node))
+        figures["reach"].append(int(reaches.sum()))
     altered = float((predict(model, data) != predicted).float().mean())
     return {**{name: fmean(values) for name, values in figures.items() if values}, "once": once, "altered": altered}
+
+
+def count_needed(explainer: Explainer, explanation: Any, reaches: torch.Tensor, node: int) -> int:
+    """Return how many of the edges that reach the node, those with the highest scores, give its prediction alone."""
+    x, edge_index, edges = explanation.x, explanation.edge_index, reaches.nonzero().flatten()
+    ranked = edges[explanation.edge_mask[edges].argsort(descending=True)]
+    predicted = explainer.get_prediction(x, edge_index)[node].argmax()
+
+    def suffice(count: int) -> bool:
+        kept = torch.zeros(len(reaches)).index_fill(0, ranked[:count], 1.0)
+        return bool(explainer.get_masked_prediction(x, edge_index, edge_mask=kept)[node].argmax() == predicted)
+
+    return bisect.bisect_left(range(len(ranked)), True, key=suffice)
 
 
 def motif_size(data: Any) -> int:
@@ -175,16 +199,15 @@ def table(lines: List[Dict[str, Any]]) -> str:
 
     def of_runs(runs: List[Dict[str, Any]], column: str) -> str:
         values = [run[column] for run in runs if column in run]
-        form = ("{:.1f}", 100.0) if column in SHARES else ("{:.4f}", 1.0)
-        return mean_and_range(values, *form) if values else ""
+        return mean_and_range(values, *COLUMNS[column]) if values else ""
 
     rows = []
     for name, method in itertools.product(DATA, METHODS):
         runs = [line for line in lines if (line["data"], line["method"]) == (name, method)]
         if runs:
-            columns = [of_runs(runs, column) for column in (*SHARES, "once", "seconds")]
+            columns = [of_runs(runs, column) for column in COLUMNS]
             rows.append([name, mean_and_range([run["accuracy"] for run in runs]), method, len(runs), *columns])
-    return markdown_table(["data", "accuracy", "method", "seeds", *SHARES, "once", "seconds"], rows)
+    return markdown_table(["data", "accuracy", "method", "seeds", *COLUMNS], rows)
 
 
 def main() -> None:
