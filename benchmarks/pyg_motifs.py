@@ -32,7 +32,17 @@ from torch_geometric import seed_everything
 from torch_geometric.datasets import ExplainerDataset
 from torch_geometric.datasets.graph_generator import BAGraph, TreeGraph
 from torch_geometric.datasets.motif_generator import CycleMotif, GridMotif, HouseMotif
-from torch_geometric.explain import CaptumExplainer, Explainer, GNNExplainer, GraphMaskExplainer, PGExplainer, fidelity
+from torch_geometric.explain import (
+    CaptumExplainer,
+    Explainer,
+    ExplainerAlgorithm,
+    Explanation,
+    GNNExplainer,
+    GraphMaskExplainer,
+    PGExplainer,
+    fidelity,
+)
+from torch_geometric.explain.algorithm.utils import clear_masks, set_masks
 from torch_geometric.nn import GCNConv
 from torch_geometric.utils import k_hop_subgraph
 
@@ -41,6 +51,42 @@ from benchmarks.tables import machine, markdown_table, mean_and_range
 
 NUM_LAYERS, MAX_DEGREE = 3, 10
 CONFIG = {"mode": "multiclass_classification", "task_level": "node", "return_type": "raw"}
+
+
+class Removal(ExplainerAlgorithm):  # type: ignore[misc]  # PyG has no types
+    """
+    Remove edges and look: by how much the log likelihood of the prediction changes without each edge, or, `one_after_another`, the order in
+    which edges go if it is always that without which the prediction stays the most likely. Many passes, nothing learnt or approximated.
+    """
+
+    def __init__(self, one_after_another: bool) -> None:
+        super().__init__()
+        self.one_after_another = one_after_another
+
+    def supports(self) -> bool:
+        return True
+
+    @torch.no_grad()
+    def forward(self, model: Any, x: Any, edge_index: Any, *, target: Any, index: Any, **kwargs: Any) -> Explanation:
+        kept = torch.ones(edge_index.size(1))
+
+        def log_likelihood(without: List[int]) -> float:
+            set_masks(model, kept.index_fill(0, torch.tensor(without).long(), 0.0), edge_index, apply_sigmoid=False)
+            return float(model(x, edge_index).double().log_softmax(-1)[index, target[index]])
+
+        scores, left = torch.zeros(len(kept)), edges_that_reach(index, edge_index, len(x)).nonzero().flatten().tolist()
+        if self.one_after_another:
+            for number in range(len(left)):
+                least = max(left, key=lambda edge: log_likelihood([edge]))
+                left.remove(least)
+                kept[least], scores[least] = 0.0, number + 1.0
+        else:
+            whole = log_likelihood([])
+            for edge in left:
+                scores[edge] = abs(log_likelihood([edge]) - whole)
+        clear_masks(model)
+        return Explanation(edge_mask=scores)
+
 
 #: Those that take longest first.
 DATA: Dict[str, Tuple[Callable[[], Any], Callable[[], Any]]] = {
@@ -54,11 +100,16 @@ DATA: Dict[str, Tuple[Callable[[], Any], Callable[[], Any]]] = {
 METHODS: Dict[str, Callable[[], Any]] = {
     "graphmask": GraphMask,
     "integrated_gradients": lambda: EdgeInterpreterAlgorithm("integrated_gradients", completeness_tolerance=None),
+    "integrated_gradients, signed": lambda: EdgeInterpreterAlgorithm(
+        "integrated_gradients", signed=True, completeness_tolerance=None
+    ),
     "gradient_x_message": lambda: EdgeInterpreterAlgorithm("gradient_x_message"),
     "random": lambda: EdgeInterpreterAlgorithm("random"),
     "PyG GNNExplainer": lambda: GNNExplainer(epochs=100),
     "PyG PGExplainer": lambda: PGExplainer(epochs=20),
     "PyG captum": lambda: CaptumExplainer("IntegratedGradients"),
+    "each edge removed": lambda: Removal(one_after_another=False),
+    "edges removed one after another": lambda: Removal(one_after_another=True),
     "graphmask_per_instance": lambda: EdgeInterpreterAlgorithm("graphmask_per_instance"),
     "PyG GraphMaskExplainer": lambda: GraphMaskExplainer(NUM_LAYERS, epochs=100, log=False),
 }
@@ -130,8 +181,7 @@ def explain(method: str, original: Gcn, data: Any, is_train: torch.Tensor, nodes
         explanation = explainer(data.x, data.edge_index, index=node, **target)
         figures["seconds"].append(time.process_time() - start)
         explanation.edge_mask = explanation.edge_mask.detach()  # captum's asks for a gradient
-        near = k_hop_subgraph(node, NUM_LAYERS - 1, data.edge_index, num_nodes=data.num_nodes)[0]
-        reaches = torch.isin(data.edge_index[1], near)
+        reaches = edges_that_reach(node, data.edge_index, data.num_nodes)
         truth = data.edge_mask[reaches] > 0
         if truth.any() and not truth.all():
             figures["auroc"].append(roc_auc_score(truth, explanation.edge_mask[reaches]))
@@ -144,6 +194,11 @@ def explain(method: str, original: Gcn, data: Any, is_train: torch.Tensor, nodes
         figures["reach"].append(int(reaches.sum()))
     altered = float((predict(model, data) != predicted).float().mean())
     return {**{name: fmean(values) for name, values in figures.items() if values}, "once": once, "altered": altered}
+
+
+def edges_that_reach(node: int, edge_index: torch.Tensor, num_nodes: int) -> torch.Tensor:
+    """Return which edges can have an effect on a node's prediction. Shape: `(num_edges,)`, `torch.bool`."""
+    return torch.isin(edge_index[1], k_hop_subgraph(node, NUM_LAYERS - 1, edge_index, num_nodes=num_nodes)[0])
 
 
 def count_needed(explainer: Explainer, explanation: Any, reaches: torch.Tensor, node: int) -> int:
@@ -179,7 +234,7 @@ def measure(arguments: argparse.Namespace, name: str, seed: int) -> List[Dict[st
     candidates = (data.node_mask > 0).nonzero().flatten()
     nodes = candidates[torch.randperm(len(candidates))][: arguments.nodes].tolist()
     fewer = {
-        "graphmask_per_instance": max(1, len(nodes) // 5),
+        **dict.fromkeys(("graphmask_per_instance", "edges removed one after another"), max(1, len(nodes) // 5)),
         "PyG GraphMaskExplainer": arguments.nodes_graph_mask_explainer,
     }
     lines = []
