@@ -9,8 +9,10 @@ For each data set and seed a model (three `GCNConv`s, whose outputs are concaten
 their place, and nodes of motifs are explained. `accuracy` is that on a fifth of the nodes. Of the edges that can reach an explained node,
 `auroc` is that of their scores for being in a motif; `fidelity+` and `fidelity-` are PyG's, of as many edges with the highest scores as a
 motif has: the share of predictions that change without them, and with them alone. `needed` is how many of the edges with the highest
-scores give the prediction without the others (found by bisection), of the `reach` edges that there are. `altered` is the share of all
-predictions of the model that are others after it has been explained. CPU seconds are those of one thread: `once` is training, `seconds` the mean of an explanation.
+scores give the prediction without the others (found by bisection), of the `reach` edges that there are. Of methods that decide, `kept`
+edges are kept on average, of which a share is `in motif`, and `changed` is the share of predictions that differ with the kept messages
+alone, the others replaced as the method does. `altered` is the share of all predictions of the model that are others after it has been
+explained. CPU seconds are those of one thread: `once` is training, `seconds` the mean of an explanation.
 """
 
 import argparse
@@ -116,11 +118,13 @@ METHODS: Dict[str, Callable[[], Any]] = {
     "graphmask_per_instance": lambda: EdgeInterpreterAlgorithm("graphmask_per_instance"),
     "PyG GraphMaskExplainer": lambda: GraphMaskExplainer(NUM_LAYERS, epochs=100, log=False),
 }
+#: Those that do not only rank edges.
+DECIDING = ("graphmask", "graphmask_per_instance")
 #: The columns of the table with the format and factor of each.
 COLUMNS = {
     **dict.fromkeys(("auroc", "fidelity+", "fidelity-"), ("{:.1f}", 100.0)),
-    **dict.fromkeys(("needed", "reach"), ("{:.1f}", 1.0)),
-    "altered": ("{:.1f}", 100.0),
+    **dict.fromkeys(("needed", "reach", "kept"), ("{:.1f}", 1.0)),
+    **dict.fromkeys(("in motif", "changed", "altered"), ("{:.1f}", 100.0)),
     **dict.fromkeys(("once", "seconds"), ("{:.4f}", 1.0)),
 }
 
@@ -176,7 +180,8 @@ def explain(method: str, original: Gcn, data: Any, is_train: torch.Tensor, nodes
             algorithm.train(epoch, model, data.x, data.edge_index, target=predicted, index=node)
     once = time.process_time() - start
     figures: Dict[str, List[float]] = {
-        name: [] for name in ("auroc", "fidelity+", "fidelity-", "needed", "reach", "seconds")
+        name: []
+        for name in ("auroc", "fidelity+", "fidelity-", "needed", "reach", "kept", "in motif", "changed", "seconds")
     }
     motif_edges = int(data.edge_mask.sum() / max(int((data.node_mask > 0).sum()), 1) * motif_size(data))
     for node in nodes:
@@ -188,6 +193,11 @@ def explain(method: str, original: Gcn, data: Any, is_train: torch.Tensor, nodes
         truth = data.edge_mask[reaches] > 0
         if truth.any() and not truth.all():
             figures["auroc"].append(roc_auc_score(truth, explanation.edge_mask[reaches]))
+        if method in DECIDING:
+            kept = explanation.edge_kept
+            figures["kept"].append(int(kept.sum()))
+            figures["in motif"] += (data.edge_mask[kept] > 0).float().tolist()
+            figures["changed"].append(float(explanation.changed))
         # On the model as it was: PyG's GraphMaskExplainer alters its own.
         intact = Explainer(original, algorithm, kind, CONFIG, edge_mask_type="object")
         positive, negative = fidelity(intact, explanation.threshold("topk_hard", max(motif_edges, 1)))
