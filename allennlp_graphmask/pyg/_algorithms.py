@@ -43,7 +43,8 @@ class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG
       each graph (all explained nodes or edges together);
     - `divergence_name`, `interpreter_name`, and `layer_names`, the paths of the convolutions in the model.
 
-    The model is left as it was. Self-loops that a convolution adds are not edges of the graph and are never dropped, unless they are
+    Where nodes are classified, what is explained is the part of the graph around them, if the model's output is the same there. The model is
+    left as it was. Self-loops that a convolution adds are not edges of the graph and are never dropped, unless they are
     explained: then there are also `self_loop_mask_per_layer` and `self_loop_kept_per_layer`, both of shape `(num_nodes, num_layers)`.
 
     # Parameters
