@@ -77,7 +77,9 @@ class Removal(ExplainerAlgorithm):  # type: ignore[misc]  # PyG has no types
             set_masks(model, kept.index_fill(0, torch.tensor(without).long(), 0.0), edge_index, apply_sigmoid=False)
             return float(model(x, edge_index).double().log_softmax(-1)[index, target[index]])
 
-        scores, left = torch.zeros(len(kept)), edges_that_reach(index, edge_index, len(x)).nonzero().flatten().tolist()
+        scores, edges = torch.zeros(len(kept)), edges_that_reach(index, edge_index, len(x)).nonzero().flatten()
+        # Those of equal effect go in any order, not in that of the generator, which attaches motifs last.
+        left = edges[torch.randperm(len(edges))].tolist()
         if self.one_after_another:
             count = len(left)
             while left:
