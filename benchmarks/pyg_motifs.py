@@ -8,11 +8,15 @@ Explain models of PyTorch Geometric that find motifs in generated graphs, by thi
 For each data set and seed a model (three `GCNConv`s, whose outputs are concatenated; features are degrees) is trained to classify nodes by
 their place, and nodes of motifs are explained. `accuracy` is that on a fifth of the nodes. Of the edges that can reach an explained node,
 `auroc` is that of their scores for being in a motif; `fidelity+` and `fidelity-` are PyG's, of as many edges with the highest scores as a
-motif has: the share of predictions that change without them, and with them alone. `altered` is the share of all predictions of the model
-that are others after it has been explained. CPU seconds are those of one thread: `once` is training, `seconds` the mean of an explanation.
+motif has: the share of predictions that change without them, and with them alone. `needed` is how many of the edges with the highest
+scores give the prediction without the others (found by bisection), of the `reach` edges that there are. Of methods that decide, `kept`
+edges are kept on average, of which a share is `in motif`, and `changed` is the share of predictions that differ with the kept messages
+alone, the others replaced as the method does. `altered` is the share of all predictions of the model that are others after it has been
+explained. CPU seconds are those of one thread: `once` is training, `seconds` the mean of an explanation.
 """
 
 import argparse
+import bisect
 import copy
 import itertools
 import json
@@ -30,7 +34,17 @@ from torch_geometric import seed_everything
 from torch_geometric.datasets import ExplainerDataset
 from torch_geometric.datasets.graph_generator import BAGraph, TreeGraph
 from torch_geometric.datasets.motif_generator import CycleMotif, GridMotif, HouseMotif
-from torch_geometric.explain import CaptumExplainer, Explainer, GNNExplainer, GraphMaskExplainer, PGExplainer, fidelity
+from torch_geometric.explain import (
+    CaptumExplainer,
+    Explainer,
+    ExplainerAlgorithm,
+    Explanation,
+    GNNExplainer,
+    GraphMaskExplainer,
+    PGExplainer,
+    fidelity,
+)
+from torch_geometric.explain.algorithm.utils import clear_masks, set_masks
 from torch_geometric.nn import GCNConv
 from torch_geometric.utils import k_hop_subgraph
 
@@ -39,6 +53,47 @@ from benchmarks.tables import machine, markdown_table, mean_and_range
 
 NUM_LAYERS, MAX_DEGREE = 3, 10
 CONFIG = {"mode": "multiclass_classification", "task_level": "node", "return_type": "raw"}
+
+
+class Removal(ExplainerAlgorithm):  # type: ignore[misc]  # PyG has no types
+    """
+    Remove edges and look: by how much the log likelihood of the prediction changes without each edge, or, `one_after_another`, the order in
+    which edges go if it is always that without which the prediction stays the most likely (a tenth of them, while there are many). Nothing
+    is learnt or approximated.
+    """
+
+    def __init__(self, one_after_another: bool) -> None:
+        super().__init__()
+        self.one_after_another = one_after_another
+
+    def supports(self) -> bool:
+        return True
+
+    @torch.no_grad()
+    def forward(self, model: Any, x: Any, edge_index: Any, *, target: Any, index: Any, **kwargs: Any) -> Explanation:
+        kept = torch.ones(edge_index.size(1))
+
+        def log_likelihood(without: List[int]) -> float:
+            set_masks(model, kept.index_fill(0, torch.tensor(without).long(), 0.0), edge_index, apply_sigmoid=False)
+            return float(model(x, edge_index).double().log_softmax(-1)[index, target[index]])
+
+        scores, edges = torch.zeros(len(kept)), edges_that_reach(index, edge_index, len(x)).nonzero().flatten()
+        # Those of equal effect go in any order, not in that of the generator, which attaches motifs last.
+        left = edges[torch.randperm(len(edges))].tolist()
+        if self.one_after_another:
+            count = len(left)
+            while left:
+                ranked = sorted(left, key=lambda edge: log_likelihood([edge]))
+                left = ranked[: -max(1, len(left) // 10)]
+                for place, edge in enumerate(ranked[len(left) :], len(left)):
+                    kept[edge], scores[edge] = 0.0, float(count - place)
+        else:
+            whole = log_likelihood([])
+            for edge in left:
+                scores[edge] = abs(log_likelihood([edge]) - whole)
+        clear_masks(model)
+        return Explanation(edge_mask=scores)
+
 
 #: Those that take longest first.
 DATA: Dict[str, Tuple[Callable[[], Any], Callable[[], Any]]] = {
@@ -52,16 +107,28 @@ DATA: Dict[str, Tuple[Callable[[], Any], Callable[[], Any]]] = {
 METHODS: Dict[str, Callable[[], Any]] = {
     "graphmask": GraphMask,
     "integrated_gradients": lambda: EdgeInterpreterAlgorithm("integrated_gradients", completeness_tolerance=None),
+    "integrated_gradients, signed": lambda: EdgeInterpreterAlgorithm(
+        "integrated_gradients", signed=True, completeness_tolerance=None
+    ),
     "gradient_x_message": lambda: EdgeInterpreterAlgorithm("gradient_x_message"),
     "random": lambda: EdgeInterpreterAlgorithm("random"),
     "PyG GNNExplainer": lambda: GNNExplainer(epochs=100),
     "PyG PGExplainer": lambda: PGExplainer(epochs=20),
     "PyG captum": lambda: CaptumExplainer("IntegratedGradients"),
+    "each edge removed": lambda: Removal(one_after_another=False),
+    "edges removed one after another": lambda: Removal(one_after_another=True),
     "graphmask_per_instance": lambda: EdgeInterpreterAlgorithm("graphmask_per_instance"),
     "PyG GraphMaskExplainer": lambda: GraphMaskExplainer(NUM_LAYERS, epochs=100, log=False),
 }
-#: Of the columns of the table, those that are shares; the others are seconds.
-SHARES = ("auroc", "fidelity+", "fidelity-", "altered")
+#: Those that do not only rank edges.
+DECIDING = ("graphmask", "graphmask_per_instance")
+#: The columns of the table with the format and factor of each.
+COLUMNS = {
+    **dict.fromkeys(("auroc", "fidelity+", "fidelity-"), ("{:.1f}", 100.0)),
+    **dict.fromkeys(("needed", "reach", "kept"), ("{:.1f}", 1.0)),
+    **dict.fromkeys(("in motif", "changed", "altered"), ("{:.1f}", 100.0)),
+    **dict.fromkeys(("once", "seconds"), ("{:.4f}", 1.0)),
+}
 
 
 class Gcn(torch.nn.Module):
@@ -114,25 +181,52 @@ def explain(method: str, original: Gcn, data: Any, is_train: torch.Tensor, nodes
         for epoch, node in itertools.product(range(20), trained_with[:100].tolist()):
             algorithm.train(epoch, model, data.x, data.edge_index, target=predicted, index=node)
     once = time.process_time() - start
-    figures: Dict[str, List[float]] = {"auroc": [], "fidelity+": [], "fidelity-": [], "seconds": []}
+    figures: Dict[str, List[float]] = {
+        name: []
+        for name in ("auroc", "fidelity+", "fidelity-", "needed", "reach", "kept", "in motif", "changed", "seconds")
+    }
     motif_edges = int(data.edge_mask.sum() / max(int((data.node_mask > 0).sum()), 1) * motif_size(data))
     for node in nodes:
         start = time.process_time()
         explanation = explainer(data.x, data.edge_index, index=node, **target)
         figures["seconds"].append(time.process_time() - start)
         explanation.edge_mask = explanation.edge_mask.detach()  # captum's asks for a gradient
-        near = k_hop_subgraph(node, NUM_LAYERS - 1, data.edge_index, num_nodes=data.num_nodes)[0]
-        reaches = torch.isin(data.edge_index[1], near)
+        reaches = edges_that_reach(node, data.edge_index, data.num_nodes)
         truth = data.edge_mask[reaches] > 0
         if truth.any() and not truth.all():
             figures["auroc"].append(roc_auc_score(truth, explanation.edge_mask[reaches]))
+        if method in DECIDING:
+            kept = explanation.edge_kept
+            figures["kept"].append(int(kept.sum()))
+            figures["in motif"] += (data.edge_mask[kept] > 0).float().tolist()
+            figures["changed"].append(float(explanation.changed))
         # On the model as it was: PyG's GraphMaskExplainer alters its own.
         intact = Explainer(original, algorithm, kind, CONFIG, edge_mask_type="object")
         positive, negative = fidelity(intact, explanation.threshold("topk_hard", max(motif_edges, 1)))
         figures["fidelity+"].append(positive)
         figures["fidelity-"].append(negative)
+        figures["needed"].append(count_needed(intact, explanation, reaches, node))
+        figures["reach"].append(int(reaches.sum()))
     altered = float((predict(model, data) != predicted).float().mean())
     return {**{name: fmean(values) for name, values in figures.items() if values}, "once": once, "altered": altered}
+
+
+def edges_that_reach(node: int, edge_index: torch.Tensor, num_nodes: int) -> torch.Tensor:
+    """Return which edges can have an effect on a node's prediction. Shape: `(num_edges,)`, `torch.bool`."""
+    return torch.isin(edge_index[1], k_hop_subgraph(node, NUM_LAYERS - 1, edge_index, num_nodes=num_nodes)[0])
+
+
+def count_needed(explainer: Explainer, explanation: Any, reaches: torch.Tensor, node: int) -> int:
+    """Return how many of the edges that reach the node, those with the highest scores, give its prediction alone."""
+    x, edge_index, edges = explanation.x, explanation.edge_index, reaches.nonzero().flatten()
+    ranked = edges[explanation.edge_mask[edges].argsort(descending=True)]
+    predicted = explainer.get_prediction(x, edge_index)[node].argmax()
+
+    def suffice(count: int) -> bool:
+        kept = torch.zeros(len(reaches)).index_fill(0, ranked[:count], 1.0)
+        return bool(explainer.get_masked_prediction(x, edge_index, edge_mask=kept)[node].argmax() == predicted)
+
+    return bisect.bisect_left(range(len(ranked)), True, key=suffice)
 
 
 def motif_size(data: Any) -> int:
@@ -155,7 +249,7 @@ def measure(arguments: argparse.Namespace, name: str, seed: int) -> List[Dict[st
     candidates = (data.node_mask > 0).nonzero().flatten()
     nodes = candidates[torch.randperm(len(candidates))][: arguments.nodes].tolist()
     fewer = {
-        "graphmask_per_instance": max(1, len(nodes) // 5),
+        **dict.fromkeys(("graphmask_per_instance", "edges removed one after another"), max(1, len(nodes) // 5)),
         "PyG GraphMaskExplainer": arguments.nodes_graph_mask_explainer,
     }
     lines = []
@@ -175,16 +269,15 @@ def table(lines: List[Dict[str, Any]]) -> str:
 
     def of_runs(runs: List[Dict[str, Any]], column: str) -> str:
         values = [run[column] for run in runs if column in run]
-        form = ("{:.1f}", 100.0) if column in SHARES else ("{:.4f}", 1.0)
-        return mean_and_range(values, *form) if values else ""
+        return mean_and_range(values, *COLUMNS[column]) if values else ""
 
     rows = []
     for name, method in itertools.product(DATA, METHODS):
         runs = [line for line in lines if (line["data"], line["method"]) == (name, method)]
         if runs:
-            columns = [of_runs(runs, column) for column in (*SHARES, "once", "seconds")]
+            columns = [of_runs(runs, column) for column in COLUMNS]
             rows.append([name, mean_and_range([run["accuracy"] for run in runs]), method, len(runs), *columns])
-    return markdown_table(["data", "accuracy", "method", "seeds", *SHARES, "once", "seconds"], rows)
+    return markdown_table(["data", "accuracy", "method", "seeds", *COLUMNS], rows)
 
 
 def main() -> None:

@@ -76,7 +76,8 @@ def evaluating(model: torch.nn.Module) -> Iterator[None]:
                 torch.set_grad_enabled(True)
 
         with restoring(restore):
-            model.eval()
+            if in_training:
+                model.eval()
             for parameter in trainable:
                 parameter.requires_grad_(False)
             yield

@@ -3,7 +3,7 @@
 import copy
 import itertools
 import logging
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Union
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 import torch
 from allennlp.common import Params
@@ -11,14 +11,13 @@ from allennlp.common.checks import ConfigurationError
 from allennlp.models import Model
 from torch_geometric.data import Batch, Data
 from torch_geometric.explain import ExplainerAlgorithm, Explanation
-from torch_geometric.utils import k_hop_subgraph
 
 from allennlp_graphmask.checks import check_at_least
-from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.graphmask import GraphMask as GraphMaskModel
 from allennlp_graphmask.interpret.graphmask.threshold import choose_threshold
 from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask, Interpreter
-from allennlp_graphmask.interpret.masked_model import MaskedModel
+from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
+from allennlp_graphmask.pyg._surroundings import surroundings, surroundings_of_call
 from allennlp_graphmask.pyg.model import ModelInput, OutputKind, PygModel, model_arguments
 
 logger = logging.getLogger(__name__)
@@ -44,7 +43,8 @@ class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG
       each graph (all explained nodes or edges together);
     - `divergence_name`, `interpreter_name`, and `layer_names`, the paths of the convolutions in the model.
 
-    The model is left as it was. Self-loops that a convolution adds are not edges of the graph and are never dropped, unless they are
+    Where nodes are classified, what is explained is the part of the graph around them, if the model's output is the same there. The model is
+    left as it was. Self-loops that a convolution adds are not edges of the graph and are never dropped, unless they are
     explained: then there are also `self_loop_mask_per_layer` and `self_loop_kept_per_layer`, both of shape `(num_nodes, num_layers)`.
 
     # Parameters
@@ -109,15 +109,18 @@ class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG
             raise ConfigurationError("The graph has no edges, so there is nothing to explain.")
         masked_model = self._masked_model(model, call)
         with masked_model.explaining():
-            unmasked = masked_model.unmasked({"call": call})
+            unmasked, messages = self._unmasked(masked_model, call)
             attribution = self.interpreter.attribute(masked_model, unmasked)
             with torch.no_grad():
                 masked = masked_model.masked(unmasked, list(attribution.gates()))
             divergence = masked_model.divergence(self.interpreter.reported_divergence, unmasked, masked)
             changed = masked_model.changed(unmasked, masked)
-        num_edges = edge_index.size(1)
-        scores, loop_scores = _scores_between_0_and_1(attribution).tensor_split([num_edges])
-        kept, loop_kept = torch.stack(attribution.kept, dim=-1).tensor_split([num_edges])
+        num_edges, shape = edge_index.size(1), (len(messages), attribution.num_layers)
+        scores, kept = (torch.stack(layers, dim=-1) for layers in (attribution.scores, attribution.kept))
+        # Messages from farther away have no effect.
+        scores, kept = (one.new_zeros(shape).index_put((messages,), one) for one in (scores, kept))
+        scores, loop_scores = _between_0_and_1(scores).tensor_split([num_edges])
+        kept, loop_kept = kept.tensor_split([num_edges])
         of_loops = (
             {"self_loop_mask_per_layer": loop_scores, "self_loop_kept_per_layer": loop_kept}
             if self.explain_self_loops
@@ -135,6 +138,21 @@ class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG
             layer_names=[layer.convolution for layer in masked_model.encoder.layers],  # type: ignore[union-attr]
             **of_loops,
         )
+
+    def _unmasked(self, masked_model: MaskedModel, call: ModelInput) -> Tuple[UnmaskedPass, torch.Tensor]:
+        """
+        Record the pass to explain: where nodes are classified that over the part of the graph around them, which is what `GraphMask.fit`
+        sees, if their logits are the same there. Return it, and which edges of the graph it has. Shape: `(num_edges,)`, `torch.bool`.
+        """
+        whole = masked_model.unmasked({"call": call})
+        if self.output_kind.task_level == "node":
+            part, edges = surroundings_of_call(call, len(whole.layers))
+            if part.graph.num_edges:
+                within = masked_model.unmasked({"call": part})
+                off = (within.output["logits"] - whole.output["logits"]).abs()
+                if bool((off <= masked_model.logit_rounding(whole)).all()):
+                    return within, edges
+        return whole, torch.ones_like(call.graph.edge_type, dtype=torch.bool)
 
     def _num_relations(self, arguments: Dict[str, Any]) -> int:
         return _num_relations(arguments.get("edge_type"))
@@ -288,7 +306,11 @@ class GraphMask(EdgeInterpreterAlgorithm):
             nodes = torch.arange(data.num_nodes) if index is None else index.cpu()
             for chosen in nodes[torch.randperm(len(nodes))].split(self.batch_size):
                 # A node as an instance: the part of the graph that its prediction is computed from.
-                parts = [_surroundings(data, int(node), target.layers.num_layers) for node in chosen]
+                parts = []
+                for node in chosen:
+                    part, near, _ = surroundings(data, node.view(1), target.layers.num_layers)
+                    part.root = near == node
+                    parts.append(part)
                 batch = Batch.from_data_list(parts)
                 if batch.num_edges:
                     arguments = {
@@ -331,17 +353,8 @@ def _num_relations(edge_type: Optional[torch.Tensor]) -> int:
     return 1 if edge_type is None or not len(edge_type) else int(edge_type.max()) + 1
 
 
-def _surroundings(data: Data, node: int, num_layers: int) -> Data:
-    # A step more than there are layers: what normalises a message is computed from all edges into its source.
-    nodes = k_hop_subgraph(node, num_layers + 1, data.edge_index, num_nodes=data.num_nodes)[0]
-    part = data.subgraph(nodes)
-    part.root = nodes == node
-    return part
-
-
-def _scores_between_0_and_1(attribution: EdgeAttribution) -> torch.Tensor:
-    """Return the scores, mapped to [0, 1] with their order kept if they are not there. Shape: `(num_edges, num_layers)`."""
-    scores = torch.stack(attribution.scores, dim=-1)
+def _between_0_and_1(scores: torch.Tensor) -> torch.Tensor:
+    """Return scores mapped to [0, 1] with their order kept, if they are not there."""
     low, high = scores.min(), scores.max()
     if low >= 0 and high <= 1:
         return scores

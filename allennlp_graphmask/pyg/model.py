@@ -80,7 +80,7 @@ class ModelInput:
         has_self_loops: bool = False,
     ) -> None:
         self.x, self.edge_index, self.arguments = x, edge_index, arguments
-        self.rows, self.nodes, self.explained = rows, nodes, explained
+        self.rows, self.nodes, self.explained, self.num_relations = rows, nodes, explained, num_relations
         #: What passes over this input share; see `ShownMessages`.
         self.matches: Matches = {}
         edge_type = arguments.get("edge_type")

@@ -72,7 +72,9 @@ class AmortisedGraphMask(Interpreter):
 
     def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
         # An archive that the interpreter's config names was loaded onto the CPU.
-        model = self.graphmask.to(unmasked.layers[0].node_states.device)
+        model, device = self.graphmask, unmasked.layers[0].node_states.device
+        if model.enabled_layers.device != device:
+            model.to(device)
         with torch.no_grad(), evaluating(model):
             scores, kept = model.score_messages(unmasked, self._choose_threshold(unmasked.focus.kind))
         return LayerScores(scores, kept=kept, replacements=list(model.masker.baselines))

@@ -44,18 +44,25 @@ class EdgewiseGate(nn.Module):
             for _ in range(num_hidden_layers - 1)
         )
 
-    def forward(self, messages: Messages, inputs: Optional[MaskerInputs] = None) -> torch.Tensor:
+    def forward(
+        self, messages: Messages, inputs: Optional[MaskerInputs] = None, edges: Optional[torch.Tensor] = None
+    ) -> torch.Tensor:
+        """Locate the gates of all edges, or of some. Shape of `edges` and of what is returned: `(num_chosen,)`."""
+
+        def chosen(of_edges: torch.Tensor) -> torch.Tensor:
+            return of_edges if edges is None else of_edges.index_select(0, edges)
+
         # A node is the source and target of several edges: it is projected once, then copied to its edges.
         sources = self.source_norm(self.source_projection(messages.node_states))
         targets = self.target_norm(self.target_projection(messages.node_states))  # Shape: (num_nodes, hidden_dim)
         hidden = (
-            sources.index_select(0, messages.graph.sources)
-            + self.message_norm(self.message_projection(messages.values))
-            + targets.index_select(0, messages.graph.targets)
+            sources.index_select(0, chosen(messages.graph.sources))
+            + self.message_norm(self.message_projection(chosen(messages.values)))
+            + targets.index_select(0, chosen(messages.graph.targets))
             + self.hidden_bias
-        )  # Shape: (num_edges, hidden_dim)
+        )  # Shape: (num_chosen, hidden_dim)
         for feature in self.features:
-            hidden = hidden + feature(messages, inputs)
+            hidden = hidden + chosen(feature(messages, inputs))
         hidden = torch.relu(hidden / 3)
         for further in self.further_layers:
             hidden = hidden + further(hidden)
@@ -119,7 +126,16 @@ class EdgewiseMasker(Masker):
 
     def locate(self, masked_model: MaskedModel, unmasked: UnmaskedPass, first_layer: int = 0) -> List[torch.Tensor]:
         inputs = MaskerInputs(masked_model, unmasked, list(self.baselines))
-        return [self.gates[messages.layer](messages, inputs) for messages in unmasked.layers[first_layer:]]
+        found = []
+        for messages, reaches in list(zip(unmasked.layers, unmasked.reachable()))[first_layer:]:
+            gate = self.gates[messages.layer]
+            if bool(reaches.all()):
+                found.append(gate(messages, inputs))
+                continue
+            # The others have no effect: often most of a large graph of which a node is explained.
+            located = gate(messages, inputs, reaches.nonzero().squeeze(-1))
+            found.append(located.new_full(reaches.shape, float("-inf")).masked_scatter(reaches, located))
+        return found
 
     def layer_parameters(self, layer: int) -> List[nn.Parameter]:
         return [*self.gates[layer].parameters(), self.baselines[layer]]

@@ -128,3 +128,18 @@ def test_an_edgewise_masker_with_all_of_them(model, inputs) -> None:
     (first.sum() + second.sum()).backward()
     with pytest.raises(ValueError, match="locate"):
         masker(unmasked.layers[0])
+
+
+def test_only_messages_that_have_an_effect_are_scored(model, inputs) -> None:
+    unmasked, encoder = inputs.unmasked, model.masked_model.encoder
+    masker = EdgewiseMasker(
+        encoder.get_node_dims(), encoder.get_message_dims(), len(inputs.masked_model.relation_names), features=FEATURES
+    )
+    few = torch.zeros_like(unmasked.focus.nodes)
+    few[unmasked.graph.targets[0]] = True
+    narrow = unmasked._replace(focus=unmasked.focus._replace(nodes=few))
+    layers = zip(masker.locate(model.masked_model, unmasked), masker.locate(model.masked_model, narrow))
+    for (whole, found), reaches in zip(layers, narrow.reachable()):
+        assert 0 < int(reaches.sum()) < len(reaches)
+        torch.testing.assert_close(found[reaches], whole[reaches])
+        assert bool((found[~reaches] == float("-inf")).all())
