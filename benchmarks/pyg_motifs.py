@@ -25,7 +25,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -49,7 +49,7 @@ from torch_geometric.nn import GCNConv
 from torch_geometric.utils import k_hop_subgraph
 
 from allennlp_graphmask.pyg import EdgeInterpreterAlgorithm, GraphMask
-from benchmarks.tables import machine, markdown_table, mean_and_range
+from benchmarks.tables import machine, markdown_table
 
 NUM_LAYERS, MAX_DEGREE = 3, 10
 CONFIG = {"mode": "multiclass_classification", "task_level": "node", "return_type": "raw"}
@@ -122,13 +122,6 @@ METHODS: Dict[str, Callable[[], Any]] = {
 }
 #: Those that do not only rank edges.
 DECIDING = ("graphmask", "graphmask_per_instance")
-#: The columns of the table with the format and factor of each.
-COLUMNS = {
-    **dict.fromkeys(("auroc", "fidelity+", "fidelity-"), ("{:.1f}", 100.0)),
-    **dict.fromkeys(("needed", "reach", "kept"), ("{:.1f}", 1.0)),
-    **dict.fromkeys(("in motif", "changed", "altered"), ("{:.1f}", 100.0)),
-    **dict.fromkeys(("once", "seconds"), ("{:.4f}", 1.0)),
-}
 
 
 class Gcn(torch.nn.Module):
@@ -265,19 +258,31 @@ def measure(arguments: argparse.Namespace, name: str, seed: int) -> List[Dict[st
 
 
 def table(lines: List[Dict[str, Any]]) -> str:
-    """Return the means over seeds, with their ranges, of the data sets and methods that lines were written of."""
+    """
+    Return the means over seeds of what lines were written of: for each method and data set `auroc` with `needed` in brackets, then the
+    mean over the data sets of this and of the other figures.
+    """
+    names = [name for name in DATA if any(line["data"] == name for line in lines)]
 
-    def of_runs(runs: List[Dict[str, Any]], column: str) -> str:
-        values = [run[column] for run in runs if column in run]
-        return mean_and_range(values, *COLUMNS[column]) if values else ""
+    def mean(method: str, column: str, data: Sequence[str]) -> float:
+        """Return the mean over data sets of their means over seeds."""
+        of_data = [
+            [line[column] for line in lines if (line["data"], line["method"]) == (name, method) and column in line]
+            for name in data
+        ]
+        return fmean(fmean(values) for values in of_data) if all(of_data) else float("nan")
 
     rows = []
-    for name, method in itertools.product(DATA, METHODS):
-        runs = [line for line in lines if (line["data"], line["method"]) == (name, method)]
-        if runs:
-            columns = [of_runs(runs, column) for column in COLUMNS]
-            rows.append([name, mean_and_range([run["accuracy"] for run in runs]), method, len(runs), *columns])
-    return markdown_table(["data", "accuracy", "method", "seeds", *COLUMNS], rows)
+    for method in METHODS:
+        if any(line["method"] == method for line in lines):
+            cells = [
+                f"{100 * mean(method, 'auroc', data):.1f} ({mean(method, 'needed', data):.1f})"
+                for data in [*([name] for name in names), names]
+            ]
+            shares = [f"{100 * mean(method, column, names):.1f} %" for column in ("fidelity+", "fidelity-", "altered")]
+            seconds = [f"{mean(method, column, names):.4f}" for column in ("once", "seconds")]
+            rows.append([method, *cells, *shares, *seconds])
+    return markdown_table(["method", *names, "mean", "fidelity+", "fidelity-", "altered", "once", "seconds"], rows)
 
 
 def main() -> None:
