@@ -6,8 +6,9 @@ Measure `allennlp explain-corpus` on sentences of EWT, as raw text, beside `alle
 For each number of actors: whether the rows are those of `explain` (decisions, and the largest difference of a score), the inputs a
 second while it explains (wall clock, without the start, which a run of one sentence takes), and the largest memory of the driver, also
 for twice the input. Then a run is killed at random moments, a worker and the driver in turn, and continued until it is complete; its
-files must be those of an undisturbed run. `hours_for_a_million` multiplies the rate of an actor out to a million inputs. Needs a machine that
-does nothing else. Writes JSON to standard output.
+files must be those of an undisturbed run. `hours_for_a_million` multiplies the rate of an actor out to a million inputs, and
+`passed_over_a_second` is how many inputs a second a worker counts, or passes over, in lines of text and in CoNLL-2009. Needs a machine
+that does nothing else. Writes JSON to standard output.
 """
 
 import argparse
@@ -25,8 +26,11 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import numpy
+from allennlp.common.plugins import import_plugins
+from allennlp.predictors import Predictor
 
 from allennlp_graphmask.explanation import read_explanations
+from allennlp_graphmask.predictors.records import open_source
 from tests.corpus.processes import find_workers, kill, start
 
 ARCHIVE = "pretrained:propbank-srl"
@@ -106,6 +110,20 @@ def compare(first: Path, second: Path) -> Dict[str, Any]:
     }
 
 
+def count_speed(texts: Path) -> Dict[str, float]:
+    """Return how many inputs are counted in a CPU second: of a text, and of EWT's development sentences fifty times."""
+    sentences = lzma.open(Path(os.environ["GRAPHMASK_DATA"], "propbank_ewt", "ewt_dev.conll09.xz")).read()
+    columns = texts.with_name("columns.conll09")
+    columns.write_bytes(sentences * 50)
+    predictor, speed = Predictor.from_path(ARCHIVE), {}
+    for path in (texts, texts, columns):  # the first one loads what reads texts
+        began = time.process_time()
+        with open_source(predictor, str(path)) as source:
+            number = sum(1 for _ in source.records())
+        speed[path.suffix] = round(number / (time.process_time() - began))
+    return speed
+
+
 def contents(folder: Path) -> Dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -141,6 +159,7 @@ def main() -> None:
     parser.add_argument("--folder", help="where files go (default: a temporary folder)")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    import_plugins()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(options.folder or temporary)
         folder.mkdir(exist_ok=True)
@@ -175,6 +194,7 @@ def run(folder: Path, options: argparse.Namespace) -> Dict[str, Any]:
     command = arguments("texts.txt", "killed", actors, rows)
     result["kills"] = kill_and_continue(folder, command, whole.seconds, options.kills)
     result["kills"]["equal_files"] = contents(folder / "killed") == contents(folder / last)
+    result["passed_over_a_second"] = count_speed(folder / "texts.txt")
     per_actor = result["actors"][actors]["inputs_per_second"] / actors
     result["hours_for_a_million"] = {cores: round(MILLION / (per_actor * cores) / 3600, 2) for cores in (1, 8, 64)}
     return result
