@@ -21,7 +21,7 @@ INTERPRETER: Dict[str, Any] = {
 }
 
 PROVENANCE: Dict[str, Any] = {
-    "versions": {"allennlp_graphmask": "0.1.0", "allennlp": "2.10.1", "torch": "2.13.0", "python": "3.11.7"},
+    "versions": {"allennlp_graphmask": "1.0.0", "allennlp": "2.10.1", "torch": "2.13.0", "python": "3.11.7"},
     "config_sha256": "0" * 64,
     "weights_sha256": "f" * 64,
     "seeds": {"random_seed": 13370, "numpy_seed": None},
