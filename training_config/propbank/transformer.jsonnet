@@ -1,5 +1,6 @@
 // Semantic role labelling, the small model on the states of a frozen pretrained transformer, gold syntax. Needs GRAPHMASK_DATA,
-// TRANSFORMER, a name or folder for the transformers library, and TRANSFORMER_DIMENSION, the size of its states.
+// TRANSFORMER, a name or folder for the transformers library, and TRANSFORMER_DIMENSION, the size of its states. Those of a lower layer
+// can be better: see docs/results/transformer.md.
 local srl = import 'srl.libsonnet';
 local small = import 'small.jsonnet';
 local name = std.extVar('TRANSFORMER');
