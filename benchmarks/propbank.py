@@ -10,6 +10,7 @@ tables of all seeds are printed.
 
 import argparse
 import functools
+import json
 import operator
 import sys
 from pathlib import Path
@@ -124,6 +125,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the archives")
     parser.add_argument("--json", type=Path, required=True, help="file that a line for each seed is appended to")
     parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--overrides", type=json.loads, default={}, help="overrides of the model's config, in JSON")
     arguments = parser.parse_args()
     import_plugins()
     configs = Path(__file__).parent.parent / "training_config" / "propbank"
@@ -131,7 +133,7 @@ def main() -> None:
     for seed in arguments.seeds:
         target_folder = arguments.output / f"{arguments.config}_{seed}"
         masker_folder = arguments.output / f"{arguments.config}_{seed}_graphmask"
-        target_seconds = train(str(configs / f"{arguments.config}.jsonnet"), target_folder, seed, {})
+        target_seconds = train(str(configs / f"{arguments.config}.jsonnet"), target_folder, seed, {}, arguments.overrides)
         masker_seconds = train(
             str(configs / f"{arguments.config}_graphmask.jsonnet"),
             masker_folder,

@@ -1,2 +1,2 @@
-// GraphMask on transformer.jsonnet, whose archive is GRAPHMASK_TARGET. Needs the environment variables of transformer.jsonnet, too.
+// GraphMask on transformer.jsonnet. Needs GRAPHMASK_TARGET (its archive) and the environment variables of transformer.libsonnet.
 (import 'small_graphmask.libsonnet')(import 'transformer.jsonnet')
