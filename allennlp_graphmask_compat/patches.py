@@ -9,6 +9,7 @@ change what is imported when.
 from __future__ import annotations
 
 import atexit
+import contextvars
 import functools
 import inspect
 import warnings
@@ -188,6 +189,34 @@ def _add_special_tokens(tokenizer: Any, pieces: list[int]) -> list[int]:
     whole = tokenizer("a", add_special_tokens=True)["input_ids"]
     start = next(place for place in range(len(whole)) if whole[place : place + len(word)] == word)
     return [*whole[:start], *pieces, *whole[start + len(word) :]]
+
+
+@_patch(
+    "transformers_by_settings",
+    "allennlp.common.cached_transformers",
+    reason="AllenNLP keeps a transformer by its name alone. Asked for it with other settings, it gives the first one: of two archives "
+    "that take different layers the second cannot be loaded, and what was loaded without weights is given where weights are asked for.",
+)
+def _transformers_by_settings(module: ModuleType) -> dict[str, Any]:
+    """Build a `get` that keeps a transformer for all its settings, as `get_tokenizer` does with tokenizers."""
+    if "load_weights" in module.TransformerSpec._fields:
+        return {}
+    signature, get_by_spec, spec = inspect.signature(module.get), module.get, module.TransformerSpec
+    settings: contextvars.ContextVar[str] = contextvars.ContextVar("settings")
+
+    @functools.wraps(get_by_spec)
+    def get(*args: Any, **kwargs: Any) -> Any:
+        from allennlp.common.util import hash_object
+
+        asked = signature.bind(*args, **kwargs)
+        asked.apply_defaults()
+        token = settings.set(hash_object((asked.arguments["load_weights"], asked.arguments["kwargs"])))
+        try:
+            return get_by_spec(*args, **kwargs)
+        finally:
+            settings.reset(token)
+
+    return {"get": get, "TransformerSpec": lambda *fields: (spec(*fields), settings.get())}
 
 
 _patch(
