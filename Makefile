@@ -107,7 +107,7 @@ demo: $(VENV)/installed
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy allennlp_graphmask allennlp_graphmask_compat
+	$(BIN)/mypy allennlp_graphmask allennlp_graphmask_compat benchmarks
 
 test: lint
 	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile -m 'not long and not browser and not reliability and not gpu and not cluster'

@@ -30,6 +30,7 @@ from allennlp.common.plugins import import_plugins
 from allennlp.predictors import Predictor
 
 from allennlp_graphmask.explanation import read_explanations
+from allennlp_graphmask.predictors import ExplainingPredictor
 from allennlp_graphmask.predictors.records import open_source
 from tests.corpus.processes import find_workers, kill, start
 
@@ -115,7 +116,9 @@ def count_speed(texts: Path) -> Dict[str, float]:
     sentences = lzma.open(Path(os.environ["GRAPHMASK_DATA"], "propbank_ewt", "ewt_dev.conll09.xz")).read()
     columns = texts.with_name("columns.conll09")
     columns.write_bytes(sentences * 50)
-    predictor, speed = Predictor.from_path(ARCHIVE), {}
+    predictor = Predictor.from_path(ARCHIVE)
+    assert isinstance(predictor, ExplainingPredictor)
+    speed: Dict[str, float] = {}
     for path in (texts, texts, columns):  # the first one loads what reads texts
         began = time.process_time()
         with open_source(predictor, str(path)) as source:

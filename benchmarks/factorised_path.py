@@ -42,7 +42,7 @@ class NodeScorer(Model):
         self.graph_encoder = graph_encoder
         self.scorer = torch.nn.Linear(graph_encoder.get_output_dim(), 1)
 
-    def forward(self, states: torch.Tensor, graph: Graph) -> Dict[str, torch.Tensor]:  # type: ignore[override]
+    def forward(self, states: torch.Tensor, graph: Graph) -> Dict[str, torch.Tensor]:
         return {"logits": self.scorer(self.graph_encoder(states, graph)).squeeze(-1).unsqueeze(0)}
 
 

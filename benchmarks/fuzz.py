@@ -21,9 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Tuple
 
 from benchmarks.fuzz_targets import build_explanations, build_predictor, build_reader, find_names
 
@@ -33,7 +34,23 @@ HANG_SECONDS = 300
 RUNS_PER_PROCESS = 2_000
 
 #: What is put in place of values, and into texts.
-VALUES = (None, True, 0, -1, 10**30, 0.5, -1e308, "", "_", "Y", [], {}, [[[[]]]], {"a": {"a": 1}}, "word " * 300)
+VALUES: Tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    10**30,
+    0.5,
+    -1e308,
+    "",
+    "_",
+    "Y",
+    [],
+    {},
+    [[[[]]]],
+    {"a": {"a": 1}},
+    "word " * 300,
+)
 PIECES = "\0 \r \t \n \u2028 \u202e \u0301 \ud800 \ufeff @@NEWLINE@@ ^-1".split(" ") + [" ", "[" * 2000, "9" * 5000]
 
 
@@ -46,10 +63,11 @@ def change(value: Any, random: Random) -> Any:
             del value[key]
         elif action == 1:
             value[key], value[other] = value[other], value[key]
-        elif action == 2 and isinstance(value, list):
-            value.insert(other, value[key])
         elif action == 2:
-            value[str(change(key, random))] = value.pop(key)
+            if isinstance(value, list):
+                value.insert(other, value[key])
+            else:
+                value[str(change(key, random))] = value.pop(key)
         else:
             value[key] = change(value[key], random)
         return value
@@ -133,7 +151,7 @@ def fuzz(target: str, runs: int, seed: int, corpus: str, repeat: Optional[str]) 
             f"-seed={seed}",
         ]
         atheris.Setup(
-            [target, *limits, corpus], run_and_keep, custom_mutator=lambda *input: mutate(*input, atheris.Mutate)
+            [target, *limits, corpus], run_and_keep, custom_mutator=partial(mutate, change_bytes=atheris.Mutate)
         )
         atheris.Fuzz()
 

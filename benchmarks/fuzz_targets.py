@@ -70,6 +70,7 @@ def build_predictor(name: str, folder: Path) -> Tuple[Run, List[bytes]]:
     from allennlp.models import Model, load_archive
     from allennlp.predictors import Predictor
 
+    from allennlp_graphmask.interpret.graphmask import GraphMask
     from allennlp_graphmask.pretrained import pretrained_archive
     from tests.conftest import QA_CONFIG
     from tests.predictors.inputs import INPUTS, QUERIES, QUESTION
@@ -79,8 +80,9 @@ def build_predictor(name: str, folder: Path) -> Tuple[Run, List[bytes]]:
     inputs: Any = INPUTS
     if name in ("graphmask", "graph_srl"):
         archive = load_archive(pretrained_archive("propbank-srl"))
-        model, reader = archive.model, archive.validation_dataset_reader
-        model = model if name == "graphmask" else model.target
+        reader = archive.validation_dataset_reader
+        assert isinstance(archive.model, GraphMask)
+        model: Model = archive.model if name == "graphmask" else archive.model.target
     elif name in ("graph_qa", "graph_classifier"):
         is_qa = name == "graph_qa"
         config = FIXTURES.parent / "training_config" / "graph_classification" / "small.jsonnet"

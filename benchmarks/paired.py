@@ -12,12 +12,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterable, Optional
 
 import numpy
 import torch
 from allennlp.common.plugins import import_plugins
-from allennlp.models import load_archive
+from allennlp.models import Model, load_archive
 
 from allennlp_graphmask.models import GcnSemanticRoleLabeler, GraphQuestionAnswering
 from benchmarks.tables import machine
@@ -37,15 +37,20 @@ def count(null: Optional[int], output: Dict[str, Any], batch: Dict[str, Any]) ->
 
 
 @torch.no_grad()
-def count_all(archive_file: str, data: str, batch_size: int) -> numpy.ndarray:
-    """Count in all instances, ordered by their graphs' sizes. Shape: `(num_instances, 3)`."""
-    archive = load_archive(archive_file)
-    model = archive.model.eval()
+def count_batches(model: Model, batches: Iterable[Dict[str, Any]]) -> numpy.ndarray:
+    """Count in all instances of the batches. Shape: `(num_instances, 3)`."""
+    model.eval()
     assert isinstance(model, (GraphQuestionAnswering, GcnSemanticRoleLabeler)), type(model)
     null = model.vocab.get_token_index("_", "role_labels") if isinstance(model, GcnSemanticRoleLabeler) else None
-    batches = collate_by_size(list(archive.validation_dataset_reader.read(data)), model, batch_size)
     counts: numpy.ndarray = torch.cat([count(null, model(**batch), batch) for batch in batches]).numpy()
     return counts
+
+
+def count_all(archive_file: str, data: str, batch_size: int) -> numpy.ndarray:
+    """Count in all instances of a file, ordered by their graphs' sizes. Shape: `(num_instances, 3)`."""
+    archive = load_archive(archive_file)
+    instances = list(archive.validation_dataset_reader.read(data))
+    return count_batches(archive.model, collate_by_size(instances, archive.model, batch_size))
 
 
 def score(counts: numpy.ndarray) -> numpy.ndarray:
@@ -85,15 +90,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     import_plugins()
-    groups = [
+    first, second = (
         numpy.stack([count_all(archive, arguments.data, arguments.batch_size) for archive in archives])
         for archives in (arguments.archives, arguments.against)
-    ]
-    asked = groups[0][0, :, 2]
-    assert all((group[:, :, 2] == asked).all() for group in groups), "the archives read other instances"
-    results = {"all": compare(*groups)}
+    )
+    asked = first[0, :, 2]
+    assert all((group[:, :, 2] == asked).all() for group in (first, second)), "the archives read other instances"
+    results = {"all": compare(first, second)}
     if not asked.all():
-        results["with_arguments"] = compare(*(group[:, asked > 0] for group in groups))
+        results["with_arguments"] = compare(first[:, asked > 0], second[:, asked > 0])
     text = json.dumps({"machine": machine(), **results}, indent=1) + "\n"
     if arguments.json is not None:
         arguments.json.write_text(text)

@@ -28,9 +28,10 @@ from allennlp.models import load_archive
 from allennlp_graphmask.explanation.files import write_atomically
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from benchmarks.conll2009 import label_and_score
+from benchmarks.paired import count_batches
 from benchmarks.tables import machine
 from benchmarks.training import collate_by_size, evaluate, train
-from benchmarks.wikihop import correct_answers, load_questions, split_questions
+from benchmarks.wikihop import load_questions, split_questions
 
 FOLDER = Path(__file__).parents[1] / "allennlp_graphmask" / "pretrained"
 CARDS = Path(__file__).parent / "cards"
@@ -120,7 +121,7 @@ def measure_answers(runs: Path, model: GraphMask) -> Dict[str, Any]:
         measured = evaluate(model, batches, random_draws=5)
         figures[f"{name}_questions"] = len(questions)
         # A question whose answer is not mentioned counts as not answered.
-        figures[f"{name}_accuracy"] = sum(correct_answers(model.target, batches)) / len(questions)
+        figures[f"{name}_accuracy"] = float(count_batches(model.target, batches)[:, 0].sum()) / len(questions)
         figures.update({f"{name}_{key}": measured[key] for key in ("kept", "changed", "random_changed")})
     return figures
 

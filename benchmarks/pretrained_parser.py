@@ -60,7 +60,12 @@ def sentences(path: Path) -> Iterator[DependencySentence]:
 
 def document(vocab: spacy.vocab.Vocab, parts: Sequence[DependencySentence]) -> Doc:
     """Several sentences as one text, so that the parser learns where sentences end."""
-    words, lemmas, tags, universal_tags, labels, heads = [], [], [], [], [], []
+    words: List[str] = []
+    lemmas: List[str] = []
+    tags: List[str] = []
+    universal_tags: List[str] = []
+    labels: List[str] = []
+    heads: List[int] = []
     for sentence in parts:
         first = len(words)
         words += sentence.words

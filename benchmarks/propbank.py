@@ -9,10 +9,9 @@ tables of all seeds are printed.
 """
 
 import argparse
-import functools
 import json
-import operator
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -23,7 +22,7 @@ from allennlp.models import load_archive
 
 from allennlp_graphmask.graph import inverse_relation, is_inverse_relation
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold, threshold_curve
-from benchmarks.tables import machine, markdown_table, mean_and_range
+from benchmarks.tables import machine, markdown_table, value_over_lines
 from benchmarks.training import append_line, evaluate, train
 
 #: The prefix of the metrics of GraphMask that give the share of messages kept of a relation.
@@ -67,10 +66,7 @@ def measure(archive_file: Path, batch_size: int) -> Dict[str, Any]:
 
 def format_tables(lines: List[Dict[str, Any]]) -> str:
     """Format what was measured of several seeds."""
-
-    def over_seeds(*keys: str, **options: Any) -> str:
-        return mean_and_range([functools.reduce(operator.getitem, keys, line) for line in lines], **options)
-
+    over_seeds = partial(value_over_lines, lines)
     decided = [
         [
             name,
@@ -133,7 +129,9 @@ def main() -> None:
     for seed in arguments.seeds:
         target_folder = arguments.output / f"{arguments.config}_{seed}"
         masker_folder = arguments.output / f"{arguments.config}_{seed}_graphmask"
-        target_seconds = train(str(configs / f"{arguments.config}.jsonnet"), target_folder, seed, {}, arguments.overrides)
+        target_seconds = train(
+            str(configs / f"{arguments.config}.jsonnet"), target_folder, seed, {}, arguments.overrides
+        )
         masker_seconds = train(
             str(configs / f"{arguments.config}_graphmask.jsonnet"),
             masker_folder,

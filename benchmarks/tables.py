@@ -2,8 +2,10 @@
 
 import platform
 import sys
+from functools import reduce
+from operator import getitem
 from pathlib import Path
-from typing import Any, Iterable, List, Sequence
+from typing import Any, Dict, Iterable, List, Sequence
 
 import numpy
 import torch
@@ -19,6 +21,11 @@ def mean_and_range(values: Sequence[float], number: str = "{:.1f}", factor: floa
     """Format the mean of several seeds and, in brackets, the lowest and the highest: by default as percentages."""
     mean, low, high = (number.format(factor * value) for value in (float(numpy.mean(values)), min(values), max(values)))
     return f"{mean} [{low}, {high}]"
+
+
+def value_over_lines(lines: Sequence[Dict[str, Any]], *keys: str, **style: Any) -> str:
+    """Format what the lines of a benchmark, one for each seed, hold under the keys, one in the other, by `mean_and_range`."""
+    return mean_and_range([reduce(getitem, keys, line) for line in lines], **style)  # type: ignore[misc]
 
 
 def machine() -> str:

@@ -10,14 +10,13 @@ line of JSON is written for each seed, and one for all of them; the tables of al
 """
 
 import argparse
-import functools
 import json
 import lzma
-import operator
 import os
 import random
 import sys
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -28,7 +27,7 @@ from allennlp.models import load_archive
 from allennlp_graphmask.explanation.files import write_atomically
 from allennlp_graphmask.interpret.graphmask import GraphMask, choose_threshold
 from benchmarks import paired
-from benchmarks.tables import machine, markdown_table, mean_and_range
+from benchmarks.tables import machine, markdown_table, mean_and_range, value_over_lines
 from benchmarks.training import append_line, collate_by_size, evaluate, kept_by_layer_and_relation, train
 
 CONFIGS = Path(__file__).parent.parent / "training_config" / "wikihop"
@@ -97,10 +96,7 @@ def measure(
 
 def format_tables(lines: List[Dict[str, Any]], bounds: List[float]) -> str:
     """Format what was measured of several seeds."""
-
-    def over_seeds(*keys: str, **options: Any) -> str:
-        return mean_and_range([functools.reduce(operator.getitem, keys, line) for line in lines], **options)
-
+    over_seeds = partial(value_over_lines, lines)
     seeds = [
         [line["seed"], *(f"{100 * line['accuracy'][name]:.1f}" for name in ("graph", "no_graph"))]
         + [f"{line['training']['training_divergence']:.4f}", f"{100 * line['training']['training_changed']:.1f} %"]
@@ -112,7 +108,7 @@ def format_tables(lines: List[Dict[str, Any]], bounds: List[float]) -> str:
     seeds[-1] += [over_seeds("training", "training_changed"), "", ""]
     thresholds: Dict[str, Tuple[str, ...]] = {"as trained": ("as_trained",)}
     thresholds.update({f"for {100 * bound:g} %": (f"threshold_for_{bound}", "dev") for bound in bounds})
-    value = {"as trained": ("as_trained", "threshold")}
+    value: Dict[str, Tuple[str, ...]] = {"as trained": ("as_trained", "threshold")}
     value.update({f"for {100 * bound:g} %": (f"threshold_for_{bound}", "chosen", "threshold") for bound in bounds})
     decided = [
         [
@@ -190,7 +186,8 @@ def main() -> None:
         line = {"config": arguments.config, "seed": seed, "machine": machine(), "train_cpu_seconds": seconds, **results}
         append_line(arguments.json, line)
         lines.append(line)
-    difference = paired.compare(*(numpy.stack(all_counts[name]) for name in ("graph", "no_graph")))
+    with_graph, without_graph = (numpy.stack(all_counts[name]) for name in ("graph", "no_graph"))
+    difference = paired.compare(with_graph, without_graph)
     append_line(arguments.json, {"seeds": arguments.seeds, "graph_against_no_graph": difference})
     sys.stdout.write(f"{lines[0]['questions']} questions; {machine()}\n\n{format_tables(lines, arguments.bounds)}\n")
 
