@@ -80,6 +80,9 @@ def calibrate_for_arguments(args: argparse.Namespace) -> None:
             raise ConfigurationError(
                 f"The archive '{args.archive_file}' holds a {type(model).__name__}, expected GraphMask: its thresholds are calibrated."
             )
+        foci = args.focus or list(foci_by_kind(model.target).values())
+        for focus in foci:
+            model.kind_covered_by(focus)
         _check_data(archive, args.data)
         model.eval()
         loader = read_data(archive, args.data, args.batch_size, args.cuda_device, None)
@@ -87,7 +90,7 @@ def calibrate_for_arguments(args: argparse.Namespace) -> None:
         if args.divergence is not None:
             risk, bound = "divergence", args.divergence
         fingerprint = file_fingerprint(args.data)
-        for focus in args.focus or foci_by_kind(model.target).values():
+        for focus in foci:
             outcomes = measure_outcomes(model, loader, focus)
             found = calibrate(outcomes, risk=risk, bound=bound, confidence=args.confidence)
             calibration = {**found._asdict(), "data_sha256": fingerprint}

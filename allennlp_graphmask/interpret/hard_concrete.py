@@ -9,6 +9,8 @@ from allennlp_graphmask.rounding import logit_rounding
 
 #: Stays above one half in the six digits of an explanation.
 _LOWEST_OPEN_SCORE = 0.500001
+#: Scores are relative to a threshold no farther from zero than this. Beyond it double precision could not tell them apart.
+_FARTHEST_THRESHOLD = 20.0
 
 
 class HardConcrete(FromParams):
@@ -53,12 +55,13 @@ class HardConcrete(FromParams):
 
     def sample(self, location: torch.Tensor, *, generator: Optional[torch.Generator] = None) -> torch.Tensor:
         """Draw a differentiable sample z of each gate."""
-        # The ends are kept away from 0 and 1, whose logit is infinite.
-        uniform = torch.rand(location.shape, generator=generator, device=location.device, dtype=location.dtype).clamp(
-            1e-6, 1 - 1e-6
-        )
-        noise = torch.log(uniform) - torch.log1p(-uniform)
-        return self.gate(location, noise)
+        return self.gate(location, self.noise(location, generator=generator))
+
+    @staticmethod
+    def noise(like: torch.Tensor, *, generator: Optional[torch.Generator] = None) -> torch.Tensor:
+        """Draw logistic noise `log u - log(1 - u)`."""
+        uniform = torch.rand(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+        return logistic(uniform)
 
     def gate(self, location: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Return z for given logistic noise `log u - log(1 - u)`."""
@@ -75,18 +78,37 @@ class HardConcrete(FromParams):
         as a threshold that was chosen on data is the location of a gate. Boolean.
         """
         above = location - (self.threshold if threshold is None else threshold)
-        return above > logit_rounding(location)
+        return (above > logit_rounding(location)) | (location == math.inf)
 
     def score(self, location: torch.Tensor, threshold: Union[float, torch.Tensor, None] = None) -> torch.Tensor:
         """
         Score gates so that a score is above one half if and only if the gate is open (see `is_open`): `sigmoid(a - threshold)`,
-        by default with `self.threshold`, for which this is P(s' > 0.5).
+        by default with `self.threshold`, for which this is P(s' > 0.5). `torch.float64`, so that scores rank gates as their locations do
+        at any threshold.
         """
-        scores = torch.sigmoid(location - (self.threshold if threshold is None else threshold))
+        scores = self._relative(location, threshold)
         # Rounding, here or in a file, must not take a kept message to one half, or a dropped one above it.
         return torch.where(
             self.is_open(location, threshold), scores.clamp(min=_LOWEST_OPEN_SCORE), scores.clamp(max=0.5)
         )
+
+    def score_rounding(
+        self, location: torch.Tensor, threshold: Union[float, torch.Tensor, None] = None
+    ) -> torch.Tensor:
+        """Return by how much scores may be off: as much as their locations make them."""
+        scores = self._relative(location, threshold)
+        return torch.where(location.isfinite(), scores * (1 - scores) * logit_rounding(location), 0)
+
+    def _relative(self, location: torch.Tensor, threshold: Union[float, torch.Tensor, None]) -> torch.Tensor:
+        reference = torch.as_tensor(self.threshold if threshold is None else threshold).double()
+        return torch.sigmoid(location.double() - reference.clamp(-_FARTHEST_THRESHOLD, _FARTHEST_THRESHOLD))
+
+
+def logistic(uniform: torch.Tensor) -> torch.Tensor:
+    """Make logistic noise `log u - log(1 - u)` of numbers u in [0, 1]."""
+    # The ends are kept away from 0 and 1, whose logit is infinite.
+    uniform = uniform.clamp(1e-6, 1 - 1e-6)
+    return torch.log(uniform) - torch.log1p(-uniform)
 
 
 def straight_through(gates: torch.Tensor) -> torch.Tensor:

@@ -99,6 +99,8 @@ class MaskedModel:
             )
         self.encoder: GraphEncoder = find_graph_encoder(target, path or None)[1]
         self._call = int(call) if at else None
+        #: Whether the states above the layers that are explained are those that predictions are computed from.
+        self._is_last = self._call is None and len(find_graph_encoders(target)) == 1
         self.encoder.check_contract(for_masking_only=True)
         self.metric_sets = MetricSets(target, list(self.METRIC_SETS))
         self._distribution = distribution
@@ -162,6 +164,9 @@ class MaskedModel:
             foci = [whole_prediction(unmasked.output.get(self._mask), unmasked.graph)]
         else:
             raise unknown_focus(self.target, focus, f"{WHOLE_PREDICTION!r}: it has no method get_foci")
+        if not self._is_last:
+            # Messages also have an effect through what runs above: on all nodes, as far as is known here.
+            foci = [one._replace(nodes=torch.ones_like(one.nodes)) for one in foci]
         return [unmasked._replace(focus=one) for one in foci]
 
     def select(self, unmasked: UnmaskedPass, instances: torch.Tensor) -> Optional[UnmaskedPass]:
@@ -310,12 +315,17 @@ class LayerGates:
         return self.gates[messages.layer]
 
 
+def find_graph_encoders(model: Model) -> Dict[str, GraphEncoder]:
+    """Return the graph encoders in a model by their dotted names."""
+    return {path: module for path, module in model.named_modules() if isinstance(module, GraphEncoder)}
+
+
 def find_graph_encoder(model: Model, name: Optional[str] = None) -> Tuple[str, GraphEncoder]:
     """
     Find the graph encoder in a model, of several the one with this dotted name, and return its name there, too. Raise a
     `ConfigurationError` if there is none, or several and no name.
     """
-    encoders = {path: module for path, module in model.named_modules() if isinstance(module, GraphEncoder)}
+    encoders = find_graph_encoders(model)
     if name is None and len(encoders) == 1:
         return next(iter(encoders.items()))
     if name is not None and name in encoders:

@@ -61,6 +61,20 @@ def highest_messages(
     return list(chosen.view(len(scores), graph.num_edges))
 
 
+def put_first(
+    scores: Sequence[torch.Tensor], rounding: Sequence[torch.Tensor], *first: torch.Tensor
+) -> List[torch.Tensor]:
+    """
+    Return scores by which messages of a higher rank go before all others: the rank is how many of `first` have them. Shape of each
+    score and its rounding: `(num_edges,)`, of each of `first`: `(num_layers, num_edges)`, `torch.bool`. `torch.double`.
+    """
+    if not scores:
+        return []
+    stacked = torch.stack(list(scores)).double()
+    span = stacked.max() - stacked.min() + 2 * torch.stack(list(rounding)).max() + 1 if stacked.numel() else 1
+    return list(stacked + 2 * span * torch.stack(first).sum(0))
+
+
 def message_order(graph: Graph, num_layers: int) -> torch.Tensor:
     """
     Return the messages, numbered layer by layer, in the order of layer, source, target and type. Shape: `(num_layers *

@@ -8,7 +8,7 @@ from allennlp_graphmask.interpret.divergences import Divergence
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution, Verification
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.per_graph import sum_per_graph
-from allennlp_graphmask.interpret.ranking import highest_messages
+from allennlp_graphmask.interpret.ranking import highest_messages, put_first
 
 #: The first step adds this share of the kept messages, and each further step this many times as many as the one before.
 FIRST_STEP, GROWTH = 0.25, 1.5
@@ -83,11 +83,8 @@ def _add_messages(
 ) -> "_Added":
     graph = attribution.graph
     kept, reachable = torch.stack(attribution.kept), torch.stack(unmasked.reachable())
-    scores, off = torch.stack(attribution.scores), torch.stack(attribution.rounding)
     # Those that are kept come first in the order, and those that have no effect last.
-    ranked = scores.double()
-    span = ranked.max() - ranked.min() + 2 * off.max() + 1 if ranked.numel() else 1
-    ranked += 2 * span * (kept.double() + reachable.double())
+    ranked, off = put_first(attribution.scores, attribution.rounding, kept, reachable), attribution.rounding
     num_kept, largest = (sum_per_graph(messages.long().sum(0), graph) for messages in (kept, reachable))
     num_passes = torch.zeros_like(num_kept)
     wanted = num_kept.clone()
@@ -96,7 +93,7 @@ def _add_messages(
     while bool(is_open.any()):
         wanted = torch.where(is_open, torch.minimum(wanted + step, largest), wanted)
         step = torch.ceil(GROWTH * step).long()
-        kept = torch.stack(highest_messages(list(ranked), wanted, graph, list(off)))
+        kept = torch.stack(highest_messages(ranked, wanted, graph, off))
         # All that has an effect gives the prediction, whatever the rounding.
         tried = is_open & (wanted < largest)
         is_open = tried

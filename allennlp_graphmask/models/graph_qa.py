@@ -283,7 +283,9 @@ class GraphQuestionAnswering(ModelWithCheckedParameters):
                 named = [
                     number for number, name in enumerate(names) if name.casefold() == focus[len(AGAINST) :].casefold()
                 ]
-                others &= torch.zeros_like(others).index_fill(0, torch.tensor(named, dtype=torch.long), True)
+                is_named = torch.zeros_like(others)
+                is_named[named] = True
+                others &= is_named
             if not (others.any() and mask[row, answer]):
                 continue
             rival = int(most_probable(logits[row].masked_fill(~others, lowest)))

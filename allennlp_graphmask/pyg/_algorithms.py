@@ -119,7 +119,7 @@ class EdgeInterpreterAlgorithm(ExplainerAlgorithm):  # type: ignore[misc]  # PyG
         scores, kept = (torch.stack(layers, dim=-1) for layers in (attribution.scores, attribution.kept))
         # Messages from farther away have no effect.
         scores, kept = (one.new_zeros(shape).index_put((messages,), one) for one in (scores, kept))
-        scores, loop_scores = _between_0_and_1(scores).tensor_split([num_edges])
+        scores, loop_scores = _between_0_and_1(scores).to(x.dtype).tensor_split([num_edges])
         kept, loop_kept = kept.tensor_split([num_edges])
         of_loops = (
             {"self_loop_mask_per_layer": loop_scores, "self_loop_kept_per_layer": loop_kept}
@@ -234,12 +234,18 @@ class GraphMask(EdgeInterpreterAlgorithm):
             A graph whose nodes or edges are classified, or a loader of graphs, read again and again. The model is called with `x`,
             `edge_index` and whatever its `forward` names that the data have.
         index : `torch.Tensor`, optional (default = all)
-            Where nodes or edges of one graph are classified, those to train with.
+            Where nodes or edges of one graph are classified, those to train with: numbers, or a mask of type `torch.bool`.
 
         # Raises
 
-        `ConfigurationError` if the data have no edges or the model cannot be explained; see `PygModel`.
+        `ConfigurationError` if the data have no edges, none has an effect on what `index` chooses, or the model cannot be explained; see
+        `PygModel`.
         """
+        if index is not None:
+            index = torch.as_tensor(index)
+            index = index.nonzero().squeeze(-1) if index.dtype == torch.bool else index.view(-1)
+            if not len(index):
+                raise ConfigurationError("GraphMask cannot be trained: `index` chooses nothing.")
         graphs = [data] if isinstance(data, Data) else data
         relations, example = 1, None
         for one in graphs:
@@ -255,7 +261,10 @@ class GraphMask(EdgeInterpreterAlgorithm):
         target = PygModel(model, call, self.output_kind, relations)
         devices = [call.x.device] if call.x.is_cuda else []
         with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(self.seed)
+            # Not `torch.manual_seed`, which seeds the generators of all GPUs.
+            torch.default_generator.manual_seed(self.seed)
+            for device in devices:
+                torch.cuda.default_generators[device.index].manual_seed(self.seed)
             settings = Params(copy.deepcopy({"type": "graphmask", **self._settings}))
             graphmask = Model.from_params(settings, vocab=target.vocab, target=target).to(call.x.device)
             assert isinstance(graphmask, GraphMaskModel)
@@ -270,7 +279,7 @@ class GraphMask(EdgeInterpreterAlgorithm):
         optimizer = torch.optim.Adam(parameters, lr=self.learning_rate)
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, self.num_steps)
         graphmask.train()
-        again = (call for _ in itertools.count() for call in self._calls(graphmask, graphs, index))
+        again = self._calls_again(graphmask, graphs, index)
         for step, call in enumerate(itertools.islice(again, self.num_steps)):
             optimizer.zero_grad()
             loss = graphmask(call=call)["loss"]
@@ -288,6 +297,17 @@ class GraphMask(EdgeInterpreterAlgorithm):
         chosen = choose_threshold(graphmask, calls, self.max_changed)[0]
         graphmask.set_threshold(graphmask.focus, chosen.threshold)
         graphmask.training_summary = {"threshold_choice": {"max_changed": self.max_changed, **chosen._asdict()}}
+
+    def _calls_again(
+        self, graphmask: GraphMaskModel, graphs: Iterable[Data], index: Optional[torch.Tensor]
+    ) -> Iterator[ModelInput]:
+        """Yield the calls for the data again and again."""
+        while True:
+            call = None
+            for call in self._calls(graphmask, graphs, index):
+                yield call
+            if call is None:
+                raise ConfigurationError("GraphMask cannot be trained: no edge has an effect on what `index` chooses.")
 
     def _calls(
         self, graphmask: GraphMaskModel, graphs: Iterable[Data], index: Optional[torch.Tensor]
@@ -354,11 +374,13 @@ def _num_relations(edge_type: Optional[torch.Tensor]) -> int:
 
 
 def _between_0_and_1(scores: torch.Tensor) -> torch.Tensor:
-    """Return scores mapped to [0, 1] with their order kept, if they are not there."""
+    """Return scores mapped to [0, 1] with their order kept, if they are not there. If all are equal, they become one."""
+    if not scores.numel():
+        return scores
     low, high = scores.min(), scores.max()
     if low >= 0 and high <= 1:
         return scores
-    return (scores - low) / (high - low)
+    return (scores - low) / (high - low) if high > low else torch.ones_like(scores)
 
 
 __all__: List[str] = ["EdgeInterpreterAlgorithm", "GraphMask"]

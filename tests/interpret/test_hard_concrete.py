@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from allennlp_graphmask.explanation.serialization import round_number
 from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
+from allennlp_graphmask.rounding import RELATIVE_ROUNDING
 
 DRAWS = 100_000
 LOCATIONS = [-3.0, -0.6, 0.0, 0.112, 1.0, 3.0]
@@ -149,6 +150,26 @@ def test_scores_are_on_the_side_of_one_half_that_decisions_are_on(locations, thr
     # A gate at the threshold but for rounding is closed: the threshold may have been chosen from such gates.
     assert torch.equal(kept, location - bound > 64 * 2.0**-23 * location.abs().clamp(min=1))
     scores = distribution.score(location, None if threshold is None else bound)
+    assert scores.dtype == torch.float64
     # Also as an explanation holds them, in six digits.
     for values in (scores, torch.tensor([round_number(score) for score in scores.tolist()])):
         assert torch.equal(values > 0.5, kept)
+
+
+@pytest.mark.parametrize("threshold", [None, -16.0, 16.0, -32.0, 32.0, -1e6, 1e6])
+def test_scores_rank_gates_at_every_threshold_as_their_locations_do(threshold) -> None:
+    distribution = HardConcrete()
+    location = torch.linspace(-9, 9, 1000)
+    scores, rounding = distribution.score(location, threshold), distribution.score_rounding(location, threshold)
+    is_open = distribution.is_open(location, threshold)
+    # The lowest scores of open gates, and the highest of shut ones, are moved away from one half.
+    far = (location - (distribution.threshold if threshold is None else threshold)).abs() > 0.1
+    steps, pairs = scores.diff(), far[1:] & far[:-1] & (is_open[1:] == is_open[:-1])
+    assert bool((steps > 0)[pairs].all()) and bool((steps > rounding[1:])[pairs].all())
+    # By how much a score is off follows from its location.
+    off = RELATIVE_ROUNDING * location.abs().clamp(min=1)
+    moved = distribution.score(location.double() + off, threshold) - scores
+    assert torch.allclose(moved[far], rounding[far], rtol=1e-3, atol=1e-15)
+    shut = torch.tensor([float("-inf"), float("inf")])
+    assert distribution.score(shut, threshold).tolist() == [0, 1]
+    assert distribution.score_rounding(shut, threshold).tolist() == [0, 0]

@@ -10,12 +10,13 @@ from allennlp.models import Model
 from allennlp.training.metrics import Average, CategoricalAccuracy
 from torch import nn
 
+from allennlp_graphmask.focus import whole_prediction
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.interpreters import IntegratedGradients, LeaveOneEdgeOut
 from allennlp_graphmask.interpret.masked_model import MaskedModel, MetricSets, find_graph_encoder
 from allennlp_graphmask.interpret.maskers import EdgewiseMasker
-from allennlp_graphmask.modules import GraphEncoder, SyntacticGcn
-from tests.interpret.toy import ToyClassifier, toy_batch, toy_target, toy_vocabulary
+from allennlp_graphmask.modules import Gate, GraphEncoder, SyntacticGcn
+from tests.interpret.toy import ToyClassifier, ToyTaggerInOnePass, toy_batch, toy_target, toy_vocabulary
 
 
 class Inner(nn.Module):
@@ -129,7 +130,7 @@ def test_a_metric_is_recognised_by_its_type() -> None:
         assert model.accuracies is not own and isinstance(model.accuracies, tuple)
 
 
-class TwoCalls(ToyClassifier):
+class TwoCallsMixin:
     """Runs one encoder twice, or a second one after the first."""
 
     def __init__(self, vocab: Vocabulary, graph_encoder: GraphEncoder, second: Optional[GraphEncoder] = None) -> None:
@@ -142,13 +143,21 @@ class TwoCalls(ToyClassifier):
         return (self.second or self.graph_encoder)(states, graph)
 
 
-def two_calls() -> Tuple[TwoCalls, TwoCalls, Any]:
+class TwoCalls(TwoCallsMixin, ToyClassifier):
+    pass
+
+
+class TwoCallsTagger(TwoCallsMixin, ToyTaggerInOnePass):
+    pass
+
+
+def two_calls(model: Any = TwoCalls) -> Tuple[Any, Any, Any]:
     """The same function as one encoder called twice, and as two encoders with equal weights."""
     vocabulary = toy_vocabulary()
     encoder = toy_target("classifier", vocabulary).graph_encoder
     torch.manual_seed(3)
-    twice = TwoCalls(vocabulary, encoder).eval()
-    both = TwoCalls(vocabulary, copy.deepcopy(encoder), copy.deepcopy(encoder)).eval()
+    twice = model(vocabulary, encoder).eval()
+    both = model(vocabulary, copy.deepcopy(encoder), copy.deepcopy(encoder)).eval()
     both.load_state_dict(twice.state_dict(), strict=False)
     return twice, both, toy_batch(vocabulary)
 
@@ -183,3 +192,22 @@ def test_graphmask_on_one_call() -> None:
     model = GraphMask(twice.vocab, twice, encoder="graph_encoder@1", masker=Lazy(EdgewiseMasker)).eval()
     attribution = model(**batch)["attribution"]
     assert [len(scores) for scores in attribution.scores] == [batch["graph"].num_edges] * 2
+
+
+@pytest.mark.parametrize("name", ["graph_encoder@0", "graph_encoder@1", "graph_encoder", "second"])
+def test_messages_below_another_call_or_encoder_can_reach_any_node(name) -> None:
+    """Explaining the first node: nothing that has an effect on it counts as without."""
+    twice, both, batch = two_calls(TwoCallsTagger)
+    model = twice if "@" in name else both
+
+    def get_foci(focus, batch, output, graph) -> list:
+        nodes = torch.zeros(graph.num_nodes, dtype=torch.bool)
+        nodes[graph.first_node_of_graph()] = True
+        return [whole_prediction(graph.pad_nodes(nodes, output["mask"].size(1)), graph, nodes)]
+
+    model.get_foci = get_foci
+    masked_model = MaskedModel(model, encoder=name)
+    unmasked = masked_model.unmasked(batch)
+    masked = masked_model.masked(unmasked, [Gate(layer, None) for layer in unmasked.reachable()])
+    logits = [masked_model.logits(output)[unmasked.focus.mask] for output in (unmasked.output, masked)]
+    torch.testing.assert_close(*logits)

@@ -19,6 +19,7 @@ from allennlp_graphmask.data.fields import GraphField
 from allennlp_graphmask.graph import Graph, inverse_relation, relation_names
 from allennlp_graphmask.interpret.graphmask import GraphMask
 from allennlp_graphmask.interpret.masked_model import MessageRecorder
+from allennlp_graphmask.interpret.maskers import Masker
 from allennlp_graphmask.modules import GraphEncoder, SyntacticGcn, intervening
 from tests.models.building import make_batch
 
@@ -213,6 +214,11 @@ def toy_graphmask(
     torch.manual_seed(12)
     graph_mask = GraphMask(vocab, model, **kwargs).eval()
     return graph_mask if batch is None else spread_gates(graph_mask, batch)
+
+
+def layer_parameters(masker: Masker, layer: int) -> List[nn.Parameter]:
+    """The parameters of a masker of this package that only one layer uses, its baseline among them."""
+    return [*masker.gates[layer].parameters(), masker.baselines[layer]]
 
 
 def in_training(model: GraphMask) -> GraphMask:

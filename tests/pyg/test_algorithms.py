@@ -9,6 +9,7 @@ from allennlp.common.checks import ConfigurationError
 pytest.importorskip("torch_geometric", reason="needs the extra [pyg]")
 
 from torch_geometric import nn as pyg
+from torch_geometric.data import Data
 from torch_geometric.explain.metric import fidelity, groundtruth_metrics, unfaithfulness
 
 from allennlp_graphmask.pyg import EdgeInterpreterAlgorithm, GraphMask
@@ -339,3 +340,33 @@ def test_a_masker_is_for_the_model_that_it_was_trained_for() -> None:
         model.classifier.bias.add_(1.0)
     with pytest.raises(ConfigurationError, match="fit again"):
         explain(data.x, data.edge_index)
+
+
+def test_nodes_to_train_with_can_be_a_mask_and_must_hear_from_others() -> None:
+    model, data = build("GCNConv"), graph()
+    isolated = Data(x=torch.cat([data.x, data.x[:2]]), edge_index=data.edge_index)
+    mask = torch.zeros(10, dtype=torch.bool)
+    mask[[1, 3]] = True
+    weights = []
+    for index in (torch.tensor([1, 3]), mask):
+        algorithm = quick_graphmask()
+        explainer(model, algorithm)
+        algorithm.fit(model, isolated, index=index)
+        weights.append(list(algorithm.graphmask.masker.state_dict().values()))
+    assert all(torch.equal(first, second) for first, second in zip(*weights, strict=True))
+    for index, words in ((torch.tensor([8, 9]), "no edge.*index"), (torch.zeros(10, dtype=torch.bool), "index")):
+        algorithm = quick_graphmask()
+        explainer(model, algorithm)
+        with pytest.raises(ConfigurationError, match=words):
+            algorithm.fit(model, isolated, index=index)
+
+
+def test_scores_of_one_message_are_numbers() -> None:
+    model = initialised(Network(pyg.SimpleConv(aggr="sum"), level="graph"))
+    # Without the message of the only edge the other class is predicted, with as much certainty: the divergence is far above one.
+    with torch.no_grad():
+        model.classifier.weight.copy_(torch.tensor([[100.0, 0.0, 0.0], [-100.0, 0.0, 0.0]]))
+        model.classifier.bias.copy_(torch.tensor([-19.0, 19.0]))
+    explain = explainer(model, EdgeInterpreterAlgorithm(LEAVE_ONE_OUT), level="graph")
+    explanation = explain(torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), torch.tensor([[0], [1]]))
+    assert explanation.edge_mask.tolist() == [1.0]

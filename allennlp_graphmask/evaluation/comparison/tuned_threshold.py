@@ -53,7 +53,7 @@ def best_cut(attributions: Sequence[EdgeAttribution], truths: Sequence[Sequence[
         order = numpy.argsort(-scores, kind="stable")
         scores, rounding, hits = scores[order], rounding[order], matters[order].cumsum()
         # A threshold lies between a score and the next lower one; scores that are equal but for rounding cannot be separated.
-        below = numpy.append(scores[1:], scores[-1] - 2)
+        below = numpy.append(scores[1:], scores[-1] - 2 - 2 * rounding[-1])
         f1 = 2 * hits / (numpy.arange(1, len(scores) + 1) + matters.sum())
         f1[scores - below <= rounding] = -1
         best = int(f1.argmax())

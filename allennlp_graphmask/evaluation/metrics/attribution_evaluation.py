@@ -56,6 +56,8 @@ class AttributionEvaluation:
         self._kept_output: Optional[Dict[str, Any]] = None
         #: What does not depend on the attribution, by name; random controls have it too.
         self._shared: Dict[Any, Any] = {}
+        #: That of a random control.
+        self._control_seed: Optional[int] = None
         expected = [(self.graph.num_edges,)] * self.num_layers
         for name, layers in (("attribution", attribution.scores), ("truth", self.truth)):
             shapes = expected if layers is None else [tuple(layer.shape) for layer in layers]
@@ -120,12 +122,23 @@ class AttributionEvaluation:
         control = AttributionEvaluation(
             self.masked_model,
             self.unmasked,
-            shuffled_attribution(self.attribution, self.random(seed), self.unmasked.reachable()),
+            self._exchanged(self.attribution, seed),
             truth=self.truth,
             interpreter=self._interpreter,
         )
         control._shared = self._shared
+        control._control_seed = seed
         return control
+
+    def as_here(self, attribution: EdgeAttribution) -> EdgeAttribution:
+        """
+        Return another attribution of the batch, one that is `shared`, as a metric compares it with this one: a random control exchanges
+        it as its own.
+        """
+        return attribution if self._control_seed is None else self._exchanged(attribution, self._control_seed)
+
+    def _exchanged(self, attribution: EdgeAttribution, seed: int) -> EdgeAttribution:
+        return shuffled_attribution(attribution, self.random(seed), self.unmasked.reachable())
 
 
 def shuffled_attribution(
@@ -136,9 +149,11 @@ def shuffled_attribution(
     on the focus. What replaces a message stays with its edge.
     """
     edge_graph = attribution.graph.edge_graph
+    # However they are listed.
+    edges = attribution.graph.edge_order()
     orders = []
     for reaches in reachable:
-        places = reaches.nonzero().squeeze(-1)
+        places = edges[reaches[edges]]
         order = torch.arange(len(edge_graph), device=edge_graph.device)
         order[places] = places[random.order(edge_graph[places])]
         orders.append(order)

@@ -118,6 +118,22 @@ def randomized(model: torch.nn.Module, *, seed: int = 0, parameters: str = "") -
         yield
 
 
+def explain_again(explained: AttributionEvaluation, batch: Dict[str, Any]) -> EdgeAttribution:
+    """
+    Call the interpreter for other inputs. Raise a `ConfigurationError` if the pass that was explained has another kind of focus than
+    the `MaskedModel`.
+    """
+    masked_model, interpreter = explained.masked_model, explained.interpreter
+    with masked_model.explaining():
+        unmasked = masked_model.unmasked(batch)
+        if unmasked.focus.kind != explained.unmasked.focus.kind:
+            raise ConfigurationError(
+                f"The pass was explained for a focus of the kind '{explained.unmasked.focus.kind}', but this metric explains again for "
+                f"that of the MaskedModel, '{masked_model.focus}': give the MaskedModel the same focus."
+            )
+        return interpreter.attribute(masked_model, unmasked)
+
+
 def _invariance_quantities(name: str) -> Dict[str, Quantity]:
     return {
         f"{name}_same_decisions": Quantity("higher", 0.0, 1.0, 1.0, "Share of messages with the same decision."),
@@ -179,7 +195,7 @@ class EdgeOrderInvariance(_Invariance):
     def explain_transformed(self, explained: AttributionEvaluation) -> EdgeAttribution:
         order = explained.random(self.seed).order(explained.graph.edge_graph)
         batch = reorder_edges(explained.unmasked.batch, explained.graph, order)
-        found = explained.interpreter.interpret(explained.masked_model, batch)
+        found = explain_again(explained, batch)
         return reorder_decisions(explained.attribution, found, [torch.argsort(order)] * found.num_layers)
 
 
@@ -213,7 +229,7 @@ class EdgeNodeInvariance(_Invariance):
         owner = torch.arange(graph.num_graphs, device=graph.nodes_per_graph.device)
         numbers = explained.random(self.seed).order(owner.repeat_interleave(graph.nodes_per_graph))
         batch = relabel_nodes(explained.unmasked.batch, graph, numbers, self.node_fields)
-        return explained.interpreter.interpret(explained.masked_model, batch)
+        return explain_again(explained, batch)
 
 
 @Metric.register("edge_randomization")
@@ -252,7 +268,7 @@ class EdgeRandomization(EdgeMetric):
     def evaluate(self, explained: AttributionEvaluation) -> Dict[MetricKey, Ratios]:
         def explain_randomized() -> EdgeAttribution:
             with randomized(explained.masked_model.target, seed=self.seed, parameters=self.parameters):
-                return explained.interpreter.interpret(explained.masked_model, explained.unmasked.batch)
+                return explain_again(explained, explained.unmasked.batch)
 
         other = explained.shared((type(self), self.seed, self.parameters), explain_randomized)
         correlation, overlap = similarity(explained.attribution, other)

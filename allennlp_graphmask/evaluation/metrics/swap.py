@@ -10,7 +10,7 @@ from allennlp_graphmask.evaluation.metrics.edge_metric import EdgeMetric, Metric
 from allennlp_graphmask.evaluation.metrics.fidelity import mean_over_positions
 from allennlp_graphmask.interpret.divergences import broadcast_mask
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
-from allennlp_graphmask.interpret.ranking import top_fraction_mask
+from allennlp_graphmask.interpret.ranking import put_first, top_fraction_mask
 
 
 def swap_rivals(masked_model: MaskedModel, unmasked: UnmaskedPass) -> UnmaskedPass:
@@ -86,8 +86,11 @@ class EdgeSwap(EdgeMetric):
             lambda: explained.interpreter.attribute(masked_model, swap_rivals(masked_model, unmasked)),
         )
         ratios = {}
-        for name, attribution in (("rival_wins", explained.attribution), ("swapped_rival_wins", swapped)):
-            kept = top_fraction_mask(attribution.scores, self.fraction, attribution.graph, attribution.rounding)
+        reachable = torch.stack(unmasked.reachable())
+        both = {"rival_wins": explained.attribution, "swapped_rival_wins": explained.as_here(swapped)}
+        for name, attribution in both.items():
+            ranked = put_first(attribution.scores, attribution.rounding, reachable)
+            kept = top_fraction_mask(ranked, self.fraction, attribution.graph, attribution.rounding)
             with torch.no_grad(), masked_model.explaining():
                 masked = masked_model.masked(unmasked, attribution.gates(kept))
             ratios[MetricKey(name)] = Ratios.for_mean(rival_wins(masked_model, unmasked, masked))

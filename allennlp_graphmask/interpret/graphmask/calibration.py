@@ -120,8 +120,8 @@ def calibrate(
 
     # Raises
 
-    `ConfigurationError` if bound or confidence are not between 0 and 1, there are too few instances for them, or the divergence is not
-    in [0, 1].
+    `ConfigurationError` if bound or confidence are not between 0 and 1, there are too few instances for them, the divergence is not
+    in [0, 1], or the bound is not met even with all messages.
     """
     check_choice("calibrate", tuple(RISKS), risk=risk)
     for name, value in (("bound", bound), ("confidence", confidence)):
@@ -141,11 +141,16 @@ def calibrate(
             f"{100 * confidence:g} % confidence on fewer than {needed}, even if no prediction moves."
         )
     means = losses.clamp(min=0).mean(0).tolist()
-    last = 0
+    last = -1
     for number, mean in enumerate(means):
         if p_value(mean, num_instances, bound, is_binary=risk == "changed") > 1 - confidence:
             break
         last = number
+    if last < 0:
+        raise ConfigurationError(
+            f"No threshold can be guaranteed to keep the {RISKS[risk]} at {bound:g} or below: it is {means[0]:.3g} with all messages kept. "
+            "Give a larger bound, or more calibration data."
+        )
     return Calibration(
         risk,
         bound,

@@ -46,9 +46,11 @@ class Controls:
         # Where the masked pass of training has dropout, the floor is that of training.
         if self._floor_batches_left and graphmask.training == graphmask.dropout_in_masked_pass:
             self._floor_batches_left -= 1
-            ones = torch.ones(unmasked.graph.num_edges, device=unmasked.graph.edge_type.device)
+            device = unmasked.graph.edge_type.device
+            ones = torch.ones(unmasked.graph.num_edges, device=device)
             everything = graphmask.with_baselines([ones] * graphmask.num_layers)
-            floor = model.masked(unmasked, everything, with_dropout=graphmask.training)
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                floor = model.masked(unmasked, everything, with_dropout=graphmask.training)
             metrics.count_instances(is_explained, floor=model.divergence(graphmask.divergence, unmasked, floor))
         reachable = unmasked.reachable()
         for _ in range(0 if graphmask.training else graphmask.num_random_controls):

@@ -1,5 +1,5 @@
 import json
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch
 from allennlp.common import Lazy
@@ -29,6 +29,17 @@ _SUMMARY = (
     *("kept", "changed", "divergence", "constraint_met", "threshold_choice", "dropped_changed"),
     *(f"{name}_{metric}" for metric in TASK_METRICS for name in ("original", "dropped")),
 )
+
+
+class MessageScores(NamedTuple):
+    """What GraphMask finds for the messages of a batch, layer by layer from the bottom. Shape of each: `(num_edges,)`."""
+
+    #: From 0 to 1, above one half for kept messages.
+    scores: List[torch.Tensor]
+    #: `torch.bool`.
+    kept: List[torch.Tensor]
+    #: By how much scores may be off by rounding.
+    rounding: List[torch.Tensor]
 
 
 @Model.register("graphmask")
@@ -262,13 +273,14 @@ class GraphMask(ModelWithThresholds):
         unmasked = self.masked_model.unmasked(batch, "original", focus)
         graph, is_explained = unmasked.graph, unmasked.focus.is_explained
         locations = self.locations(unmasked)
-        decided = None if self.training else self.mask(unmasked, self._decide(locations))
+        decided = None
+        if not self.training:
+            decided = self.mask(unmasked, self._decide(locations, self.threshold_for(unmasked.focus.kind)))
         drawn, losses = self.objective(self, unmasked, locations, decided)
         gates, masked, divergence = decided or drawn
         changed = self.masked_model.changed(unmasked, masked)
 
         self._metrics.count_instances(is_explained, divergence=divergence, changed=changed)
-        self._metrics.count_gates(graph.edge_type, gates, is_explained[graph.edge_graph])
         output = {
             "loss": self._mean_loss(losses, is_explained),
             "divergence": divergence,
@@ -278,10 +290,17 @@ class GraphMask(ModelWithThresholds):
         }
         attribution = None
         if not self.training:
-            scores, kept = self._scores_and_decisions(locations, unmasked)
+            found = self._score(locations, unmasked, None)
             attribution = output["attribution"] = EdgeAttribution(
-                graph, scores, kept, self.masked_model.relation_names, replacements=list(self.masker.baselines)
+                graph,
+                found.scores,
+                found.kept,
+                self.masked_model.relation_names,
+                replacements=list(self.masker.baselines),
+                rounding=found.rounding,
             )
+        messages = gates if attribution is None else attribution.kept
+        self._metrics.count_gates(graph.edge_type, messages, is_explained[graph.edge_graph])
         if self.measures_controls:
             self._controls.count(self, unmasked, gates, attribution, self._metrics)
         return output
@@ -299,15 +318,23 @@ class GraphMask(ModelWithThresholds):
         reachable = unmasked.reachable()[first:]
         return [None] * first + [one.masked_fill(~reaches, float("-inf")) for one, reaches in zip(found, reachable)]
 
-    def _decide(self, locations: List[Optional[torch.Tensor]]) -> List[Optional[torch.Tensor]]:
+    def _decide(self, locations: List[Optional[torch.Tensor]], threshold: torch.Tensor) -> List[Optional[torch.Tensor]]:
         is_open = self.gate_distribution.is_open
-        return [None if location is None else is_open(location, self.threshold) for location in locations]
+        return [None if location is None else is_open(location, threshold) for location in locations]
 
     def mask(
-        self, unmasked: UnmaskedPass, gates: Sequence[Optional[torch.Tensor]], *, with_dropout: bool = False
+        self,
+        unmasked: UnmaskedPass,
+        gates: Sequence[Optional[torch.Tensor]],
+        *,
+        metric_set: str = "masked",
+        with_dropout: bool = False,
     ) -> MaskedPass:
-        """Make the masked pass of a batch with these gates. Shape of each layer's: `(num_edges,)`; `None` leaves all open."""
-        masked = self.masked_model.masked(unmasked, self.with_baselines(gates), "masked", with_dropout=with_dropout)
+        """
+        Make the masked pass of a batch with these gates. Shape of each layer's: `(num_edges,)`; `None` leaves all open. The target's
+        metrics count it in this set of `MaskedModel`.
+        """
+        masked = self.masked_model.masked(unmasked, self.with_baselines(gates), metric_set, with_dropout=with_dropout)
         return MaskedPass(gates, masked, self.masked_model.divergence(self.divergence, unmasked, masked))
 
     def with_baselines(self, gates: Sequence[Optional[torch.Tensor]]) -> List[Optional[Gate]]:
@@ -325,23 +352,25 @@ class GraphMask(ModelWithThresholds):
             losses = losses + 0 * sum(parameter.sum() for parameter in self.parameters() if parameter.requires_grad)
         return losses
 
-    def score_messages(
-        self, unmasked: UnmaskedPass, threshold: Optional[float] = None
-    ) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
+    def score_messages(self, unmasked: UnmaskedPass, threshold: Optional[float] = None) -> "MessageScores":
         """
-        Score the messages of a batch, from 0 to 1, above one half for kept messages, and decide which to keep, by the threshold for the
-        focus or another one. Layers that are not enabled keep all of theirs. Shape of each score and decision of a layer:
-        `(num_edges,)`.
+        Score the messages of a batch, and decide which to keep, by the threshold for the focus or another one. Layers that are not
+        enabled keep all messages that can have an effect on the focus.
         """
-        return self._scores_and_decisions(self.locations(unmasked), unmasked, threshold)
+        return self._score(self.locations(unmasked), unmasked, threshold)
 
-    def _scores_and_decisions(
-        self, locations: List[Optional[torch.Tensor]], unmasked: UnmaskedPass, threshold: Optional[float] = None
-    ) -> Tuple[List[torch.Tensor], List[torch.Tensor]]:
-        ones = torch.ones(unmasked.graph.num_edges, device=unmasked.graph.edge_type.device)
+    def _score(
+        self, locations: List[Optional[torch.Tensor]], unmasked: UnmaskedPass, threshold: Optional[float]
+    ) -> "MessageScores":
         used = self.threshold_for(unmasked.focus.kind) if threshold is None else threshold
-        scores = [ones if location is None else self.gate_distribution.score(location, used) for location in locations]
-        return scores, [layer > 0.5 for layer in scores]
+        # As if the gates that a layer that is not enabled lacks were open as far as possible.
+        found = [
+            torch.where(reaches, float("inf"), float("-inf")) if location is None else location
+            for location, reaches in zip(locations, unmasked.reachable())
+        ]
+        scores = [self.gate_distribution.score(location, used) for location in found]
+        rounding = [self.gate_distribution.score_rounding(location, used) for location in found]
+        return MessageScores(scores, [layer > 0.5 for layer in scores], rounding)
 
     # --- Output and metrics
 

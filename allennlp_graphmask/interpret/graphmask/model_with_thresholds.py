@@ -2,6 +2,7 @@ import json
 from typing import Any, Dict, Optional
 
 import torch
+from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.focus import WHOLE_PREDICTION, foci_by_kind
 from allennlp_graphmask.interpret.graphmask.model_around_target import ModelAroundTarget
@@ -44,12 +45,30 @@ class ModelWithThresholds(ModelAroundTarget):
         return self.threshold if chosen is None else torch.as_tensor(chosen).to(self.threshold)
 
     def set_threshold(self, focus: str, threshold: float, calibration: Optional[Dict[str, Any]] = None) -> None:
-        """Set the threshold for a focus, by the name that covers its kind; without a calibration the kind has none."""
-        kind = next((kind for kind, name in foci_by_kind(self.target).items() if name == focus), focus)
-        if focus == self.focus:
+        """
+        Set the threshold for a focus, by the name that covers its kind; without a calibration the kind has none. The focus of training
+        may be another one (`"A1"`), but not with a calibration, which would be that of its whole kind. Raise a `ConfigurationError` for
+        any other name.
+        """
+        is_own = focus == self.focus
+        if is_own and calibration is None and focus not in foci_by_kind(self.target).values():
+            self.threshold.fill_(threshold)
+            return
+        kind = self.kind_covered_by(focus)
+        if is_own:
             self.threshold.fill_(threshold)
         else:
             self.thresholds_by_kind[kind] = threshold
         self.calibrations.pop(kind, None)
         if calibration is not None:
             self.calibrations[kind] = calibration
+
+    def kind_covered_by(self, focus: str) -> str:
+        """Return the kind of focus that the name covers, all of which share a threshold. Raise a `ConfigurationError` if there is none."""
+        foci = foci_by_kind(self.target)
+        for kind, name in foci.items():
+            if name == focus:
+                return kind
+        raise ConfigurationError(
+            f"The focus {focus!r} is a part of its kind, and all foci of a kind share a threshold: expected one of {list(foci.values())}."
+        )

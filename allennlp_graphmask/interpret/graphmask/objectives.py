@@ -122,17 +122,11 @@ class AllBudgets(Objective):
         locations: Sequence[Optional[torch.Tensor]],
         decided: Optional[MaskedPass],
     ) -> Tuple[MaskedPass, torch.Tensor]:
-        if decided is None:
-            return self._draw(graphmask, unmasked, locations)
-        # Epochs are compared by the same draws, which training does not notice.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            return self._draw(graphmask, unmasked, locations)
-
-    def _draw(
-        self, graphmask: Any, unmasked: UnmaskedPass, locations: Sequence[Optional[torch.Tensor]]
-    ) -> Tuple[MaskedPass, torch.Tensor]:
         graph = unmasked.graph
+        generator, metric_set = None, "masked"
+        if decided is not None:
+            # Epochs are compared by the same draws, and of a batch only the decisions count.
+            generator, metric_set = torch.Generator(graph.edge_type.device).manual_seed(0), "unreported"
         # Shape of what is known of messages: (num_layers, num_edges)
         stacked = torch.stack([location for location in locations if location is not None])
         open_layers: List[Optional[torch.Tensor]] = [None] * (len(locations) - len(stacked))
@@ -141,30 +135,28 @@ class AllBudgets(Objective):
         owner = graph.edge_graph
         num_messages = sum_per_graph(reaches.sum(0).to(stacked.dtype), graph)
 
-        log_price = _log_uniform(self.prices, stacked, graph.num_graphs)
+        log_price = _log_uniform(self.prices, stacked, graph.num_graphs, generator)
         shifted = stacked + self.slope * log_price[owner]
-        noise = _logistic(stacked)
         distribution = graphmask.gate_distribution
-        gates = distribution.gate(shifted, noise) * reaches
-        drawn = graphmask.mask(unmasked, [*open_layers, *gates])
+        gates = distribution.sample(shifted, generator=generator) * reaches
+        drawn = graphmask.mask(unmasked, [*open_layers, *gates], metric_set=metric_set)
         expected = sum_per_graph((distribution.probability_nonzero(shifted) * reaches).sum(0), graph)
         price = log_price.exp()
         priced = price.rsqrt() * (expected / num_messages.mean().clamp(min=1) + price * drawn.divergence)
 
-        share = _log_uniform(self.shares, stacked, graph.num_graphs).exp()
+        share = _log_uniform(self.shares, stacked, graph.num_graphs, generator).exp()
         budget = (share * num_messages).clamp(min=0.5)
-        budgeted_gates = gates_within_budget(distribution, stacked, _logistic(stacked), reaches, budget, graph)
-        return drawn, priced + graphmask.mask(unmasked, [*open_layers, *budgeted_gates]).divergence
+        noise = distribution.noise(stacked, generator=generator)
+        budgeted_gates = gates_within_budget(distribution, stacked, noise, reaches, budget, graph)
+        budgeted = graphmask.mask(unmasked, [*open_layers, *budgeted_gates], metric_set="unreported")
+        return drawn, priced + budgeted.divergence
 
 
-def _log_uniform(bounds: Tuple[float, float], like: torch.Tensor, size: int) -> torch.Tensor:
+def _log_uniform(
+    bounds: Tuple[float, float], like: torch.Tensor, size: int, generator: Optional[torch.Generator]
+) -> torch.Tensor:
     low, high = torch.tensor(bounds, dtype=torch.double).log().tolist()
-    return low + (high - low) * torch.rand(size, dtype=like.dtype, device=like.device)
-
-
-def _logistic(like: torch.Tensor) -> torch.Tensor:
-    uniform = torch.rand_like(like).clamp(1e-6, 1 - 1e-6)
-    return uniform.log() - (-uniform).log1p()
+    return low + (high - low) * torch.rand(size, generator=generator, dtype=like.dtype, device=like.device)
 
 
 def gates_within_budget(

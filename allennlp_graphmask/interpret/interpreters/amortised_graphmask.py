@@ -76,8 +76,10 @@ class AmortisedGraphMask(Interpreter):
         if model.enabled_layers.device != device:
             model.to(device)
         with torch.no_grad(), evaluating(model):
-            scores, kept = model.score_messages(unmasked, self._choose_threshold(unmasked.focus.kind))
-        return LayerScores(scores, kept=kept, replacements=list(model.masker.baselines))
+            found = model.score_messages(unmasked, self._choose_threshold(unmasked.focus.kind))
+        return LayerScores(
+            found.scores, kept=found.kept, replacements=list(model.masker.baselines), rounding=found.rounding
+        )
 
     def _choose_threshold(self, kind: str) -> Optional[float]:
         if self.allowance is None:

@@ -6,12 +6,11 @@ from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask.checked_parameters import CheckedParameters
 from allennlp_graphmask.checks import check_at_least, check_fraction
-from allennlp_graphmask.graph import Graph
 from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution, score_rounding
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.per_graph_random import PerGraphRandom
-from allennlp_graphmask.interpret.ranking import top_fraction_mask
+from allennlp_graphmask.interpret.ranking import put_first, top_fraction_mask
 from allennlp_graphmask.interpret.verification import verify
 
 
@@ -132,7 +131,7 @@ class Interpreter(CheckedParameters, Registrable):
             attribution = EdgeAttribution(
                 graph,
                 found.scores,
-                [kept & reaches for kept, reaches in zip(self._decide(found, rounding, graph), reachable)],
+                [kept & reaches for kept, reaches in zip(self._decide(found, rounding, unmasked), reachable)],
                 masked_model.relation_names,
                 replacements=self.replacements if found.replacements is None else found.replacements,
                 replacements_per_graph=found.replacements_per_graph,
@@ -142,9 +141,11 @@ class Interpreter(CheckedParameters, Registrable):
                 attribution = verify(masked_model, unmasked, attribution, self.max_divergence, self.reported_divergence)
         return attribution
 
-    def _decide(self, found: LayerScores, rounding: List[torch.Tensor], graph: Graph) -> List[torch.Tensor]:
+    def _decide(self, found: LayerScores, rounding: List[torch.Tensor], unmasked: UnmaskedPass) -> List[torch.Tensor]:
         if self.top_fraction is not None:
-            return top_fraction_mask(found.scores, self.top_fraction, graph, rounding)
+            # A negative score goes before that of a message without effect, which would be dropped anyway.
+            ranked = put_first(found.scores, rounding, torch.stack(unmasked.reachable()))
+            return top_fraction_mask(ranked, self.top_fraction, unmasked.graph, rounding)
         if self.threshold is None and found.kept is not None:
             return found.kept
         threshold = self.default_threshold if self.threshold is None else self.threshold

@@ -33,18 +33,18 @@ class LeaveOneEdgeOut(Interpreter):
     def score(self, masked_model: MaskedModel, unmasked: UnmaskedPass, random: PerGraphRandom) -> LayerScores:
         graph = unmasked.graph
         edge_graph = graph.edge_graph
-        counts = graph.edges_per_graph()
-        order = torch.argsort(edge_graph, stable=True)
-        number_in_graph = torch.empty_like(order)
-        number_in_graph[order] = (
-            torch.arange(graph.num_edges, device=order.device) - (counts.cumsum(0) - counts)[edge_graph[order]]
-        )
-        most = int(counts.max()) if graph.num_graphs else 0
         scores: List[torch.Tensor] = []
         with torch.no_grad():
-            for layer, messages in enumerate(unmasked.layers):
+            for layer, (messages, reaches) in enumerate(zip(unmasked.layers, unmasked.reachable())):
                 layer_scores = messages.node_states.new_zeros(graph.num_edges)
-                for number in range(most):
+                # Messages without effect are not left out. The n-th of each graph are, in one pass.
+                places = reaches.nonzero().squeeze(-1)
+                places = places[torch.argsort(edge_graph[places], stable=True)]
+                counts = torch.bincount(edge_graph[places], minlength=graph.num_graphs)
+                first = (counts.cumsum(0) - counts)[edge_graph[places]]
+                number_in_graph = torch.full_like(edge_graph, -1)
+                number_in_graph[places] = torch.arange(len(places), device=places.device) - first
+                for number in range(int(counts.max()) if graph.num_graphs else 0):
                     left_out = number_in_graph == number
                     gates: List[Optional[Gate]] = [None] * len(unmasked.layers)
                     gates[layer] = Gate(~left_out, None if self.replacements is None else self.replacements[layer])

@@ -5,7 +5,7 @@ import torch
 from allennlp_graphmask.checks import check_above, check_at_least, check_choice
 from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
-from allennlp_graphmask.interpret.hard_concrete import HardConcrete, straight_through
+from allennlp_graphmask.interpret.hard_concrete import HardConcrete, logistic, straight_through
 from allennlp_graphmask.interpret.interpreters.interpreter import Interpreter, LayerScores
 from allennlp_graphmask.interpret.masked_model import MaskedModel, UnmaskedPass
 from allennlp_graphmask.interpret.per_graph import mean_per_graph, sum_per_graph
@@ -173,12 +173,11 @@ class PerInstanceGraphMask(Interpreter):
             kept=self._hard(found.locations),
             replacements=list(found.baselines) if self.learn_baselines else None,
             replacements_per_graph=self.learn_baselines,
+            rounding=[self.gate_distribution.score_rounding(location) for location in found.locations],
         )
 
     def _sample(self, location: torch.Tensor, random: PerGraphRandom) -> torch.Tensor:
-        # The ends are kept away from 0 and 1, whose logit is infinite.
-        uniform = random.uniform(location).clamp(1e-6, 1 - 1e-6)
-        gate = self.gate_distribution.gate(location, torch.log(uniform) - torch.log1p(-uniform))
+        gate = self.gate_distribution.gate(location, logistic(random.uniform(location)))
         return straight_through(gate) if self._straight_through else gate
 
     def _hard(self, locations: List[torch.Tensor]) -> List[torch.Tensor]:

@@ -1,4 +1,4 @@
-from typing import List, Optional, Sequence
+from typing import Optional, Sequence
 
 import torch
 from torch import nn
@@ -101,6 +101,3 @@ class BilinearMasker(Masker):
 
     def forward(self, messages: Messages) -> torch.Tensor:
         return self.gates[messages.layer](messages)
-
-    def layer_parameters(self, layer: int) -> List[nn.Parameter]:
-        return [*self.gates[layer].parameters(), self.baselines[layer]]

@@ -136,6 +136,3 @@ class EdgewiseMasker(Masker):
             located = gate(messages, inputs, reaches.nonzero().squeeze(-1))
             found.append(located.new_full(reaches.shape, float("-inf")).masked_scatter(reaches, located))
         return found
-
-    def layer_parameters(self, layer: int) -> List[nn.Parameter]:
-        return [*self.gates[layer].parameters(), self.baselines[layer]]

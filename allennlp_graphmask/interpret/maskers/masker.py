@@ -46,10 +46,6 @@ class Masker(torch.nn.Module, Registrable):
         """
         return [self(messages) for messages in unmasked.layers[first_layer:]]
 
-    def layer_parameters(self, layer: int) -> List[torch.nn.Parameter]:
-        """Return the parameters that only this layer uses, its baseline among them."""
-        raise NotImplementedError
-
 
 def construct_masker(masker: Lazy[Masker], encoder: GraphEncoder, num_relations: int) -> Masker:
     """

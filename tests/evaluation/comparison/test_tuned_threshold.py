@@ -92,3 +92,9 @@ def test_data_that_do_not_fit():
         interpreter.interpret(truth.masked_model(), batch)
     with pytest.raises(ConfigurationError, match="do not state"):
         interpreter.fit(truth.masked_model(), [batch])
+
+
+def test_large_scores_that_all_matter_are_all_kept():
+    attribution = build([5e5, 4e5, 3e5, 2e6, 9e5])
+    cut = best_cut([attribution], [tensors([1, 1, 1, 1, 1])])
+    assert not cut.relative and cut.f1 == 1 and all(list_kept(apply_cut(cut, attribution)))

@@ -18,6 +18,7 @@ from allennlp_graphmask.evaluation.metrics import (
     relabel_nodes,
     similarity,
 )
+from allennlp_graphmask.evaluation.metrics.sanity import reorder_edges
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.interpreters import (
     AllEdgesInterpreter,
@@ -223,3 +224,24 @@ def test_random_controls_of_replacements_for_each_graph(explained):
     # Everything is replaced: shuffling changes nothing, and a row for each graph is the same as one for each edge.
     torch.testing.assert_close(*outputs)
     assert not torch.allclose(outputs[0], explained.unmasked.output["logits"])
+
+
+def test_random_controls_do_not_depend_on_how_edges_are_listed(explained):
+    graph = explained.graph
+    # Parallel edges of one type stay in order: they may exchange what they draw.
+    order = torch.argsort(graph.edge_type, descending=True, stable=True)
+    order = order[torch.argsort(graph.edge_graph[order], stable=True)]
+    reordered = reorder_edges(explained.unmasked.batch, graph, order)
+    other = explain(explained.masked_model, reordered, explained.interpreter)
+    for one, two in zip(explained.random_control(3).attribution.kept, other.random_control(3).attribution.kept):
+        assert torch.equal(one[order], two)
+
+
+def test_an_explanation_of_another_focus_cannot_be_repeated(explained):
+    other = explained.unmasked._replace(focus=explained.unmasked.focus._replace(kind="part"))
+    again = AttributionEvaluation(
+        explained.masked_model, other, explained.attribution, interpreter=explained.interpreter
+    )
+    for metric in (EdgeOrderInvariance(), EdgeRandomization()):
+        with pytest.raises(ConfigurationError, match="'part'.*'all'"):
+            metric(again)

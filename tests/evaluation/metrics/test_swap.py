@@ -73,3 +73,20 @@ def test_orders_are_asked_for_at_equal_replacements(vocab) -> None:
     others = interpreter.interpret(masked_model, batch)
     assert not torch.allclose(zeros.scores[0], others.scores[0])
     assert all(torch.equal(*pair) for pair in zip(others.replacements, interpreter.replacements))
+
+
+def test_the_random_control_of_the_swap_is_random_too(vocab) -> None:
+    explained = explain(
+        MaskedModel(toy_target("tagger", vocab)),
+        toy_batch(vocab, count=24),
+        IntegratedGradients(signed=True, completeness_tolerance=None),
+    )
+    own, controls = EdgeSwap(fraction=0.3), []
+    own(explained)
+    for seed in range(5):
+        control = EdgeSwap(fraction=0.3)
+        control(explained.random_control(seed))
+        controls.append(control.get_metric())
+    effects = torch.tensor([one["swap_effect"] for one in controls])
+    assert own.get_metric()["swap_effect"] > 0.05 > float(effects.mean().abs())
+    assert any(one["swapped_rival_wins"] != own.get_metric()["swapped_rival_wins"] for one in controls)

@@ -87,6 +87,12 @@ class TestCalibration:
         assert found.threshold == CANDIDATES[39] and found.measured == 0
         assert found.kept == pytest.approx((NUMBER - 39) / NUMBER)
 
+    def test_nothing_is_guaranteed_that_fails_with_all_messages(self) -> None:
+        half = build_outcomes(torch.ones(200, NUMBER, dtype=torch.bool))
+        with pytest.raises(ConfigurationError, match="mean divergence at 0.05 .* 0.5"):
+            calibrate(half, risk="divergence", bound=0.05)
+        assert calibrate(half, risk="divergence", bound=0.6).threshold == CANDIDATES[-1]
+
     def test_too_few_instances(self) -> None:
         needed = smallest_sample(0.05, 0.9)
         assert 0.95**needed <= 0.1 < 0.95 ** (needed - 1)

@@ -15,6 +15,7 @@ from tests.interpret.toy import (
     frozen_copy,
     gcn_by_loops,
     in_training,
+    layer_parameters,
     recorded_layers,
     same_state,
     spread_gates,
@@ -180,7 +181,7 @@ class TestLayersNotEnabled:
         model = in_training(self.with_schedule(vocab, batch))
         model(**batch)["loss"].backward()
         for layer in range(3):
-            gradients = [p.grad is not None for p in model.masker.layer_parameters(layer)]
+            gradients = [p.grad is not None for p in layer_parameters(model.masker, layer)]
             assert all(gradients) if layer == 2 else not any(gradients)
 
     def test_the_schedule_takes_effect_when_training_goes_on(self, vocab, batch) -> None:
@@ -225,7 +226,7 @@ class TestTrainingGates:
             values = torch.cat(seen).detach()
             assert bool(((values == 0) | (values == 1)).all()) == expected_hard
             assert values.min() == 0 and 0 < float(values.mean()) < 1
-            assert all(p.grad.abs().sum() > 0 for p in model.masker.layer_parameters(0))
+            assert all(p.grad.abs().sum() > 0 for p in layer_parameters(model.masker, 0))
 
     def test_training_repeats_with_the_seed(self, vocab, batch) -> None:
         states = []
@@ -281,6 +282,17 @@ class TestDropoutInTheMaskedPass:
         # Where the masked pass of training has dropout, the floor is that of training.
         assert floors[False] == (None, 0.0)
         assert floors[True][0] > 0.05 and floors[True][1] is None
+
+    def test_measuring_the_floor_does_not_change_training(self, vocab, batch) -> None:
+        losses = []
+        for measures_controls in (True, False):
+            model = in_training(
+                toy_graphmask("tagger", vocab, batch, target={"dropout": 0.5}, dropout_in_masked_pass=True)
+            )
+            model.measures_controls = measures_controls
+            torch.manual_seed(5)
+            losses.append([float(model(**batch)["loss"].detach()) for _ in range(3)])
+        assert losses[0] == losses[1] and len(set(losses[0])) == 3
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -148,3 +148,27 @@ class TestTrainingFoci:
 
 def test_metrics_before_anything_was_counted(model) -> None:
     assert model.get_metrics(reset=True)["selection"] == 0
+
+
+def test_of_a_batch_that_is_evaluated_the_decisions_alone_are_counted(vocab) -> None:
+    batch = toy_batch(vocab)
+    constrained, budgets = (
+        toy_graphmask("tagger", vocab, batch, **settings) for settings in ({}, {"objective": AllBudgets()})
+    )
+    budgets.masker.load_state_dict(constrained.masker.state_dict())
+    found = []
+    for model in (constrained, budgets):
+        model(**batch)
+        found.append(model.get_metrics(reset=True))
+    assert found[0]["masked_accuracy"] == found[1]["masked_accuracy"] != found[0]["original_accuracy"]
+    # In training it is the pass with a price.
+    in_training(budgets)(**batch)
+    counted = [metric.total_count for metric in budgets.masked_model.metric_sets._copies["masked"]]
+    assert counted == [int(batch["graph"].num_nodes)]
+
+
+def test_no_generator_of_a_gpu_is_seeded(model, vocab, monkeypatch) -> None:
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    model(**toy_batch(vocab))
+    assert not seeded

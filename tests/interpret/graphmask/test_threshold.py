@@ -11,6 +11,7 @@ from allennlp_graphmask.interpret.graphmask.threshold import (
     gate_locations,
     mask_at_thresholds,
 )
+from allennlp_graphmask.interpret.interpreters import AmortisedGraphMask
 from allennlp_graphmask.interpret.masked_model import UnmaskedPass
 from tests.interpret.toy import toy_batch, toy_graphmask
 
@@ -159,3 +160,66 @@ class TestErrors:
             threshold_curve(model, [], [0.0])
         with pytest.raises(ConfigurationError, match="data|edges"):
             choose_threshold(model, [], 0.1)
+
+
+@pytest.mark.parametrize("threshold", [-16.0, 16.0, -1e6, 1e6])
+def test_the_threshold_has_no_part_in_what_a_budget_keeps(threshold, vocab) -> None:
+    batch = toy_batch(vocab)
+    model = toy_graphmask("tagger", vocab, batch)
+    interpreter = AmortisedGraphMask(graphmask=model, top_fraction=0.25)
+    expected = interpreter.interpret(model.masked_model, batch).kept
+    model.set_threshold(model.focus, threshold)
+    found = interpreter.interpret(model.masked_model, batch).kept
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+class TestThresholdOfAFocus:
+    @pytest.fixture
+    def roles(self, vocab) -> GraphMask:
+        """A model with the focus `all` and parts of a kind `role`, which the name `each` covers."""
+
+        def get_foci(focus: str, batch: dict, output: dict, graph: Graph) -> list:
+            whole = whole_prediction(output["mask"], graph)
+            return [whole if focus == "all" else whole._replace(kind="role")]
+
+        model = toy_graphmask("tagger", vocab, toy_batch(vocab))
+        model.target.get_foci = get_foci
+        model.target.foci = {"all": "all", "role": "each"}
+        return model
+
+    def test_a_part_of_a_kind_has_none_of_its_own(self, roles) -> None:
+        with pytest.raises(ConfigurationError, match="'A1'.*all.*each"):
+            roles.set_threshold("A1", 3.0)
+        roles.set_threshold("each", 3.0, {"risk": "changed"})
+        assert float(roles.threshold_for("role")) == 3.0 and roles.describe("role")["calibration"]["risk"] == "changed"
+        assert float(roles.threshold_for("all")) != 3.0 and "calibration" not in roles.describe("all")
+
+    def test_a_masker_trained_for_a_part_can_be_given_one_without_a_guarantee(self, roles) -> None:
+        roles.focus = roles.masked_model.focus = "A1"
+        roles.set_threshold("A1", 2.0)
+        assert float(roles.threshold) == float(roles.threshold_for("role")) == 2.0
+        with pytest.raises(ConfigurationError, match="'A1'"):
+            roles.set_threshold("A1", 2.0, {"risk": "changed"})
+
+    def test_what_is_counted_is_what_is_explained(self, roles, vocab) -> None:
+        roles.focus = roles.masked_model.focus = "A1"
+        roles.set_threshold("each", 1e6)
+        output = roles(**toy_batch(vocab))
+        assert output["attribution"].kept_share() == roles.get_metrics()["kept"] == 0
+
+
+def test_layers_not_enabled_keep_what_can_have_an_effect(vocab) -> None:
+    def get_foci(focus: str, batch: dict, output: dict, graph: Graph) -> list:
+        nodes = torch.zeros(graph.num_nodes, dtype=torch.bool)
+        nodes[graph.first_node_of_graph()] = True
+        return [whole_prediction(graph.pad_nodes(nodes, output["mask"].size(1)), graph, nodes)]
+
+    batch = toy_batch(vocab)
+    model = toy_graphmask("tagger", vocab, batch, epochs_per_layer=1)
+    model.target.get_foci = get_foci
+    found = model(**batch)["attribution"]
+    reachable = unmasked(model, batch).reachable()
+    assert torch.equal(found.kept[0], reachable[0]) and not reachable[0].all()
+    assert model.get_metrics()["kept"] == pytest.approx(found.kept_share())
+    explained = AmortisedGraphMask(graphmask=model).interpret(model.masked_model, batch)
+    assert all(torch.equal(one, other) for one, other in zip(explained.kept, found.kept, strict=True))

@@ -10,21 +10,24 @@ from allennlp.common.checks import ConfigurationError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from allennlp_graphmask.focus import whole_prediction
 from allennlp_graphmask.interpret.divergences import Kl
 from allennlp_graphmask.interpret.interpreters import (
     AllEdgesInterpreter,
     AmortisedGraphMask,
+    GradientTimesMessage,
     Interpreter,
     LayerScores,
     LeaveOneEdgeOut,
     RandomInterpreter,
 )
 from allennlp_graphmask.interpret.masked_model import LayerGates, MaskedModel
+from allennlp_graphmask.interpret.per_graph import sum_per_graph
 from allennlp_graphmask.interpret.ranking import top_fraction_mask
 from allennlp_graphmask.modules.intervention import Gate, intervening
 from allennlp_graphmask.testing.interpreter import assert_is_interpreter
 from tests.evaluation.metrics.graphs import build_graph
-from tests.interpret.toy import TOYS, toy_batch, toy_graphmask, toy_target
+from tests.interpret.toy import TOYS, toy_batch, toy_graphmask, toy_target, toy_vocabulary
 
 
 @pytest.mark.parametrize("kind", sorted(TOYS))
@@ -129,3 +132,45 @@ def test_highest_share_is_that_of_each_graph(data):
         expected = {(layer, edge) for _, layer, edge in best}
         actual = {(layer, edge) for _, layer, edge in messages if kept[layer][edge]}
         assert actual == expected
+
+
+def first_node(model: Any) -> MaskedModel:
+    """Explain what the model predicts for the first node of each graph."""
+
+    def get_foci(focus, batch, output, graph) -> list:
+        nodes = torch.zeros(graph.num_nodes, dtype=torch.bool)
+        nodes[graph.first_node_of_graph()] = True
+        return [whole_prediction(graph.pad_nodes(nodes, output["mask"].size(1)), graph, nodes)]
+
+    model.get_foci = get_foci
+    return MaskedModel(model)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("fraction", [0.2, 0.5, 1.0])
+def test_a_fraction_is_filled_up_by_messages_that_can_have_an_effect(signed, fraction) -> None:
+    vocab = toy_vocabulary()
+    masked_model, batch = first_node(toy_target("tagger", vocab)), toy_batch(vocab)
+    found = GradientTimesMessage(signed=signed, top_fraction=fraction).interpret(masked_model, batch)
+    graph = found.graph
+    reachable, kept = (
+        sum_per_graph(torch.stack(list(layers)).long().sum(0), graph)
+        for layers in (masked_model.unmasked(batch).reachable(), found.kept)
+    )
+    wanted = torch.ceil(fraction * 2 * graph.edges_per_graph().double() - 1e-9).long()
+    assert torch.equal(kept, torch.minimum(wanted, reachable)) and 0 < int(kept.sum()) < int(wanted.sum())
+
+
+def test_messages_without_effect_are_not_left_out_one_by_one(monkeypatch) -> None:
+    vocab = toy_vocabulary()
+    masked_model, batch = first_node(toy_target("tagger", vocab)), toy_batch(vocab)
+    expected = LeaveOneEdgeOut().interpret(masked_model, batch).scores
+    passes = []
+    masked = masked_model.masked
+    monkeypatch.setattr(masked_model, "masked", lambda *inputs: passes.append(1) or masked(*inputs))
+    unmasked = masked_model.unmasked(batch)
+    found = LeaveOneEdgeOut().attribute(masked_model, unmasked)
+    per_layer = [sum_per_graph(layer.long(), found.graph) for layer in unmasked.reachable()]
+    assert len(passes) == sum(int(counts.max()) for counts in per_layer)
+    for one, other, reaches in zip(found.scores, expected, unmasked.reachable(), strict=True):
+        assert torch.equal(one, other) and bool(one[reaches].any()) and not one[~reaches].any()

@@ -10,6 +10,7 @@ from allennlp_graphmask.interpret.maskers import BilinearMasker, EdgewiseMasker,
 from allennlp_graphmask.modules import Messages
 from allennlp_graphmask.modules.relation_layout import RelationLayout
 from allennlp_graphmask.testing import example_graphs
+from tests.interpret.toy import layer_parameters
 
 NODE_DIMS, MESSAGE_DIMS, NUM_RELATIONS = [4, 6], [6, 5], 5
 SPARSE = Graph.disjoint_union(example_graphs(NUM_RELATIONS))
@@ -187,7 +188,7 @@ class TestTheLocation:
 class TestParameters:
     @both
     def test_layers_share_none_and_together_have_all(self, masker) -> None:
-        first, second = (masker.layer_parameters(layer) for layer in (0, 1))
+        first, second = (layer_parameters(masker, layer) for layer in (0, 1))
         everything = [id(parameter) for parameter in first + second]
         assert sorted(everything) == sorted(id(parameter) for parameter in masker.parameters())
         assert any(parameter is masker.baselines[0] for parameter in first)
@@ -195,7 +196,7 @@ class TestParameters:
     @both
     def test_only_a_layers_own_parameters_get_its_gradient(self, masker) -> None:
         masker(messages(masker, 1)).sum().backward()
-        own = {id(parameter) for parameter in masker.layer_parameters(1)}
+        own = {id(parameter) for parameter in layer_parameters(masker, 1)}
         with_gradient = {id(parameter) for parameter in masker.parameters() if parameter.grad is not None}
         assert with_gradient == own - {id(masker.baselines[1])}
 
