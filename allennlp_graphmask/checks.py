@@ -34,7 +34,11 @@ def check_fraction(owner: str, **settings: float) -> None:
             raise ConfigurationError(f"{owner}: {name} is {value}, expected a number from 0 to 1.")
 
 
-def check_installed(owner: str, module: str) -> None:
-    """Check that an optional library, whose module has the name of its distribution, is installed."""
-    if importlib.util.find_spec(module) is None:
-        raise ConfigurationError(f"{owner} needs {module}, which is not installed. Run: pip install {module}")
+def check_installed(owner: str, *modules: str) -> None:
+    """Check that optional libraries, whose modules have the names of their distributions, are installed."""
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        raise ConfigurationError(
+            f"{owner} needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed. Run: pip install "
+            f"{' '.join(missing)}"
+        )

@@ -22,9 +22,10 @@ class Focus(NamedTuple):
 
     for the name of a focus, its inputs, its output for them and their graph. Most names give one `Focus`; one that stands for several
     parts (each role that is assigned) gives as many as an instance of the batch has, empty for the instances with fewer. A name
-    that the model does not know is a `ConfigurationError`. Three attributes go with it: `default_focus`, a name; `foci`, for each
-    kind of focus a name that covers it (`{"role": "each"}`); and, if pages should have a choice, `page_focus`, the name of the foci
-    on them. Models without them have the focus `"all"` only.
+    that the model does not know is a `ConfigurationError`. Four attributes go with it: `default_focus`, a name; `foci`, for each
+    kind of focus a name that covers it (`{"role": "each"}`); if pages should have a choice, `page_focus`, the name of the foci
+    on them; and `without_focus`, in which predictions there is nothing to explain, as in "where the model assigns no role". Models
+    without them have the focus `"all"` only.
 
     # Parameters
 
@@ -92,6 +93,11 @@ def default_focus(model: Model) -> str:
 def page_focus(model: Model) -> str:
     """Return the name of the foci among which the page of a prediction has a choice."""
     return getattr(model, "page_focus", default_focus(model))
+
+
+def without_focus(model: Model) -> str:
+    """Return in which predictions of a model there is nothing to explain, to be continued after "where"."""
+    return getattr(model, "without_focus", "nothing is in the focus")
 
 
 def foci_by_kind(model: Model) -> Dict[str, str]:

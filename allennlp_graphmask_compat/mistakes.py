@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import difflib
 import functools
+import inspect
 import json
 import logging
 import os
@@ -21,10 +22,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from allennlp_graphmask_compat.config_variables import DESCRIPTIONS
+from allennlp_graphmask_compat.loading import locate
 
 #: The exit status, which is that of wrong usage in argparse.
 STATUS = 2
 DEBUG_OPTION = "--debug"
+#: In the folder of a training, and a file in it.
+VOCABULARY, NAMESPACES = "vocabulary", "non_padded_namespaces.txt"
 #: AllenNLP's own variable.
 DEBUG_VARIABLE = "ALLENNLP_DEBUG"
 
@@ -231,7 +235,19 @@ def constructor_arguments(module: Any) -> dict[str, Any]:
     """Build a `construct_arg` that reports a value of a wrong type with the value, and with the reasons for each type of several."""
     from allennlp.common.checks import ConfigurationError
 
-    construct_arg = module.construct_arg
+    construct_arg, create_kwargs = module.construct_arg, module.create_kwargs
+
+    @functools.wraps(create_kwargs)
+    def create_kwargs_of_trainers(constructor: Any, cls: Any, params: Any, **extras: Any) -> dict[str, Any]:
+        found: dict[str, Any] = create_kwargs(constructor, cls, params, **extras)
+        # Alone of AllenNLP's classes it swallows what it does not know.
+        if getattr(constructor, "__qualname__", None) == "GradientDescentTrainer.from_partial_objects" and params:
+            known = [*inspect.signature(constructor).parameters]
+            unknown = next(iter(params))
+            raise ConfigurationError(
+                f"'{params.history}{unknown}' is not a parameter of the trainer ({cls.__name__}).{did_you_mean(unknown, known)}"
+            )
+        return found
 
     @functools.wraps(construct_arg)
     def construct_arg_or_report(
@@ -249,7 +265,31 @@ def constructor_arguments(module: Any) -> dict[str, Any]:
                 f"'{argument_name}' of {class_name} is {value!r:.100}. {reasons or error}"
             ) from error
 
-    return {"construct_arg": construct_arg_or_report}
+    return {"construct_arg": construct_arg_or_report, "create_kwargs": create_kwargs_of_trainers}
+
+
+def vocabularies(module: Any) -> dict[str, Any]:
+    """Let `Vocabulary.from_files` take the folder of a training, as `load_archive` does, and report where there is no vocabulary."""
+    from allennlp.common.checks import ConfigurationError
+
+    from_files = module.Vocabulary.from_files
+
+    def from_files_or_report(cls: Any, directory: Any, *args: Any, **kwargs: Any) -> Any:
+        path = os.fspath(locate(directory))
+        if os.path.isdir(os.path.join(path, VOCABULARY)) and not os.path.exists(os.path.join(path, NAMESPACES)):
+            path = os.path.join(path, VOCABULARY)
+        is_folder = not path or os.path.isdir(path)
+        if "://" not in path and not (
+            os.path.exists(os.path.join(path, NAMESPACES)) if is_folder else os.path.exists(path)
+        ):
+            raise ConfigurationError(
+                f"There is no vocabulary in '{path}'. Give the model.tar.gz that `allennlp train` wrote, or the folder it is in. (The "
+                "configs of GraphMask take it from the environment variable GRAPHMASK_TARGET.)"
+            )
+        return from_files.__func__(cls, path, *args, **kwargs)
+
+    module.Vocabulary.from_files = classmethod(functools.wraps(from_files.__func__)(from_files_or_report))
+    return {}
 
 
 def _find_reasons(error: BaseException) -> Iterator[str]:
@@ -356,5 +396,6 @@ MESSAGES: dict[str, Callable[[Any], dict[str, Any]]] = {
     "allennlp.common.params": config_values,
     "allennlp.common.registrable": registered_names,
     "allennlp.common.util": gpu_numbers,
+    "allennlp.data.vocabulary": vocabularies,
     "allennlp.models.archival": archives,
 }

@@ -26,7 +26,7 @@ from allennlp_graphmask.explanation.forms import choose_form
 from allennlp_graphmask.explanation.messages import write_messages
 from allennlp_graphmask.explanation.provenance import with_file_contents
 from allennlp_graphmask.explanation.schema import InterpreterDescription
-from allennlp_graphmask.focus import page_focus
+from allennlp_graphmask.focus import page_focus, without_focus
 from allennlp_graphmask.predictors import ExplainingPredictor, load_explaining_predictor
 from allennlp_graphmask.predictors.explain_records import Outcome, explain_source
 from allennlp_graphmask.predictors.records import RecordSource, open_source
@@ -104,7 +104,7 @@ def _open_output(
     """Open the output file. Pages and tables are made of it, too: without an output file it is temporary."""
     with contextlib.ExitStack() as stack:
         path = args.output_file
-        if path is None and (args.view == "html" or args.table is not None or args.export is not None):
+        if path is None and (args.view == "html" or args.table is not None or args.export):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="allennlp-explain-"))
             path = os.path.join(folder, "explanations.jsonl")
         if path is None:
@@ -166,8 +166,10 @@ class Explain(Subcommand):
         add(
             "--export",
             nargs=2,
+            action="append",
+            default=[],
             metavar=("FORMAT", "DIR"),
-            help=f"write a file for each explanation to this folder, as {', '.join(EXPORTS)}",
+            help=f"write a file for each explanation to this folder, as {', '.join(EXPORTS)}; may be repeated",
         )
         add(
             "--view",
@@ -196,7 +198,9 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
         if args.output_file is None and args.focus is None:
             # With a file, a view may be changed when a run continues: it changes nothing in the file.
             predictor.focus = page_focus(predictor.masked_model.target)
-    goes_elsewhere = any(value is not None for value in (args.view, args.output_file, args.table, args.export))
+    if args.output_file is not None and os.path.isfile(args.output_file) and not args.force:
+        report(f"{args.output_file} exists, and will be replaced when all is explained.")
+    goes_elsewhere = bool(args.view or args.output_file or args.table or args.export)
     printer = TextPrinter() if args.view == "text" or not goes_elsewhere else None
     # How many explanations keep a message, and how many none.
     counts: Counter[bool] = Counter()
@@ -229,8 +233,8 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                         write_html_pages(output.read(), args.view_dir)
                     if args.table is not None:
                         write_messages(args.table, output.read())
-                    if args.export is not None:
-                        write_exports(output.read(), args.export[0], args.export[1], output.num_explanations)
+                    for name, folder in args.export:
+                        write_exports(output.read(), name, folder, output.num_explanations)
                     # Last: a run that is killed before this does it again.
                     output.finish()
             except (KeyboardInterrupt, SigTermReceived):
@@ -239,17 +243,16 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                 raise SystemExit(INTERRUPTED) from None
     where = [f"written to {args.output_file}"] if args.output_file is not None else []
     if args.table is not None:
-        where.append(f"their messages in {args.table}")
-    if args.export is not None:
-        where.append(f"as {args.export[0]} in {args.export[1]}")
+        where.append(f"messages written to {args.table}")
+    where += [f"written as {name} to {folder}" for name, folder in args.export]
     if args.view == "html":
         where.append(f"shown in {os.path.join(args.view_dir, 'index.html')}")
     summary = f"{_count(outcome.num_explanations, 'explanation')} of {_count(outcome.num_records, 'input')}"
-    report(f"{summary}{' ' if where else ''}{', '.join(where)}.")
+    report(f"{'; '.join([summary, *where])}.")
     if counts[False] > counts[True]:
         without_messages = describe_without_messages(interpreter) if interpreter is not None else ""
         report(
-            f"No message is kept in {counts[False]} of these {counts.total()}: the states of the nodes and what replaces messages are "
+            f"No message is kept in {'any' if not counts[True] else counts[False]} of these {counts.total()}: the states of the nodes and what replaces messages are "
             f"enough. {without_messages}{' ' if without_messages else ''}"
             'What that means and what to try: "No message is kept" in docs/choosing.md.'
         )
@@ -257,8 +260,8 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
         named = "; ".join(shorten(title, 60) for title in outcome.empty[:_MAX_NAMED])
         more = outcome.num_empty - len(outcome.empty[:_MAX_NAMED])
         report(
-            f"Nothing to explain in {_count(outcome.num_empty, 'prediction')}, such as a predicate to which the model assigns no "
-            f"role: {named}{f'; and {more} more' if more else ''}."
+            f"Nothing to explain in {_count(outcome.num_empty, 'prediction')}, where {without_focus(predictor.masked_model.target)}: "
+            f"{named}{f'; and {more} more' if more else ''}."
         )
     if outcome.num_without:
         named = ", ".join(outcome.without[:_MAX_NAMED_INPUTS])

@@ -120,18 +120,18 @@ def check_arguments(args: argparse.Namespace) -> None:
     """
     if (args.input is None) == (not args.text):
         raise ConfigurationError(
-            "Give either an INPUT (a file, or - for standard input) or --text, "
-            f"not {'both' if args.text else 'neither'}."
+            f"Give an INPUT (a file, or - for standard input) or --text{', not both' if args.text else ''}."
         )
     for option, path in (("-o", args.output_file), ("--table", args.table)):
         if path is not None and is_parquet(path):
             check_installed(f"{option} {path}", "pyarrow")
     if args.table is not None and not args.table.endswith((".csv", ".parquet")):
         raise ConfigurationError(f"--table {args.table} names neither a .csv nor a .parquet file.")
-    if args.export is not None and args.export[0] not in EXPORTS:
-        raise ConfigurationError(
-            f"--export {args.export[0]} is not a format; known are {', '.join(EXPORTS)}.{did_you_mean(args.export[0], list(EXPORTS))}"
-        )
+    for name, _ in args.export:
+        if name not in EXPORTS:
+            raise ConfigurationError(
+                f"--export {name} is not a format; known are {', '.join(EXPORTS)}.{did_you_mean(name, list(EXPORTS))}"
+            )
     if (args.view == "html") != (args.view_dir is not None):
         raise ConfigurationError("--view html and --view-dir need each other: the pages go to that folder.")
     if args.text and args.input_format is not None:

@@ -97,8 +97,7 @@ def explain_corpus_for_arguments(args: argparse.Namespace) -> Counts:
     if args.actors is not None:
         check_at_least("explain-corpus", 1, actors=args.actors)
     names = find_inputs(args.input)
-    for module in ("ray", "pyarrow"):
-        check_installed("explain-corpus (pip install 'allennlp-graphmask[cluster]')", module)
+    check_installed("explain-corpus", "ray", "pyarrow")
     args.cuda_device = 0 if args.gpus_per_actor else -1
     folder = CorpusFolder(args.output_dir)
     try:

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import inspect
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
@@ -133,15 +134,19 @@ class MaskedModel:
         """
         Run the model with all messages and record them; the focus is everything that it predicts. `node_states` are what the model's
         `encode_nodes` gives, if it is known already. Raise a `RuntimeError` if the encoder does not show the messages of all its layers
-        once.
+        once, a `ConfigurationError` if the batch is not of the model's inputs.
         """
         encode_nodes = getattr(self.target, "encode_nodes", None)
         recorder = MessageRecorder()
-        with torch.no_grad(), self._pass(recorder, metric_set):
-            if node_states is None and encode_nodes is not None:
-                node_states = encode_nodes(**batch)
-            inputs = batch if node_states is None else {**batch, "node_states": node_states}
-            output = self.target(**inputs)
+        try:
+            with torch.no_grad(), self._pass(recorder, metric_set):
+                if node_states is None and encode_nodes is not None:
+                    node_states = encode_nodes(**batch)
+                inputs = batch if node_states is None else {**batch, "node_states": node_states}
+                output = self.target(**inputs)
+        except TypeError:
+            self._check_takes(batch)
+            raise
         if len(recorder.layers) != self.encoder.num_layers:
             calls = "" if self._call is None else f" in call {self._call}"
             raise RuntimeError(
@@ -151,6 +156,16 @@ class MaskedModel:
             )
         whole = whole_prediction(output.get(self._mask), recorder.layers[0].graph)
         return UnmaskedPass(batch, output, recorder.layers, inputs, whole)
+
+    def _check_takes(self, batch: Dict[str, Any]) -> None:
+        """Raise a `ConfigurationError` if the inputs are not those of the model."""
+        try:
+            inspect.signature(self.target.forward).bind(**batch)
+        except TypeError as error:
+            raise ConfigurationError(
+                f"{type(self.target).__name__} cannot be called with the instances of this dataset reader, which have {', '.join(batch)}: "
+                f"{error}. Use the dataset reader that the model was trained with, or the config of GraphMask for this model."
+            ) from error
 
     def focused(self, unmasked: UnmaskedPass, focus: str) -> List[UnmaskedPass]:
         """

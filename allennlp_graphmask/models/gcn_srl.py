@@ -95,6 +95,7 @@ class GcnSemanticRoleLabeler(ModelWithCheckedParameters):
     default_predictor = "graph_srl"
     default_focus = "assigned"
     page_focus = "roles"
+    without_focus = "the model assigns no such role to the predicate"
     foci = {WHOLE_PREDICTION: WHOLE_PREDICTION, "assigned": "assigned", "role": "each"}
 
     def __init__(

@@ -67,6 +67,7 @@ class GraphQuestionAnswering(ModelWithCheckedParameters):
 
     default_predictor = "graph_qa"
     foci = {WHOLE_PREDICTION: WHOLE_PREDICTION, "rival": "rival"}
+    without_focus = "the answer has no such rival among the candidates that are mentioned"
     renamed_parameters = {"subject_flag": "use_subject_feature"}
 
     def __init__(

@@ -200,7 +200,11 @@ class ExplainingPredictor(Predictor):
         ]
 
     def explain_json(self, inputs: JsonDict) -> List[Explanation]:
-        """Explain one input."""
+        """Explain one input. Raise a `ConfigurationError` if it is not an object that the target's predictor reads."""
+        if not isinstance(inputs, dict):
+            text_to_json = getattr(self.target_predictor, "text_to_json", None)
+            example = "" if text_to_json is None else f", such as {text_to_json('...')} for a text"
+            raise ConfigurationError(f"The input is {inputs!r:.60}, expected a dictionary{example}.")
         return self.explain_instances(self.json_to_instances(inputs))
 
     def predict_json(self, inputs: JsonDict) -> JsonDict:

@@ -112,6 +112,10 @@ class GraphSrlPredictor(TaskPredictor):
         """Return the input that stands for raw text, for `allennlp explain --text`."""
         return {"sentence": text}
 
+    def conll_to_json(self, text: str) -> JsonDict:
+        """Return the input that stands for sentences in columns, for files of `allennlp explain`."""
+        return {"conll": text}
+
     def json_to_sentences(self, inputs: JsonDict) -> List[RequestedSentence]:
         """
         Read the sentences of an input with their predicates.

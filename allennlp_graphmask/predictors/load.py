@@ -1,11 +1,13 @@
 """From an archive to a predictor that explains."""
 
 import copy
-from typing import Any, Dict, Optional, Tuple
+import os
+from typing import Any, Dict, Optional, Tuple, Union
 
 from allennlp.common import Params
 from allennlp.common.checks import ConfigurationError
-from allennlp.models import Archive, Model
+from allennlp.common.plugins import import_plugins
+from allennlp.models import Archive, Model, load_archive
 
 from allennlp_graphmask.focus import default_focus
 from allennlp_graphmask.interpret.build_explanation import weights_fingerprint
@@ -19,8 +21,8 @@ _DEFAULT_FRACTION = 0.2
 
 
 def load_explaining_predictor(
-    archive: Archive,
-    interpreter: Optional[Dict[str, Any]] = None,
+    archive: Union[Archive, str, os.PathLike[str]],
+    interpreter: Union[Dict[str, Any], str, None] = None,
     *,
     options: Optional[Dict[str, Any]] = None,
     batch_size: int = 64,
@@ -35,10 +37,10 @@ def load_explaining_predictor(
 
     # Parameters
 
-    archive : `Archive`
-        Of GraphMask, or with an interpreter of any model with a graph encoder.
-    interpreter : `Dict[str, Any]`, optional (default = the masker of the archive)
-        The config of an interpreter: `type` and its settings. One that only ranks messages (`Interpreter.ranks_only`) keeps, if the
+    archive : `Archive` or `str`
+        Of GraphMask, or with an interpreter of any model with a graph encoder; or its path, or `pretrained:NAME`.
+    interpreter : `Dict[str, Any]` or `str`, optional (default = the masker of the archive)
+        The config of an interpreter, `type` and its settings, or its registered name. One that only ranks messages (`Interpreter.ranks_only`) keeps, if the
         config has neither `threshold` nor `top_fraction`, the share that the masker of the archive keeps on its validation data, or
         one fifth without a masker. The `budget` in the description of the interpreter states it.
     options : `Dict[str, Any]`, optional (default = `None`)
@@ -53,6 +55,11 @@ def load_explaining_predictor(
     `ConfigurationError` if the archive has no masker and no interpreter is given, the model cannot be explained, or the
     interpreter's masker was trained for another model.
     """
+    if not isinstance(archive, Archive):
+        import_plugins()  # as every command does: an archive names registered classes
+        archive = load_archive(archive)
+    if isinstance(interpreter, str):
+        interpreter = {"type": interpreter}
     model, reader = archive.model, archive.validation_dataset_reader
     masked_model = model_to_explain(model, options or {})
     shared: Dict[str, Any] = {"target_predictor": target_predictor, "batch_size": batch_size, "focus": focus}

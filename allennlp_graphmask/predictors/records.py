@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from allennlp.data import DatasetReader, Instance
 from allennlp_graphmask.checks import check_installed
 from allennlp_graphmask.data.dataset_readers.multihop_qa.json_objects import read_json_objects
 from allennlp_graphmask.data.dataset_readers.propbank_srl import SrlReader
+from allennlp_graphmask.data.dataset_readers.propbank_srl.columns import Block, marks_no_predicates, read_blocks
 from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from allennlp_graphmask.data.files import decode_line, open_data_file
 from allennlp_graphmask.data.json_lines import JsonLine, parse_object, read_json_lines
@@ -171,7 +173,10 @@ def _open_file(
     elif isinstance(predictor._dataset_reader, SrlReader):
         columns = [line.decode("utf-8", "replace") for line in lines]
         other = predictor._dataset_reader.for_format(columns)
-        if other is not None:
+        if marks_no_predicates(columns) and hasattr(predictor.target_predictor, "conll_to_json"):
+            note = f"{name}: read as CoNLL-U. The file marks no predicates, so they are the verbs."
+            options = [replace(source(_read_blocks, predictor, "predictor"), note=note), reader]
+        elif other is not None:
             note = f"{name}: read as {other.format_name}, in which the file is, though the model's reader takes another format."
             options = [replace(source(_read_by_reader, other, "reader"), note=note), reader]
     if len(options) == 1:
@@ -182,7 +187,7 @@ def _open_file(
         if refusal is None:
             return option
         refusals.append(f"The {option.input_format}: {refusal}")
-    if first == b"[":
+    if first == b"[" and not isinstance(predictor._dataset_reader, SrlReader):
         return reader  # which names each question that it cannot read
     raise ConfigurationError(
         f"{name} cannot be read: neither the reader nor the predictor of the model to explain takes any of the first {_TRIED_LINES} "
@@ -219,6 +224,22 @@ def _read_json_list(path: str, predictor: ExplainingPredictor) -> Iterator[Recor
     for found in read_json_objects(path):
         place = f"object {found.number} (byte {found.offset})"
         yield Record(place, partial(predictor.json_to_instances, found.content), _why_empty(predictor))
+
+
+def _read_blocks(path: str, predictor: ExplainingPredictor) -> Iterator[Record]:
+    """Read sentences in columns, with an empty line after each."""
+    target_predictor: Any = predictor.target_predictor
+
+    def build_instances(block: Block) -> List[Instance]:
+        for _, line in block:
+            if isinstance(line, ConfigurationError):
+                raise line
+        text = "\n".join(str(line) for _, line in block)
+        return predictor.json_to_instances(target_predictor.conll_to_json(text))
+
+    with open_data_file(path, lambda: "a part") as file:
+        for block in read_blocks(file, path):
+            yield Record(f"sentence at line {block[0][0]}", partial(build_instances, block), _why_empty(predictor))
 
 
 def _read_text(path: str, predictor: ExplainingPredictor) -> Iterator[Record]:
@@ -290,8 +311,13 @@ def _first_character(lines: List[bytes]) -> bytes:
 
 
 def _is_plain_text(lines: List[bytes]) -> bool:
-    """Return whether lines have neither columns nor binary data. (Columns may be divided by spaces instead of tabs.)"""
-    return bool(lines) and not lines[0].startswith(b"1 ") and not any(b"\t" in line or b"\0" in line for line in lines)
+    """
+    Return whether lines have neither columns, which start with the number of a token, nor binary data. (Columns may be divided by
+    spaces instead of tabs.)
+    """
+    first = next((line for line in lines if not line.startswith(b"#")), None)
+    is_row = first is not None and re.match(rb"[0-9]+(?:[-.][0-9]+)?\t|1 ", first)
+    return bool(lines) and not is_row and not any(b"\0" in line for line in lines)
 
 
 @contextlib.contextmanager

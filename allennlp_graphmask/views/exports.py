@@ -47,7 +47,8 @@ def to_frame(explanation: Explanation) -> "pandas.DataFrame":
 def to_conllu(explanation: Explanation) -> str:
     """
     Return a dependency tree as a sentence of CoNLL-U. Which messages are kept is in MISC, at the dependent of the arc: `Down` has the
-    layers (from 0) in which the message from the head is kept, `Up` those in which the message to the head is kept.
+    layers (from 0) in which the message from the head is kept, `Up` those in which the message to the head is kept. Comments name the
+    predicate and the focus.
 
     # Raises
 
@@ -70,10 +71,20 @@ def to_conllu(explanation: Explanation) -> str:
     if sentence_id is not None:
         lines.append(f"# sent_id = {_plain(str(sentence_id))}")
     lines.append(f"# text = {' '.join(map(_plain, explanation.tokens))}")
+    predicate = explanation.metadata.get("predicate_index")
+    if predicate is not None:
+        lines.append(f"# predicate = {predicate + 1} {_plain(explanation.tokens[predicate])}")
+    if explanation.focus is not None:
+        lines.append(f"# focus = {explanation.focus['name']}: {explanation.focus['description']}")
+    given = [
+        values if isinstance(values := explanation.metadata.get(name), list) else [None] * len(explanation.tokens)
+        for name in ("lemmas", "parts_of_speech")
+    ]
     for number, token in enumerate(explanation.tokens):
         governing = arcs.get(number)
         head, relation = (0, "root") if governing is None else (governing.source + 1, _plain(governing.relation))
-        fields = [str(number + 1), _plain(token), "_", "_", "_", "_", str(head), relation, "_", _describe(governing)]
+        lemma, tag = (_plain(str(values[number] or "_")) for values in given)
+        fields = [str(number + 1), _plain(token), lemma, "_", tag, "_", str(head), relation, "_", _describe(governing)]
         lines.append("\t".join(fields))
     return "\n".join(lines) + "\n\n"
 

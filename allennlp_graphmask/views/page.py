@@ -3,6 +3,7 @@
 import base64
 import functools
 import hashlib
+import itertools
 import json
 import re
 from pathlib import Path
@@ -143,7 +144,7 @@ class _IndexRow(NamedTuple):
 def write_html_pages(explanations: Iterable[Explanation], folder: Union[str, Path], *, max_edges: int = 400) -> int:
     """
     Write pages to a folder, which is created if need be: `0001.html`, `0002.html`, ..., and after them `index.html`, which links to
-    them. Explanations of different parts of one prediction that follow each other (the roles of a predicate) share a page if their
+    them. Pages of an earlier run with higher numbers are removed. Explanations of different parts of one prediction that follow each other (the roles of a predicate) share a page if their
     view has a choice of foci. Every file appears only when it is complete, and explanations are read page by page; for `max_edges` see
     `render_html`. Return the number of pages without the index.
 
@@ -173,6 +174,12 @@ def write_html_pages(explanations: Iterable[Explanation], folder: Union[str, Pat
         script=_TEMPLATES / "index.js",
     )
     write_atomically(folder / INDEX, index)
+    # Pages of an earlier run that had more are in no index.
+    for number in itertools.count(num_pages + 1):
+        stale = folder / f"{number:04}.html"
+        if not stale.exists():
+            break
+        stale.unlink()
     return num_pages
 
 

@@ -34,14 +34,60 @@ def test_propositions_are_recognised_by_an_archive_of_conll2009(tmp_path, graphm
 
 @pytest.mark.parametrize("propositions", [True, False])
 def test_columns_that_the_model_cannot_take_are_one_complaint(tmp_path, graphmask_archive_file, propositions) -> None:
-    lines = PROPOSITIONS.read_text().split("\n")
-    if propositions:  # in another scheme
-        content, reason = "\n".join(line.replace("\tnsubj\t", "\tnsubjpass\t") for line in lines[:14]), "'nsubjpass'"
-    else:
-        content, reason = "\n".join("\t".join(line.split("\t")[:10]) for line in lines), "10 columns"
-    (tmp_path / "file.conllu").write_text(content)
-    with pytest.raises(ConfigurationError, match=rf"(?s)file.conllu.*{reason}.*line 1: .*CoNLL-U.*CoNLL-2009"):
+    lines = PROPOSITIONS.read_text().split("\n")[:14]
+    if not propositions:
+        lines = ["\t".join(line.split("\t")[:10]) for line in lines]
+    # In another scheme.
+    (tmp_path / "file.conllu").write_text("\n".join(line.replace("\tnsubj\t", "\tnsubjpass\t") for line in lines))
+    with pytest.raises(ConfigurationError, match=r"(?s)file.conllu.*'nsubjpass'.*line 1: .*CoNLL-U.*CoNLL-2009"):
         explain(graphmask_archive_file, tmp_path / "file.conllu", "-o", tmp_path / "out.jsonl")
+
+
+def test_trees_without_predicates_are_explained_for_their_verbs(tmp_path, graphmask_archive_file, capsys) -> None:
+    blocks = [
+        "\n".join("\t".join(line.split("\t")[:10]) for line in block.split("\n"))
+        for block in PROPOSITIONS.read_text().strip().split("\n\n")[:3]
+    ]
+    broken = blocks[1].replace("\tnsubj\t", "\tnsubjpass\t")
+    (tmp_path / "trees.conllu").write_text("\n\n".join([blocks[0], broken, blocks[2]]) + "\n\n")
+    explain_some(graphmask_archive_file, tmp_path / "trees.conllu", "-o", tmp_path / "out.jsonl")
+    shown = capsys.readouterr().err
+    assert "trees.conllu: read as CoNLL-U" in shown and "verbs" in shown and "'nsubjpass'" in shown
+    found = explanations_in(tmp_path / "out.jsonl")
+    lines = write_lines(tmp_path / "lines.jsonl", [{"conll": blocks[0]}, {"conll": blocks[2]}])
+    expected = explained(tmp_path / "lines_out.jsonl", graphmask_archive_file, lines)
+    assert list(map(untraced, found)) == list(map(untraced, expected))
+    second_line = 2 + blocks[0].count("\n") + 1
+    assert f"sentence at line {second_line}" in shown and found[0].input["place"] == "sentence at line 1"
+
+
+def test_a_tab_in_a_text_makes_no_columns(tmp_path, graphmask_archive_file, universal_pipeline, capsys) -> None:
+    arguments = ["--predictor-args", json.dumps({"spacy_model": universal_pipeline})]
+    (tmp_path / "text.txt").write_text("# Notes\nShe sings.\nAnn\thas seen the dog.\n")
+    found = explained(tmp_path / "out.jsonl", graphmask_archive_file, tmp_path / "text.txt", *arguments)
+    assert "read as plain text" in capsys.readouterr().err
+    assert {one.input["place"] for one in found} == {"line 2", "line 3"}
+
+
+def test_questions_for_a_model_of_roles_are_refused_as_a_whole(tmp_path, graphmask_archive_file) -> None:
+    (tmp_path / "questions.json").write_text(json.dumps([QUESTION] * 3))
+    with pytest.raises(ConfigurationError, match=r"(?s)questions.json cannot be read.*'question'"):
+        explain(graphmask_archive_file, tmp_path / "questions.json", "-o", tmp_path / "out.jsonl")
+
+
+def test_several_exports(tmp_path, graphmask_archive_file) -> None:
+    lines = write_lines(tmp_path / "lines.jsonl", [TOKENS])
+    exports = ["--export", "svg", tmp_path / "svg", "--export", "conllu", tmp_path / "trees"]
+    found = explained(tmp_path / "out.jsonl", graphmask_archive_file, lines, *exports)
+    for name, folder in (("svg", "svg"), ("conllu", "trees")):
+        assert len(list((tmp_path / folder).glob(f"*.{name}"))) == len(found) > 0
+
+
+def test_what_is_replaced_is_stated(tmp_path, graphmask_archive_file, capsys) -> None:
+    lines = write_lines(tmp_path / "lines.jsonl", [TOKENS])
+    for is_there in (False, True):
+        explained(tmp_path / "out.jsonl", graphmask_archive_file, lines)
+        assert (f"{tmp_path / 'out.jsonl'} exists" in capsys.readouterr().err) == is_there
 
 
 def test_plain_text_is_explained_line_by_line(tmp_path, graphmask_archive_file, universal_pipeline, capsys) -> None:

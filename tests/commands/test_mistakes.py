@@ -107,7 +107,18 @@ MISTAKES: Dict[str, List[str]] = {
         "export WIKIHOP_TRAIN=",
         "WikiHop's format",
     ],
-    "GRAPHMASK_TARGET=nix.tar.gz train training_config/propbank/demo_graphmask.jsonnet -s run_target": ["nix.tar.gz"],
+    "GRAPHMASK_TARGET=nix.tar.gz train training_config/propbank/demo_graphmask.jsonnet -s run_target": [
+        "nix.tar.gz",
+        "GRAPHMASK_TARGET",
+    ],
+    "GRAPHMASK_TARGET=fixtures train training_config/propbank/demo_graphmask.jsonnet -s run_target": [
+        "'fixtures'",
+        "GRAPHMASK_TARGET",
+    ],
+    "GRAPHMASK_TARGET= train training_config/propbank/demo_graphmask.jsonnet -s run_target": [
+        "model.tar.gz",
+        "GRAPHMASK_TARGET",
+    ],
     "train demo.json -s text.txt": ["text.txt"],
     "train demo.json -s training_config": ["training_config", "--recover"],
     TRAIN + """ -o '{"dataset_reader.type": "conll2009-srl"}'""": [
@@ -117,6 +128,7 @@ MISTAKES: Dict[str, List[str]] = {
     TRAIN + """ -o '{"model.type": "gnc_srl"}'""": ["model.type", "gnc_srl", "Did you mean 'gcn_srl'"],
     TRAIN + """ -o '{"trainer.optimizer.type": "adma"}'""": ["trainer.optimizer.type", "Did you mean 'adam'"],
     TRAIN + """ -o '{"model.dropuot": 0.1}'""": ["dropuot", "dropout"],
+    TRAIN + """ -o '{"trainer.num_epoch": 1}'""": ["trainer.num_epoch", "Did you mean 'num_epochs'"],
     TRAIN + """ -o '{"modle.dropout": 0.1}'""": ["overrides", "modle.dropout"],
     TRAIN + """ -o '{"model.dropout": "high"}'""": ["dropout", "high", "numeric"],
     TRAIN + """ -o '{"trainer.cuda_device": 99}'""": ["GPU 99", "trainer.cuda_device"],

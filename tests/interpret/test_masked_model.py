@@ -211,3 +211,19 @@ def test_messages_below_another_call_or_encoder_can_reach_any_node(name) -> None
     masked = masked_model.masked(unmasked, [Gate(layer, None) for layer in unmasked.reachable()])
     logits = [masked_model.logits(output)[unmasked.focus.mask] for output in (unmasked.output, masked)]
     torch.testing.assert_close(*logits)
+
+
+@pytest.mark.parametrize("kind", ["classifier", "tagger"])
+def test_instances_of_another_model_are_named(kind) -> None:
+    vocabulary = toy_vocabulary()
+    batch = {"tokens": {}, "graph": toy_batch(vocabulary)["graph"]}
+    with pytest.raises(ConfigurationError, match="Toy.*tokens, graph.*'features'"):
+        MaskedModel(toy_target(kind, vocabulary)).unmasked(batch)
+
+
+def test_an_error_of_the_model_itself_stays_what_it_is(monkeypatch) -> None:
+    vocabulary = toy_vocabulary()
+    model = toy_target("classifier", vocabulary)
+    monkeypatch.setattr(model.scorer if hasattr(model, "scorer") else model.graph_encoder, "forward", lambda: None)
+    with pytest.raises(TypeError):
+        MaskedModel(model).unmasked(toy_batch(vocabulary))

@@ -1,5 +1,7 @@
 import itertools
 import json
+import subprocess
+import sys
 from unittest import mock
 
 import jsonschema
@@ -208,3 +210,20 @@ def test_batches_of_long_instances_are_small(graphmask_archive, lengths, most, m
         assert len(batch) <= most
         # No batch could have been larger.
         assert len(batch) == most or (len(batch) + 1) * following[0] > most_padded
+
+
+def test_an_archive_is_loaded_by_its_path_and_an_interpreter_by_its_name(graphmask_archive_file) -> None:
+    """In a process in which nothing is registered yet."""
+    code = (
+        "from allennlp_graphmask.predictors import load_explaining_predictor\n"
+        f"predictor = load_explaining_predictor({str(graphmask_archive_file)!r}, interpreter='random')\n"
+        f"print(len(predictor.explain_json({TOKENS!r})), predictor.description['name'])"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    number, name = finished.stdout.split()
+    assert int(number) > 0 and name == "random"
+
+
+def test_a_text_in_the_place_of_an_input(predictor) -> None:
+    with pytest.raises(ConfigurationError, match="'She sings.'.*'sentence'"):
+        predictor.explain_json("She sings.")

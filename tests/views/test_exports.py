@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import xml.etree.ElementTree as ElementTree
+from typing import Any
 
 import pytest
 
@@ -58,10 +59,15 @@ def test_pandas(explanation) -> None:
 
 def test_conllu() -> None:
     conllu = pytest.importorskip("conllu", reason="not installed")
-    explanation = role_explanation()
+    focus: Any = {"name": "A1", "kind": "role", "description": "the role A1", "nodes": [1], "trained": True}
+    explanation = dataclasses.replace(role_explanation(), focus=focus)
     [sentence] = conllu.parse(explanation.to_conllu())
     assert sentence.metadata["sent_id"] == "s-1" and sentence.metadata["text"] == " ".join(explanation.tokens)
     assert [token["form"] for token in sentence] == list(explanation.tokens)
+    assert sentence.metadata["predicate"] == f"5 {explanation.tokens[4]}"
+    assert sentence.metadata["focus"] == "A1: the role A1"
+    for field, name in (("lemma", "lemmas"), ("xpos", "parts_of_speech")):
+        assert [token[field] or "_" for token in sentence] == explanation.metadata.get(name, ["_"] * len(sentence))
     arcs = {(edge.source, edge.target): edge for edge in explanation.edges}
     for number, token in enumerate(sentence):
         head = token["head"] - 1

@@ -286,6 +286,13 @@ def test_a_folder_of_pages(tmp_path):
     assert "2 pages" in index.text() and "changed" in index.text()
 
 
+def test_pages_of_an_earlier_run_with_more_are_removed(tmp_path):
+    write_html_pages([role_explanation(), entity_explanation(), role_explanation()], tmp_path)
+    (tmp_path / "0005.html").write_text("not of that run")
+    write_html_pages([entity_explanation()], tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["0001.html", "0005.html", "index.html"]
+
+
 def test_a_failure_leaves_whole_pages_and_no_index(tmp_path):
     def fails():
         yield role_explanation()

@@ -250,7 +250,7 @@ def build_metrics(configs: Configs) -> Dict[str, EdgeMetric]:
         if not (isinstance(kind, type) and issubclass(kind, EdgeMetric)) or kind is EdgeAgreement:
             names = [name for name in sorted(known) if name.startswith("edge_") and name != "edge_agreement"]
             raise ConfigurationError(
-                f"The metric '{label}' is {config['type']}, expected one of {', '.join(names)}. edge_agreement is measured with "
+                f"The metric '{label}' has the type {config['type']!r}, expected one of {', '.join(names)}. edge_agreement is measured with "
                 f"several seeds (--seeds).{did_you_mean(config['type'], names)}"
             )
         metrics[label] = kind.from_params(Params(settings))

@@ -23,7 +23,7 @@ def model_to_explain(model: Model, options: Mapping[str, Any]) -> MaskedModel:
     others = [name for name in options if name != "focus"]
     if others:
         raise ConfigurationError(
-            f"An archive of GraphMask holds the settings of the model that it explains: leave out {', '.join(others)}."
+            f"An archive of GraphMask holds the settings of the model that it explains: leave out {', '.join(f'--{one}'.replace('_', '-') for one in others)}."
         )
     masked_model = copy.copy(model.masked_model)
     masked_model.focus = options.get("focus", masked_model.focus)

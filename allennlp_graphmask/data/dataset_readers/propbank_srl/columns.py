@@ -48,6 +48,12 @@ def guess_format(lines: Iterable[str]) -> Optional[str]:
     return None
 
 
+def marks_no_predicates(lines: Iterable[str]) -> bool:
+    """Return whether the columns of a sentence, or of its first lines, are those of CoNLL-U and no more."""
+    widths = {line.count("\t") + 1 for line in lines if not line.startswith("#")}
+    return guess_format(lines) == "CoNLL-U" and widths == {FORMATS["CoNLL-U"].min_columns}
+
+
 class SentenceParser:
     """Parses the blocks of a file, in order. `source` is what errors call it."""
 
@@ -102,7 +108,8 @@ class SentenceParser:
             if len(row) < self.min_columns:
                 raise self.error(
                     line,
-                    f"{len(row)} columns, expected at least {self.min_columns} ({self.column_names}), separated by tabs.",
+                    f"{len(row)} column{'s' * (len(row) != 1)}, expected at least {self.min_columns} ({self.column_names}), separated by "
+                    "tabs.",
                 )
             if len(row) != width:
                 raise self.error(
