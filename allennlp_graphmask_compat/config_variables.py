@@ -6,7 +6,7 @@ from __future__ import annotations
 DESCRIPTIONS = {
     "CONLL2009_DEV": "the development data of CoNLL-2009, a file in its format",
     "CONLL2009_TRAIN": "the training data of CoNLL-2009, a file in its format",
-    "GRAPHMASK_DATA": "the folder that holds propbank_ewt/ewt_train.conll09.xz and vectors/glove.6B.50d.subset.txt.gz",
+    "GRAPHMASK_DATA": "the folder with vectors/glove.6B.50d.subset.txt.gz and, for semantic roles, propbank_ewt/ewt_train.conll09.xz",
     "GRAPHMASK_TARGET": "the archive (model.tar.gz) of the trained model that GraphMask explains",
     "GRAPH_DEV": "the graphs that choose the epoch, a file as docs/graph_jsonl.md describes it",
     "GRAPH_TRAIN": "the graphs to train on, a file as docs/graph_jsonl.md describes it",
