@@ -13,11 +13,11 @@ instances.
 """
 
 import argparse
-import functools
 import operator
 import sys
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -36,7 +36,7 @@ from allennlp_graphmask.interpret.per_graph import sum_per_graph
 from allennlp_graphmask.interpret.ranking import highest_messages
 from allennlp_graphmask.interpret.verification import verify
 from allennlp_graphmask.predictors.graphmask import GraphMaskPredictor
-from benchmarks.tables import machine, markdown_table, mean_and_range
+from benchmarks.tables import machine, markdown_table, mean_and_range, value_over_lines
 from benchmarks.training import append_line, split
 
 Batches = List[Dict[str, Any]]
@@ -197,9 +197,7 @@ def measure(archive_file: str, data: Optional[str], choose_on: Optional[str], ba
 def format_tables(lines: List[Dict[str, Any]]) -> str:
     """Format what was measured of several archives."""
 
-    def over_archives(*keys: str, **options: Any) -> str:
-        return mean_and_range([functools.reduce(operator.getitem, keys, line["foci"]) for line in lines], **options)
-
+    over_archives = partial(value_over_lines, [line["foci"] for line in lines])
     rows = []
     for focus in lines[0]["foci"]:
         for start in STARTS:
