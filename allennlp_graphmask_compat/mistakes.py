@@ -333,22 +333,41 @@ def archives(module: Any) -> dict[str, Any]:
 
 
 def predictions(module: Any) -> dict[str, Any]:
-    """Build a manager of `allennlp predict` that names file and line of what is not UTF-8."""
+    """Build a manager of `allennlp predict` that names the place of an input that cannot be read or predicted."""
     from allennlp.common.checks import ConfigurationError
     from allennlp.common.file_utils import cached_path, open_compressed
 
     class PredictManager(module._PredictManager):  # type: ignore[misc]
+        _num_read = 0
+
+        @property
+        def _source(self) -> str:
+            return "Standard input" if self._input_file == "-" else self._input_file
+
         def _get_json_data(self) -> Iterator[Any]:
             try:
-                yield from super()._get_json_data()
+                for data in super()._get_json_data():
+                    self._num_read += 1
+                    yield data
+            except (json.JSONDecodeError, ConfigurationError) as error:
+                raise ConfigurationError(f"{self._source}, input {self._num_read + 1}: {describe(error)}") from error
             except UnicodeDecodeError as error:
                 if self._input_file == "-":
-                    raise ConfigurationError(f"Standard input: {describe(error)}") from error
+                    raise ConfigurationError(f"{self._source}: {describe(error)}") from error
                 with open_compressed(cached_path(self._input_file), mode="rb", encoding=None) as file:
                     number = next(number for number, line in enumerate(file, start=1) if not _is_utf8(line))
                 raise ConfigurationError(
                     f"{self._input_file}, line {number}: {describe(error)} Convert the file to UTF-8."
                 ) from error
+
+        def _predict_json(self, batch_data: Any) -> Any:
+            # A generator: batches are read when they are predicted.
+            try:
+                yield from super()._predict_json(batch_data)
+            except ConfigurationError as error:
+                first = self._num_read - len(batch_data) + 1
+                place = f"input {first}" if len(batch_data) == 1 else f"one of the inputs {first} to {self._num_read}"
+                raise ConfigurationError(f"{self._source}, {place}: {error}") from error
 
     return {"_PredictManager": PredictManager}
 
