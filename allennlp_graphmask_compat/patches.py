@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from allennlp_graphmask_compat import saved_tensors, whole_files
+from allennlp_graphmask_compat.command_mistakes import predictions, results
 from allennlp_graphmask_compat.deferral import LIBRARIES, defer_libraries, import_in_one_walk
 from allennlp_graphmask_compat.guards import GUARDS
 from allennlp_graphmask_compat.mechanism import Absent, Patch, View
@@ -375,7 +376,12 @@ def _checked_archives(module: ModuleType) -> Mapping[str, Any]:
     return GUARDS[module.__name__](module)
 
 
-_MESSAGES = {**MESSAGES, "allennlp.commands.train": training}
+_MESSAGES = {
+    **MESSAGES,
+    "allennlp.commands.predict": predictions,
+    "allennlp.commands.print_results": results,
+    "allennlp.commands.train": training,
+}
 
 
 @_patch(

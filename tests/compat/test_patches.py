@@ -9,10 +9,8 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
-import allennlp.common.cached_transformers
 import huggingface_hub
 import numpy
 import pytest
@@ -20,7 +18,6 @@ import torch
 
 from allennlp_graphmask_compat import deferral, patches
 from allennlp_graphmask_compat.mechanism import APPLIED, NOT_NEEDED, Patch, View
-from tests.compat.test_commands import write_tiny_bert
 
 
 def run_patched(patch_name: str, code: str) -> ModuleType:
@@ -154,33 +151,6 @@ def test_tokenizers_take_the_old_keyword_and_have_the_old_method(transformers, m
             transformers.PreTrainedTokenizerBase(add_special_tokens=False)
     assert tokenizer.encode_plus("word", add_special_tokens=False) == ("word", {"add_special_tokens": False})
     assert module.transformers.AutoConfig is transformers.AutoConfig
-
-
-def test_transformers_are_kept_for_all_their_settings(tmp_path: Path) -> None:
-    folder = str(tmp_path / "bert")
-    write_tiny_bert(tmp_path / "bert")
-    module = run_patched("transformers_by_settings", Path(allennlp.common.cached_transformers.__file__).read_text())
-    assert module.state == APPLIED
-    random = module.get(folder, False, load_weights=False)
-    whole, one_layer = module.get(folder, False), module.get(folder, False, num_hidden_layers=1)
-    assert len(whole.encoder.layer) == 2 and len(one_layer.encoder.layer) == 1
-    pretrained = transformers_of(folder)
-    assert same_weights(whole, pretrained) and not same_weights(random, pretrained)
-    assert module.get(folder, make_copy=False, load_weights=True) is whole
-    assert module.get(folder, False, num_hidden_layers=1) is one_layer
-    copied = module.get(folder, True)
-    assert copied is not whole and same_weights(copied, whole)
-    module._clear_caches()
-    assert module.get(folder, False) is not whole
-
-
-def transformers_of(folder: str) -> torch.nn.Module:
-    return importlib.import_module("transformers").AutoModel.from_pretrained(folder)
-
-
-def same_weights(first: torch.nn.Module, second: torch.nn.Module) -> bool:
-    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
-    return all(torch.equal(one, other) for one, other in pairs)
 
 
 NUMBERS = [numpy.float64(0.25), numpy.float32(0.25), numpy.int64(-3), numpy.int32(7), numpy.bool_(True)]

@@ -102,6 +102,11 @@ def role_explanation(
     return build_explanation(instance, output, interpreter=interpreter, provenance=PROVENANCE)
 
 
+def build(output: Dict[str, Any], metadata: Optional[Dict[str, Any]] = None, **settings: Any) -> Explanation:
+    defaults = {"interpreter": {"name": "x"}, "provenance": PROVENANCE}
+    return build_explanation(with_metadata(**metadata or {}), output, **{**defaults, **settings})
+
+
 def version_3(explanation: Explanation) -> Dict[str, Any]:
     """The JSON form up to version 3: each edge is an object."""
     edges = [{**vars(edge), "score": [*edge.score], "kept": [*edge.kept]} for edge in explanation.edges]

@@ -11,8 +11,14 @@ from hypothesis import strategies as st
 
 from allennlp_graphmask.explanation import Explanation, ExplanationFormatError, read_explanations, write_explanations
 from allennlp_graphmask.explanation.forms import Parquet, choose_form
-from tests.explanation.explanations import attribution, entity_explanation, question_explanation, role_explanation
-from tests.explanation.test_explanation import build, explanations
+from tests.explanation.explanations import (
+    attribution,
+    build,
+    entity_explanation,
+    question_explanation,
+    role_explanation,
+)
+from tests.explanation.test_explanation import explanations
 
 pyarrow = pytest.importorskip("pyarrow", reason="Parquet files need the extra `table`")
 table = pytest.importorskip("allennlp_graphmask.explanation._parquet")

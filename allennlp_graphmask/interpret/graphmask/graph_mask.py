@@ -1,5 +1,5 @@
 import json
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from allennlp.common import Lazy
@@ -14,6 +14,7 @@ from allennlp_graphmask.interpret.divergences import Divergence, SaturatingKl
 from allennlp_graphmask.interpret.edge_attribution import EdgeAttribution
 from allennlp_graphmask.interpret.graphmask.controls import Controls
 from allennlp_graphmask.interpret.graphmask.lagrangian import Lagrangian
+from allennlp_graphmask.interpret.graphmask.message_scores import MessageScores, score_gates
 from allennlp_graphmask.interpret.graphmask.metrics import GraphMaskMetrics
 from allennlp_graphmask.interpret.graphmask.model_with_thresholds import ModelWithThresholds
 from allennlp_graphmask.interpret.graphmask.objectives import ConstrainedGates, MaskedPass, Objective
@@ -29,17 +30,6 @@ _SUMMARY = (
     *("kept", "changed", "divergence", "constraint_met", "threshold_choice", "dropped_changed"),
     *(f"{name}_{metric}" for metric in TASK_METRICS for name in ("original", "dropped")),
 )
-
-
-class MessageScores(NamedTuple):
-    """What GraphMask finds for the messages of a batch, layer by layer from the bottom. Shape of each: `(num_edges,)`."""
-
-    #: From 0 to 1, above one half for kept messages.
-    scores: List[torch.Tensor]
-    #: `torch.bool`.
-    kept: List[torch.Tensor]
-    #: By how much scores may be off by rounding.
-    rounding: List[torch.Tensor]
 
 
 @Model.register("graphmask")
@@ -290,7 +280,7 @@ class GraphMask(ModelWithThresholds):
         }
         attribution = None
         if not self.training:
-            found = self._score(locations, unmasked, None)
+            found = self.score_messages(unmasked, locations=locations)
             attribution = output["attribution"] = EdgeAttribution(
                 graph,
                 found.scores,
@@ -352,25 +342,19 @@ class GraphMask(ModelWithThresholds):
             losses = losses + 0 * sum(parameter.sum() for parameter in self.parameters() if parameter.requires_grad)
         return losses
 
-    def score_messages(self, unmasked: UnmaskedPass, threshold: Optional[float] = None) -> "MessageScores":
+    def score_messages(
+        self,
+        unmasked: UnmaskedPass,
+        threshold: Optional[float] = None,
+        locations: Optional[Sequence[Optional[torch.Tensor]]] = None,
+    ) -> MessageScores:
         """
-        Score the messages of a batch, and decide which to keep, by the threshold for the focus or another one. Layers that are not
-        enabled keep all messages that can have an effect on the focus.
+        Score the messages of a batch, and decide which to keep, by the threshold for the focus or another one; `locations` if they
+        are known already. Layers that are not enabled keep all messages that can have an effect on the focus.
         """
-        return self._score(self.locations(unmasked), unmasked, threshold)
-
-    def _score(
-        self, locations: List[Optional[torch.Tensor]], unmasked: UnmaskedPass, threshold: Optional[float]
-    ) -> "MessageScores":
         used = self.threshold_for(unmasked.focus.kind) if threshold is None else threshold
-        # As if the gates that a layer that is not enabled lacks were open as far as possible.
-        found = [
-            torch.where(reaches, float("inf"), float("-inf")) if location is None else location
-            for location, reaches in zip(locations, unmasked.reachable())
-        ]
-        scores = [self.gate_distribution.score(location, used) for location in found]
-        rounding = [self.gate_distribution.score_rounding(location, used) for location in found]
-        return MessageScores(scores, [layer > 0.5 for layer in scores], rounding)
+        found = self.locations(unmasked) if locations is None else locations
+        return score_gates(self.gate_distribution, found, unmasked.reachable(), used)
 
     # --- Output and metrics
 
