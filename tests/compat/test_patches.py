@@ -15,6 +15,7 @@ import huggingface_hub
 import numpy
 import pytest
 import torch
+from allennlp.common.checks import ConfigurationError
 
 from allennlp_graphmask_compat import deferral, patches
 from allennlp_graphmask_compat.mechanism import APPLIED, NOT_NEEDED, Patch, View
@@ -251,7 +252,7 @@ def test_a_vocabulary_that_was_written_in_part_is_not_read(tmp_path, monkeypatch
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(os, "replace", replace_one)
         vocabulary.save_to_files(str(tmp_path / "part"))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ConfigurationError, match="part"):
         Vocabulary.from_files(str(tmp_path / "part"))
     vocabulary.save_to_files(str(tmp_path / "part"))
     read = Vocabulary.from_files(str(tmp_path / "part"))
