@@ -3,6 +3,7 @@
 import codecs
 import json
 import re
+from collections import Counter
 from functools import cache
 from typing import Annotated, Any, Callable, Dict, List, Sequence, Tuple, Type, TypeVar, Union
 
@@ -82,8 +83,7 @@ class StrictJsonDecoder(json.JSONDecoder):
 def _unique_keys(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for number, key in enumerate(keys) if key in keys[:number])
+        repeated, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise ValueError(f"the key {repeated!r:.60} occurs twice in one object")
     return data
 

@@ -119,6 +119,22 @@ def extract(path: str, folder: str, wanted: str | None = None) -> None:
                 included = _find_included(os.path.join(folder, CONFIG), path)
 
 
+@contextlib.contextmanager
+def extracted_vocabulary(path: str) -> Iterator[str]:
+    """
+    Extract the vocabulary in an archive of a model, or in one of `allennlp build-vocab`, and nothing else, to a temporary folder, which
+    is removed at the end. Raise a `ConfigurationError` if the archive has a member that must not be extracted.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        with _refusing_damaged(path), contextlib.closing(_checked_members(path)) as members:
+            for archive, member, name in members:
+                parent, _, file = name.rpartition("/")
+                if member.isfile() and parent in ("", VOCABULARY) and file.endswith(".txt"):
+                    archive.extract(member, folder, set_attrs=False, filter="data")
+        inner = os.path.join(folder, VOCABULARY)
+        yield inner if os.path.isdir(inner) else folder
+
+
 def check_members(path: str) -> None:
     """Raise a `ConfigurationError` if an archive of any content has a member that must not be extracted."""
     with _refusing_damaged(path):

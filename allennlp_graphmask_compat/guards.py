@@ -77,7 +77,10 @@ def _read_params(params_class: Any, config_file: str, overrides: Any) -> Any:
     config = archives.read_config(config_file, current.archive_file)
     loading.check_config(config, current.archive_file)
     vocabulary = os.path.join(current.folder, archives.VOCABULARY)
-    loading.check_path(vocabulary, "open")  # in the folder of a training run it may be a link
+    # In the folder of a training run these may be links.
+    names = os.listdir(vocabulary) if os.path.isdir(vocabulary) else []
+    for path in (vocabulary, *(os.path.join(vocabulary, name) for name in names)):
+        loading.check_path(path, "open")
     parsed = parse_overrides(overrides if isinstance(overrides, str) else json.dumps(overrides))
     current.trusted_names = frozenset(_find_strings(parsed))
     return params_class(with_overrides(config, parsed) if parsed else config)

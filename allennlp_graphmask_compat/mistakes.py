@@ -21,8 +21,9 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from allennlp_graphmask_compat.archives import extracted_vocabulary
 from allennlp_graphmask_compat.config_variables import DESCRIPTIONS
-from allennlp_graphmask_compat.loading import locate
+from allennlp_graphmask_compat.loading import check_path, locate
 
 #: The exit status, which is that of wrong usage in argparse.
 STATUS = 2
@@ -278,6 +279,12 @@ def vocabularies(module: Any) -> dict[str, Any]:
         path = os.fspath(locate(directory))
         if os.path.isdir(os.path.join(path, VOCABULARY)) and not os.path.exists(os.path.join(path, NAMESPACES)):
             path = os.path.join(path, VOCABULARY)
+        check_path(path, "open")
+        if "://" in path:
+            path = os.fspath(module.cached_path(path))
+        if os.path.isfile(path):
+            with extracted_vocabulary(path) as folder:
+                return from_files_or_report(cls, folder, *args, **kwargs)
         is_folder = not path or os.path.isdir(path)
         if "://" not in path and not (
             os.path.exists(os.path.join(path, NAMESPACES)) if is_folder else os.path.exists(path)

@@ -6,8 +6,8 @@ see docs/calibration.md.
 import argparse
 import logging
 import os
-import shutil
 import sys
+import tarfile
 from collections.abc import Mapping
 from typing import List
 
@@ -17,7 +17,7 @@ from allennlp.common.checks import ConfigurationError, check_for_gpu
 from allennlp.common.file_utils import cached_path
 from allennlp.common.util import int_to_device
 from allennlp.models import Archive, load_archive
-from allennlp.models.archival import archive_model, extracted_archive
+from allennlp.models.archival import extracted_archive
 
 from allennlp_graphmask.commands.archives import add_trust_option, require_checked_archives
 from allennlp_graphmask.evaluation.comparison import read_data
@@ -72,6 +72,10 @@ def calibrate_for_arguments(args: argparse.Namespace) -> None:
     logging.getLogger("allennlp.common.params").disabled = True
     check_for_gpu(int_to_device(args.cuda_device))
     archive_file = locate(args.archive_file)
+    if os.path.isdir(archive_file):
+        raise ConfigurationError(
+            f"'{archive_file}' is a folder. Name the archive in it: {os.path.join(archive_file, 'model.tar.gz')}"
+        )
     with trusting_archives(args.trust):
         require_checked_archives()
         archive = load_archive(archive_file, cuda_device=args.cuda_device)
@@ -146,7 +150,7 @@ def _write_archive(model: GraphMask, archive_file: str, output_file: str) -> Non
             {name: value.cpu() if torch.is_tensor(value) else value for name, value in model.state_dict().items()},
             weights,
         )
-        included = model.archive_config.get("include_in_archive") if model.archive_config else None
-        path = archive_model(folder, weights, os.path.join(folder, "calibrated.tar.gz"), included)
-        with open(path, "rb") as archive:
-            shutil.copyfileobj(archive, file)
+        # What was extracted, which has been checked, and nothing that the archive's config names.
+        with tarfile.open(fileobj=file, mode="w:gz") as archive:
+            for name in sorted(os.listdir(folder)):
+                archive.add(os.path.join(folder, name), name)

@@ -4,6 +4,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -17,6 +18,8 @@ from allennlp_graphmask.predictors.resumable_file import lock
 #: The version of the form of the manifest.
 _VERSION = 1
 _FAILED = "failed"
+#: Files that are being written, or were when their process was killed.
+_PARTIAL = re.compile(r"(part-\d+\.\w+|manifest\.json)\.\d+\.partial")
 #: What could not be read of whole files.
 _INPUTS = "inputs.jsonl"
 #: In the metadata of a shard.
@@ -129,7 +132,8 @@ class CorpusFolder:
             os.close(descriptor)
 
     def _refuse_others(self) -> None:
-        others = [name for name in sorted(os.listdir(self.path)) if name != _FAILED and not name.endswith(".partial")]
+        names = sorted(os.listdir(self.path))
+        others = [name for name in names if name != _FAILED and not _PARTIAL.fullmatch(name)]
         if others and not os.path.exists(self._manifest):
             raise ConfigurationError(
                 f"-o '{self.path}' has other files, such as {others[0]}, and no {MANIFEST}. Name a folder that is empty, or does not exist."
@@ -137,7 +141,8 @@ class CorpusFolder:
 
     def _remove_partial(self) -> None:
         for partial in Path(self.path).rglob("*.partial"):
-            partial.unlink()
+            if _PARTIAL.fullmatch(partial.name):
+                partial.unlink()
 
     @property
     def _manifest(self) -> str:

@@ -39,8 +39,11 @@ class SpacyPipeline:
     def __init__(
         self, source: Union[str, Language], purpose: str, alternative: str, not_needed: Sequence[str] = ()
     ) -> None:
-        if isinstance(source, str) and not source.startswith(PREFIX):
-            check_pipeline(source)
+        if isinstance(source, str):
+            if source.startswith(PREFIX):
+                pretrained_parser(source)
+            else:
+                check_pipeline(source)
         self._source = source
         self._purpose = purpose
         self._alternative = alternative

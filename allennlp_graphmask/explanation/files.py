@@ -20,8 +20,14 @@ PathLike = Union[str, "os.PathLike[str]"]
 def atomic_write(path: PathLike) -> Iterator[IO[bytes]]:
     """
     Open a file to write bytes to that appears only when it is complete: if anything fails on the way, Ctrl-C included, a file
-    that was there before is still there, unchanged, and nothing half-written stays behind.
+    that was there before is still there, unchanged, and nothing half-written stays behind. What a link points to is replaced; a pipe
+    or a device is written to.
     """
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        with open(path, "wb") as file:
+            yield file
+        return
+    path = os.path.realpath(path)
     partial = f"{os.fspath(path)}.{os.getpid()}.partial"
     try:
         with open(partial, "wb") as file:
@@ -72,13 +78,15 @@ def find_shards(folder: PathLike) -> List[str]:
     try:
         with open(manifest, "rb") as file:
             number = int(load_json(file.read().decode("utf-8"))["num_shards"])
+        paths = [os.path.join(folder, shard_name(shard)) for shard in range(number)] if number >= 0 else None
     except FileNotFoundError:
         raise ExplanationFormatError(
             f"{folder}: a folder without the {MANIFEST} of `allennlp explain-corpus`."
         ) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ExplanationFormatError(f"{manifest}: not a manifest of `allennlp explain-corpus`.") from error
-    paths = [os.path.join(folder, shard_name(shard)) for shard in range(number)]
+    if paths is None:
+        raise ExplanationFormatError(f"{manifest}: num_shards is {number}, expected at least 0.")
     missing = [path for path in paths if not os.path.exists(path)]
     if missing:
         raise ExplanationFormatError(

@@ -1,6 +1,7 @@
 from typing import Any, Dict, Optional
 
 import torch
+from allennlp.common.checks import ConfigurationError
 from allennlp.modules.token_embedders import PretrainedTransformerMismatchedEmbedder, TokenEmbedder
 
 from allennlp_graphmask.checks import check_at_least
@@ -22,8 +23,14 @@ class CachedTransformerMismatchedEmbedder(PretrainedTransformerMismatchedEmbedde
         The name or folder of the transformer, the same as the indexer's.
     cache_megabytes : `int`, optional (default = `4096`)
         When states fill so much memory, those of further texts are computed each time.
-    max_length, sub_module, last_layer_only, load_weights, tokenizer_kwargs, transformer_kwargs, sub_token_mode
+    last_layer_only : `bool`, optional (default = `True`)
+        Only true: a mixture of layers would have to be trained.
+    max_length, sub_module, load_weights, tokenizer_kwargs, transformer_kwargs, sub_token_mode
         Those of AllenNLP's `PretrainedTransformerMismatchedEmbedder`.
+
+    # Raises
+
+    `ConfigurationError` if `last_layer_only` is false.
     """
 
     def __init__(
@@ -40,6 +47,11 @@ class CachedTransformerMismatchedEmbedder(PretrainedTransformerMismatchedEmbedde
         sub_token_mode: str = "avg",
     ) -> None:
         check_at_least("cached_transformer_mismatched", 0, cache_megabytes=cache_megabytes)
+        if not last_layer_only:
+            raise ConfigurationError(
+                "cached_transformer_mismatched keeps states, so that a mixture of layers could not be trained: leave out last_layer_only, "
+                'or take "pretrained_transformer_mismatched". A lower layer alone: {"transformer_kwargs": {"num_hidden_layers": 4}}.'
+            )
         super().__init__(
             model_name,
             train_parameters=False,

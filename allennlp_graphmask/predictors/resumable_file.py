@@ -28,6 +28,7 @@ class ResumableFile:
     """
 
     def __init__(self, path: str, settings: Dict[str, Any], *, form: Form, overwrite: bool = False) -> None:
+        path = os.path.realpath(path) if os.path.islink(path) else path
         self.path = path
         self._form = form
         self._partial = f"{path}.partial"
@@ -43,11 +44,17 @@ class ResumableFile:
             raise ConfigurationError(
                 f"'{path}' cannot be written: the folder '{folder}' does not exist. Make it first."
             )
-        if os.path.isdir(path):
-            raise ConfigurationError(f"'{path}' is a folder. Name a file to write to.")
+        if os.path.exists(path) and not os.path.isfile(path):
+            kind = "a folder" if os.path.isdir(path) else "a pipe or a device"
+            raise ConfigurationError(f"'{path}' is {kind}. Name a file to write to.")
         self._file: IO[bytes] = open(self._partial, "a+b")
         try:
             lock(self._file.fileno(), path)
+            # A process that had the lock may have finished meanwhile, and made the file of this one.
+            if not os.path.exists(self._partial) or not os.path.samestat(
+                os.fstat(self._file.fileno()), os.stat(self._partial)
+            ):
+                raise ConfigurationError(f"Another process has just written '{path}'. Give the command again.")
             stored = self._read_progress(overwrite)
             if stored is not None:
                 self.num_records, self.num_explanations = stored["records"], stored["lines"]
@@ -69,6 +76,8 @@ class ResumableFile:
                 f"{self._progress} is not valid JSON ({error}): it was changed, or is not a file of this command. Remove it to start "
                 "again."
             ) from error
+        if not isinstance(stored, dict) or not isinstance(stored.get("bytes"), int):
+            raise ConfigurationError(f"{self._progress} is not a file of this command. Remove it to start again.")
         if stored.get("bytes") and not os.path.getsize(self._partial):
             return None  # of a run that was finished, and killed before it could remove this
         before = stored.get("settings", {})

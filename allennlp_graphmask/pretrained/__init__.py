@@ -5,6 +5,7 @@ gives its scores. The spaCy pipeline `en-ewt-parser` parses raw text for them.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import List
 
@@ -40,8 +41,10 @@ def pretrained_archive(name: str) -> str:
 
 def pretrained_parser(name: str) -> str:
     """Return the folder of the spaCy pipeline `NAME` or `pretrained:NAME`. Raise a `ConfigurationError` if there is none."""
-    folder = _FOLDER / name.removeprefix(PREFIX)
-    if not (folder / "meta.json").is_file():
+    bare = name.removeprefix(PREFIX)
+    folder = _FOLDER / bare
+    # A name, and no path: archives of others may have one in their config.
+    if not re.fullmatch(r"[\w-]+", bare) or not (folder / "meta.json").is_file():
         raise ConfigurationError(f"No spaCy pipeline is called '{name}'. Available: {PARSER}.")
     return str(folder)
 

@@ -132,12 +132,14 @@ class GraphMaskSrl:
         """Return the path of the archive, `None` for one that comes with the package. Raise a `ConfigurationError` if it is not there."""
         if self.archive.startswith(PREFIX):
             return None
-        if not Path(self.archive).exists():
+        path = Path(self.archive)
+        path = path / _ARCHIVE if path.is_dir() else path
+        if not path.exists():
             raise ConfigurationError(
                 f"The component '{self.name}' cannot find its archive '{self.archive}'. Give the path of an archive of GraphMask, or "
                 '"pretrained:propbank-srl".'
             )
-        return Path(self.archive)
+        return path
 
     def __call__(self, doc: Doc) -> Doc:
         [doc] = self.pipe([doc])
@@ -221,8 +223,11 @@ class GraphMaskSrl:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _NAME).write_text(json.dumps({"archive": self.archive}), encoding="utf-8")
         own = self._own_archive()
-        if own is not None:
-            shutil.copyfile(own, folder / _ARCHIVE)
+        copied = folder / _ARCHIVE
+        if own is None:
+            copied.unlink(missing_ok=True)  # of a component that was saved here before
+        elif not (copied.exists() and copied.samefile(own)):
+            shutil.copyfile(own, copied)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "GraphMaskSrl":
         copied = Path(path, _ARCHIVE)

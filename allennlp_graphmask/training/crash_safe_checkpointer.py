@@ -11,7 +11,6 @@ from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 import torch
 import torch.distributed
 from allennlp.common.checks import ConfigurationError
-from allennlp.common.file_utils import hardlink_or_copy
 from allennlp.common.util import is_distributed
 from allennlp.training.checkpointer import Checkpointer
 from allennlp.training.gradient_descent_trainer import GradientDescentTrainer
@@ -246,7 +245,8 @@ class CrashSafeCheckpointer(CheckedParameters, Checkpointer):
         if os.path.exists(best) and os.path.samefile(best, self._path(name)):
             return
         partial = f"{best}.{os.getpid()}.partial"
-        hardlink_or_copy(self._path(name), partial)
+        # A copy: the trainer may write to it in place, and the checkpoint stays what it was.
+        shutil.copyfile(self._path(name), partial)
         os.replace(partial, best)
         sync_folder(self._serialization_dir)
 

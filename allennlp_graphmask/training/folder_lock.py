@@ -77,7 +77,7 @@ def clear_for_training(folder: Union[str, "os.PathLike[str]"]) -> None:
 def _is_another_running(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

@@ -69,7 +69,7 @@ class ReliableTraining(DistributedTraining):
         self._undo.append(lambda: vars(trainer).pop("_validation_loss"))
 
     def _check_loss(self, module: torch.nn.Module, inputs: Any, output: Dict[str, Any]) -> None:
-        if module.training and not output["loss"].isfinite():
+        if module.training and "loss" in output and not output["loss"].isfinite():
             outputs = [(name, value) for name, value in output.items() if isinstance(value, torch.Tensor)]
             self._stop([*module.named_parameters(), *outputs])
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import networkx
     import pandas
 
-#: What separates fields, features and layers in CoNLL-U.
-_RESERVED = re.compile(r"[\s|=]")
+#: What separates fields in CoNLL-U.
+_SEPARATORS = re.compile(r"\s")
+_NOT_IN_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def to_networkx(explanation: Explanation) -> "networkx.MultiDiGraph":
@@ -52,7 +53,7 @@ def to_conllu(explanation: Explanation) -> str:
 
     # Raises
 
-    `ValueError` if the graph is not a dependency tree over the tokens, or not all of its edges are stored (`kept_only`).
+    `ValueError` if the graph is not a dependency tree over the tokens, as it has a cycle, or not all of its edges are stored (`kept_only`).
     """
     if explanation.kind != "sentence":
         raise ValueError(f"An explanation of the kind '{explanation.kind}' is not a dependency tree.")
@@ -66,13 +67,21 @@ def to_conllu(explanation: Explanation) -> str:
             raise ValueError(
                 f"The token {arc.target + 1} ('{explanation.tokens[arc.target]}') has two heads: this is not a dependency tree."
             )
+    heads = [arcs[number].source if number in arcs else -1 for number in range(len(explanation.tokens))]
+    for start in range(len(heads)):
+        passed, above = set(), start
+        while above >= 0 and above not in passed:
+            passed.add(above)
+            above = heads[above]
+        if above >= 0:
+            raise ValueError(f"The arcs above the token {start + 1} ('{explanation.tokens[start]}') form a cycle.")
     lines = []
     sentence_id = explanation.metadata.get("sentence_id")
     if sentence_id is not None:
         lines.append(f"# sent_id = {_plain(str(sentence_id))}")
     lines.append(f"# text = {' '.join(map(_plain, explanation.tokens))}")
     predicate = explanation.metadata.get("predicate_index")
-    if predicate is not None:
+    if isinstance(predicate, int) and 0 <= predicate < len(explanation.tokens):
         lines.append(f"# predicate = {predicate + 1} {_plain(explanation.tokens[predicate])}")
     if explanation.focus is not None:
         lines.append(f"# focus = {explanation.focus['name']}: {explanation.focus['description']}")
@@ -99,7 +108,7 @@ def _describe(arc: Optional[Arc]) -> str:
 
 
 def _plain(text: str) -> str:
-    return _RESERVED.sub("_", text) or "_"
+    return _SEPARATORS.sub("_", text) or "_"
 
 
 def to_graphml(explanation: Explanation) -> str:
@@ -110,7 +119,9 @@ def to_graphml(explanation: Explanation) -> str:
     for _, _, attributes in graph.edges(data=True):
         for name in ("score", "kept"):
             attributes.update((f"{name}_{layer}", value) for layer, value in enumerate(attributes.pop(name)))
+        attributes["type"] = _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", attributes["type"])
     for _, attributes in graph.nodes(data=True):
+        attributes["text"] = _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", attributes["text"])
         for name in [name for name, value in attributes.items() if value is None]:
             del attributes[name]
     return "\n".join(networkx.generate_graphml(graph)) + "\n"

@@ -27,7 +27,7 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _POLICY = "default-src 'none'; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'"
 # Control characters but for white space, surrogates, and characters that change the direction of what follows them, beyond the end
 # of the text that they are in.
-_FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+_FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 
 # The parts of a page of which an SVG document is made.
 _DRAWING = re.compile(r'<svg ([^>]*role="group"[^>]*)>(.*?)</svg>', re.DOTALL)
@@ -36,6 +36,7 @@ _VARIABLE = re.compile(r"(--[a-z]+): ([^;]+);")
 _RESOLVED = re.compile(r"var\((--[a-z]+)\)")
 _ANY_LAYER = re.compile(r":is\(\.view (\.[ka]-any)\)")
 _DRAWN = re.compile(r"(svg |\.(word|role|lane|stroke|hit|message|arc-label|k-any|a-any|graph-node|edge|sample)\b)")
+_TAG = re.compile(r"<[^>]*>")
 _FOR_SCRIPTS = re.compile(r' (data-(tip|roving)|tabindex="[^"]*"|aria-label="[^"]*"|role="[^"]*")(?=[ >/]|$)')
 
 
@@ -111,7 +112,7 @@ def render_svg(explanation: Explanation, max_edges: int = 400) -> str:
     rules = _RESOLVED.sub(lambda found: values[found[1]], _ANY_LAYER.sub(r"\1", style[1]))
     # Without those that need a control, or a page around.
     kept = [rule for rule in rules.splitlines() if _DRAWN.match(rule) and ":has(" not in rule]
-    content = _FOR_SCRIPTS.sub("", drawing[2])
+    content = _TAG.sub(lambda tag: _FOR_SCRIPTS.sub("", tag[0]), drawing[2])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {_FOR_SCRIPTS.sub("", drawing[1]).strip()}>\n<style>\n'
         f"svg {{ font-family: Arial, 'Liberation Sans', sans-serif; }}\n{_escape(chr(10).join(kept))}\n</style>{content}</svg>\n"

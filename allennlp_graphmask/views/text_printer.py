@@ -17,7 +17,8 @@ class TextPrinter:
         self._rule = ""
         self._closed = False
         # Where a terminal cannot show a character, a question mark appears.
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+        if hasattr(sys.stdout, "reconfigure"):  # not in a notebook, or where output is captured
+            sys.stdout.reconfigure(errors="replace")
 
     def show(self, explanation: Explanation) -> bool:
         """

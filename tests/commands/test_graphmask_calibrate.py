@@ -1,6 +1,7 @@
 """`allennlp graphmask-calibrate`."""
 
 import argparse
+import json
 import os
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from allennlp.models import load_archive
 from allennlp_graphmask.commands.graphmask_calibrate import GraphMaskCalibrate
 from tests.commands.explaining import explained
 from tests.compat.conftest import run_python
+from tests.compat.hostile import read_config, read_members, replace, write_archive
 from tests.predictors.inputs import CONLL
 
 #: Enough for a bound of one half.
@@ -98,3 +100,24 @@ class TestMistakes:
     def test_an_unknown_group(self, graphmask_archive_file, data, tmp_path) -> None:
         with pytest.raises(ConfigurationError, match="'genre'.*predicate"):
             run(graphmask_archive_file, data, "-o", tmp_path / "new.tar.gz", *LOOSE, "--group", "genre")
+
+
+def test_files_that_the_config_of_the_archive_names_are_not_included(tmp_path, graphmask_archive_file, data) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("key")
+    members = read_members(graphmask_archive_file)
+    config = {**read_config(members), "include_in_archive": [str(secret), "../../*.txt"]}
+    stranger = write_archive(tmp_path / "stranger.tar.gz", replace(members, "config.json", json.dumps(config).encode()))
+    run(stranger, data, "-o", tmp_path / "new.tar.gz", *LOOSE, "--focus", "all")
+    names = {info.name for info, _ in read_members(str(tmp_path / "new.tar.gz")) if info.isfile()}
+    assert names == {info.name for info, _ in members if info.isfile()}
+
+
+def test_a_folder_in_the_place_of_an_archive(tmp_path, data) -> None:
+    with pytest.raises(ConfigurationError, match=f"{tmp_path}.*model.tar.gz"):
+        run(tmp_path, data, "-o", tmp_path / "new.tar.gz", *LOOSE)
+
+
+def test_a_part_of_a_kind_of_focus(graphmask_archive_file, data, tmp_path) -> None:
+    with pytest.raises(ConfigurationError, match="'A1'.*each"):
+        run(graphmask_archive_file, data, "-o", tmp_path / "new.tar.gz", *LOOSE, "--focus", "A1")

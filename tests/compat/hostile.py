@@ -227,7 +227,7 @@ ATTACKS: Dict[str, Attack] = {
         {"type": "elmo_token_embedder", "options_file": "https://a.invalid/b", "weight_file": "https://a.invalid/c"},
     ),
     "a vocabulary in another folder": by_target(
-        "/canary/",
+        "/canary",
         "text_field_embedder/token_embedders/tokens/vocab",
         {"type": "from_files", "directory": "CANARY"},
     ),

@@ -19,6 +19,7 @@ from allennlp.data.token_indexers import SingleIdTokenIndexer
 from allennlp.models import Model, load_archive
 from allennlp.predictors import Predictor
 
+from allennlp_graphmask.data.spacy_pipelines import SpacyPipeline
 from allennlp_graphmask_compat import patches_in_effect
 from allennlp_graphmask_compat.archives import extract
 from allennlp_graphmask_compat.loading import TRUST, current_loading, trusting_archives
@@ -247,3 +248,36 @@ def test_our_commands_load_nothing_where_nothing_is_checked(graphmask_archive_fi
     monkeypatch.setattr(patch, "_states", {"allennlp.models.archival": "failed: an example"})
     with pytest.raises(ConfigurationError, match="checked_archives"):
         explain(graphmask_archive_file, conll_file)
+
+
+@pytest.mark.parametrize("name", ["pretrained:CANARY", "pretrained:../pretrained/en-ewt-parser", "pretrained:"])
+def test_pipelines_of_the_package_have_names_and_no_paths(name, tmp_path) -> None:
+    (tmp_path / "meta.json").write_text("{}")
+    with pytest.raises(ConfigurationError, match="No spaCy pipeline is called"):
+        SpacyPipeline(name.replace("CANARY", str(tmp_path)), "Text is parsed by", "give tokens")
+
+
+def test_of_an_archive_only_the_vocabulary_is_extracted_for_a_vocabulary(
+    tmp_path, temporary, srl_archive_file, monkeypatch
+) -> None:
+    monkeypatch.setattr("allennlp.common.file_utils.CACHE_DIRECTORY", str(tmp_path / "cache"))
+    members = [*read_members(srl_archive_file), member("payload.py", b"x"), member("vocabulary/payload.py", b"x")]
+    archive = write_archive(tmp_path / "stranger.tar.gz", members)
+    found = Vocabulary.from_files(archive)
+    assert found.get_vocab_size("role_labels") > 1
+    assert not list(temporary.iterdir()) and not list(tmp_path.rglob("payload.py"))
+    with_labels = [member("labels.txt", b"x\n"), member("non_padded_namespaces.txt", b"*labels\n")]
+    assert Vocabulary.from_files(write_archive(tmp_path / "v.tar.gz", with_labels)).get_vocab_size("labels") == 1
+    outside = [*members, member("../payload.py", b"x")]
+    with pytest.raises(ConfigurationError, match="payload.py"):
+        Vocabulary.from_files(write_archive(tmp_path / "hostile.tar.gz", outside))
+
+
+def test_a_file_of_the_vocabulary_that_is_a_link(tmp_path, srl_archive_file) -> None:
+    folder, secret = tmp_path / "run", tmp_path / "secret.txt"
+    extract(srl_archive_file, str(folder))
+    secret.write_text("key\n")
+    (folder / "vocabulary" / "role_labels.txt").unlink()
+    (folder / "vocabulary" / "role_labels.txt").symlink_to(secret)
+    with pytest.raises(ConfigurationError, match="role_labels.txt"):
+        load_archive(str(folder))

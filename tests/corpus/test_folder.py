@@ -109,3 +109,10 @@ def test_a_part_of_a_corpus_is_not_read_as_the_whole(folder, tmp_path) -> None:
         list(read_explanations(folder.path))
     with pytest.raises(ExplanationFormatError, match="manifest.json"):
         list(read_explanations(tmp_path))
+
+
+def test_partial_files_of_others_are_others(tmp_path) -> None:
+    (tmp_path / "movie.mkv.partial").write_text("mine")
+    with pytest.raises(ConfigurationError, match="movie.mkv.partial"), CorpusFolder(str(tmp_path)).locked():
+        pass
+    assert (tmp_path / "movie.mkv.partial").read_text() == "mine"

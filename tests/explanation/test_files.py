@@ -1,10 +1,11 @@
 """Explanations in files of JSON lines: what is written is read, and errors name file, line and place."""
 
 import json
+import os
 
 import pytest
 
-from allennlp_graphmask.explanation.files import read_explanations, write_explanations
+from allennlp_graphmask.explanation.files import read_explanations, write_atomically, write_explanations
 from allennlp_graphmask.explanation.serialization import ExplanationFormatError
 from tests.explanation.explanations import entity_explanation, replaced, role_explanation
 
@@ -80,3 +81,26 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
         write_explanations(path, fails())
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["explanations.jsonl"]
+
+
+def test_links_are_followed_and_pipes_are_written_to(tmp_path):
+    (tmp_path / "folder").mkdir()
+    target, link, pipe = tmp_path / "folder" / "target", tmp_path / "link", tmp_path / "pipe"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_atomically(link, "new")
+    assert link.is_symlink() and target.read_text() == "new" and os.listdir(tmp_path / "folder") == ["target"]
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(pipe, "content")
+        assert os.read(reader, 100) == b"content" and pipe.is_fifo()
+    finally:
+        os.close(reader)
+
+
+@pytest.mark.parametrize("number", ["-3", "1e400", '"two"', "null"])
+def test_a_manifest_with_another_number_of_files(number, tmp_path):
+    (tmp_path / "manifest.json").write_text(f'{{"num_shards": {number}}}')
+    with pytest.raises(ExplanationFormatError, match="manifest.json"):
+        list(read_explanations(tmp_path))

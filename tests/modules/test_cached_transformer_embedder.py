@@ -3,6 +3,7 @@ from typing import List
 
 import pytest
 import torch
+from allennlp.common.checks import ConfigurationError
 from allennlp.data import Batch, Instance, Token, Vocabulary
 from allennlp.data.fields import TextField
 from allennlp.data.token_indexers import PretrainedTransformerMismatchedIndexer
@@ -69,3 +70,8 @@ def test_it_is_frozen(folder) -> None:
     assert not any(module.training for module in embedder.modules())
     assert not any(parameter.requires_grad for parameter in embedder.parameters())
     assert not embedder(**collate(folder, TEXTS)).requires_grad
+
+
+def test_a_mixture_of_layers_that_could_not_be_trained_is_refused(folder) -> None:
+    with pytest.raises(ConfigurationError, match="last_layer_only.*pretrained_transformer_mismatched"):
+        CachedTransformerMismatchedEmbedder(folder, last_layer_only=False)

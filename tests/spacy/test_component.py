@@ -1,4 +1,5 @@
 import re
+import shutil
 from pathlib import Path
 from typing import Any, List, Tuple
 
@@ -193,3 +194,23 @@ def test_the_example_in_the_documentation(capsys) -> None:
     exec(block, {})
     printed = capsys.readouterr().out
     assert "told [('A0', 'The old teacher'" in printed and "gave [('A0', 'Mary'" in printed
+
+
+def test_a_folder_can_be_written_to_again(graphmask_archive_file, tmp_path) -> None:
+    own, pretrained = spacy.blank("en"), spacy.blank("en")
+    own.add_pipe("graphmask_srl", config={"archive": str(graphmask_archive_file)})
+    pretrained.add_pipe("graphmask_srl", config={"archive": "pretrained:propbank-srl"})
+    for _ in range(2):
+        own.to_disk(tmp_path / "pipe")
+        own = spacy.load(tmp_path / "pipe")  # its archive is in this folder now
+    assert own.get_pipe("graphmask_srl").archive == str(tmp_path / "pipe" / "graphmask_srl" / "model.tar.gz")
+    pretrained.to_disk(tmp_path / "pipe")
+    assert spacy.load(tmp_path / "pipe").get_pipe("graphmask_srl").archive == "pretrained:propbank-srl"
+
+
+def test_an_archive_can_be_given_by_its_folder(graphmask_archive_file, tmp_path) -> None:
+    (tmp_path / "run").mkdir()
+    shutil.copy(graphmask_archive_file, tmp_path / "run" / "model.tar.gz")
+    language = spacy.blank("en")
+    language.add_pipe("graphmask_srl", config={"archive": str(tmp_path / "run")})
+    assert language.get_pipe("graphmask_srl").to_bytes().endswith(Path(graphmask_archive_file).read_bytes())

@@ -120,3 +120,43 @@ def test_svg(explanation) -> None:
 def test_a_view_without_a_drawing() -> None:
     with pytest.raises(ValueError, match="'question'"):
         question_explanation(["In Mumbai."], [(0, 3, 9)]).to_svg()
+
+
+def test_conllu_keeps_characters_that_are_reserved_elsewhere() -> None:
+    tokens = ("=", "a|b", "two words", *role_explanation().tokens[3:])
+    lines = dataclasses.replace(role_explanation(), tokens=tokens).to_conllu().split("\n")
+    words = [line.split("\t")[1] for line in lines if line and not line.startswith("#")]
+    assert words[:3] == ["=", "a|b", "two_words"]
+    changed = dataclasses.replace(role_explanation(), metadata={"predicate_index": 99})
+    assert "# predicate" not in changed.to_conllu()
+
+
+def test_a_cycle_is_no_tree() -> None:
+    explanation = role_explanation()
+    edges = [dataclasses.replace(edge) for edge in explanation.edges]
+    arc = next(edge for edge in edges if not edge.type.endswith("^-1"))
+    heads = {edge.target: edge.source for edge in edges if not edge.type.endswith("^-1")}
+    root = arc.source
+    while root in heads:
+        root = heads[root]
+    loop = dataclasses.replace(arc, source=arc.target, target=root, type="dep")
+    cyclic = dataclasses.replace(explanation, edges=(*edges, loop), num_edges=len(edges) + 1)
+    with pytest.raises(ValueError, match="cycle"):
+        cyclic.to_conllu()
+
+
+def test_characters_that_xml_forbids_and_words_of_the_pages() -> None:
+    text = "a data-tip b \x01\uffff"
+    explanation = entity_explanation()
+    nodes = (dataclasses.replace(explanation.nodes[0], text=text), *explanation.nodes[1:])
+    changed = dataclasses.replace(explanation, nodes=nodes)
+    drawing = ElementTree.fromstring(changed.to_svg())
+    shown = ["".join(one.itertext()) for one in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert any("data-tip" in one for one in shown)
+    pytest.importorskip("networkx", reason="not installed")
+    from allennlp_graphmask.views import EXPORTS
+
+    assert (
+        "a data-tip b" in EXPORTS["graphml"](changed)
+        and ElementTree.fromstring(EXPORTS["graphml"](changed)) is not None
+    )

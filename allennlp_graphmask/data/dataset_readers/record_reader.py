@@ -1,9 +1,11 @@
-from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, TypeVar
 
 from allennlp.data import DatasetReader, Instance
 
 from allennlp_graphmask.checked_parameters import CheckedParameters
 from allennlp_graphmask.checks import check_at_least
+
+T = TypeVar("T")
 
 
 class Record(NamedTuple):
@@ -44,6 +46,14 @@ class RecordReader(DatasetReader, CheckedParameters):
         `ConfigurationError` if the file, or what is left of it, cannot be read at all.
         """
         raise NotImplementedError
+
+    def shard_iterable(self, iterable: Iterable[T]) -> Iterator[T]:
+        """As AllenNLP's, which also takes the first `max_instances` of the records, though records can have no instance, or several."""
+        max_instances, self.max_instances = self.max_instances, None
+        try:
+            return super().shard_iterable(iterable)
+        finally:
+            self.max_instances = max_instances
 
     def _read(self, file_path: Any) -> Iterable[Instance]:
         for record in self.shard_iterable(self.records(str(file_path))):

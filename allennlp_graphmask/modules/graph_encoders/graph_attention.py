@@ -188,8 +188,9 @@ class GraphAttention(StackedGraphEncoder):
                 partial(layer.edge_messages, states, graph),
                 partial(layer.attention_weights, states, graph),
             )
-            # Shape: (num_nodes, hidden_dim)
-            node_states = self.activation(layer.self_transform(states).index_add(0, graph.targets, messages))
+            own = layer.self_transform(states)
+            # Shape: (num_nodes, hidden_dim). In mixed precision gated messages can be of another type than states.
+            node_states = self.activation(own.index_add(0, graph.targets, messages.to(own.dtype)))
         return node_states
 
 

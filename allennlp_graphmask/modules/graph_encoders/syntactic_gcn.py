@@ -114,5 +114,6 @@ class SyntacticGcn(StackedGraphEncoder):
             gate = self.intervene(messages)
             gated = apply_gate(messages.values, gate, graph)
             own = messages.shared("self", partial(layer.self_messages, states))
-            node_states = own.index_add(0, graph.targets, gated).relu_()  # Shape: (num_nodes, hidden_dim)
+            # Shape: (num_nodes, hidden_dim). In mixed precision gated messages can be of another type than states.
+            node_states = own.index_add(0, graph.targets, gated.to(own.dtype)).relu_()
         return node_states

@@ -3,19 +3,21 @@ Readers go record by record: an error of one comes when its instances are asked 
 """
 
 import copy
+from functools import partial
 from pathlib import Path
-from typing import List
+from typing import Iterator, List
 
 import pytest
 import torch
 from allennlp.common.checks import ConfigurationError
-from allennlp.data import DatasetReader, Vocabulary
+from allennlp.data import DatasetReader, Instance, Vocabulary
 from allennlp.data.data_loaders import MultiProcessDataLoader
 from allennlp.data.dataset_readers.dataset_reader import WorkerInfo
+from allennlp.data.fields import MetadataField
 from allennlp.nn import util as nn_util
 
 from allennlp_graphmask.data.dataset_readers import GraphJsonlReader, StarGraphReader
-from allennlp_graphmask.data.dataset_readers.record_reader import RecordReader
+from allennlp_graphmask.data.dataset_readers.record_reader import Record, RecordReader
 from tests.data.malformed import refused
 from tests.data.readers import READERS, WORDS, build_content, get_word, read, word_of, write_content
 from tests.models.building import make_batch
@@ -124,3 +126,17 @@ def test_every_reader_of_ours_is_one() -> None:
     registered = map(DatasetReader.by_name, DatasetReader.list_available())
     ours = [reader for reader in registered if reader.__module__.split(".")[0] == "allennlp_graphmask"]
     assert len(ours) == 7 and all(issubclass(reader, RecordReader) for reader in ours)
+
+
+@pytest.mark.parametrize("max_instances, number", [(0, 0), (1, 1), (2, 2), (3, 3), (None, 3)])
+def test_the_limit_is_of_instances_and_not_of_records(max_instances, number) -> None:
+    class Reader(RecordReader):
+        def records(self, path: str) -> Iterator[Record]:
+            for place, size in enumerate([0, 0, 2, 0, 1]):
+                yield Record(str(place), partial(self.build, size))
+
+        def build(self, size: int) -> List[Instance]:
+            return [Instance({"number": MetadataField(number)}) for number in range(size)]
+
+    reader = Reader(max_instances=max_instances)
+    assert len(list(reader.read("nothing"))) == number and reader.max_instances == max_instances

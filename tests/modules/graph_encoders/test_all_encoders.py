@@ -212,3 +212,18 @@ def test_waits_are_counted() -> None:
         torch.bincount(torch.tensor([1]))
         torch.ones(2)[torch.tensor([True, False])]
     assert waits.found == ["__bool__", "tolist", "bincount", "__getitem__"]
+
+
+@every_encoder
+@pytest.mark.parametrize("aggregated", [torch.float32, torch.bfloat16])
+def test_mixed_precision(name, aggregated) -> None:
+    encoder = build(name).float()
+    graph = next(iter(example_graphs(NUM_RELATIONS)))
+    states = example_states(encoder, graph)
+    gates = [Gate(torch.full((graph.num_edges,), 0.5, dtype=aggregated)) for _ in range(2)]
+    plain = encoder(states, graph)
+    with torch.autocast("cpu", torch.bfloat16), intervening(encoder, lambda messages: gates[messages.layer]):
+        gated = encoder(states, graph)
+    with torch.autocast("cpu", torch.bfloat16):
+        close = encoder(states, graph)
+    assert bool(gated.isfinite().all()) and torch.allclose(close.float(), plain, rtol=0.1, atol=0.1)

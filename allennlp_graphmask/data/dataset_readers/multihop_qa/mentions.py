@@ -107,13 +107,18 @@ def find_mentions(
     different, and so are all subjects. `clusters` has the coreferent spans of each support.
     """
     candidate_finder, subject_finder = PhraseFinder(candidates), PhraseFinder(subjects)
+    # A subject that is a candidate has its number, also within another candidate's name, where it is none.
+    number_of_candidate = {tuple(phrase): number for number, phrase in enumerate(candidates) if phrase}
+    entity_of_subject = [
+        number_of_candidate.get(tuple(phrase), len(candidates) + number) for number, phrase in enumerate(subjects)
+    ]
     mentions: List[Mention] = []
     linked: List[List[int]] = []
     for support, words in enumerate(supports):
         by_candidate, by_subject = candidate_finder.find(words), subject_finder.find(words)
         found: Dict[TokenSpan, Mention] = {}
         for span, number in by_subject.items():
-            found[span] = Mention(support, *span, NO_CANDIDATE, True, len(candidates) + number)
+            found[span] = Mention(support, *span, NO_CANDIDATE, True, entity_of_subject[number])
         for span, number in by_candidate.items():
             found[span] = Mention(support, *span, number, span in by_subject, number)
         in_clusters = _add_coreferent(support, found, clusters[support] if clusters else ())

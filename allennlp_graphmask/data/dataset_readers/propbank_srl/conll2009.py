@@ -51,10 +51,12 @@ def parse_conll2009(lines: Iterable[Line], source: str, syntax: str = "gold") ->
 def format_conll2009(sentence: DependencySentence, with_predicted: bool = True) -> str:
     """
     Return a sentence as lines of CoNLL-2009 columns, with an empty line after them. Predicted columns are the same as the gold ones,
-    or empty. Without a sense, a predicate gets the first frame of its lemma, as the official scorer does not count one without.
+    or empty. Raise a `ValueError` if two predicates are at one token. Without a sense, a predicate gets the first frame of its lemma, as the official scorer does not count one without.
     """
-    predicates = {predicate.index: predicate for predicate in sentence.predicates}
-    role_columns = [predicate.roles for predicate in sentence.predicates if predicate.roles is not None]
+    predicates = {predicate.index: predicate for predicate in sorted(sentence.predicates, key=lambda one: one.index)}
+    if len(predicates) < len(sentence.predicates):
+        raise ValueError("A token is marked as several predicates, for which the columns of CoNLL-2009 have no place.")
+    role_columns = [predicate.roles for predicate in predicates.values() if predicate.roles is not None]
     lines = []
     for token, word in enumerate(sentence.words):
         row = [str(token + 1), word]
@@ -145,6 +147,11 @@ class _Conll2009Parser(SentenceParser):
             sense = row[_SENSE] if width > _SENSE and row[_SENSE] != NOTHING else None
             roles = None  # a file for prediction
             if num_role_columns:
+                for line, cells in rows:
+                    if not cells[column]:
+                        raise self.error(
+                            line, f"the role in column {column + 1} is empty, expected '_' where there is none."
+                        )
                 roles = {token: row[column] for token, (_, row) in enumerate(rows) if row[column] != NOTHING}
             predicates.append(Predicate(index, sense, roles))
         return tuple(predicates)

@@ -85,6 +85,7 @@ class SrlReader(RecordReader):
             token_indexers=self._token_indexers,
             lemma_indexers=self._lemma_indexers,
             max_sentence_length=self._max_sentence_length,
+            max_instances=self.max_instances,
         )
 
     def read_sentences(self, path: str) -> Iterator[ReadSentence]:

@@ -52,9 +52,19 @@ def brute_force(supports, candidates, subjects, clusters):
             is_subject = span in as_subject or any(other in as_subject for c in mine for other in c)
             entity = as_candidate.get(span, -1)
             if entity == -1 and span in as_subject:
-                entity = len(candidates) + as_subject[span]
+                number = as_subject[span]
+                entity = (
+                    candidates.index(subjects[number]) if subjects[number] in candidates else len(candidates) + number
+                )
             mentions.append(Mention(support, *span, candidate, is_subject, entity))
-            kinds.append("candidate" if span in as_candidate else "subject" if span in as_subject else "coreferent")
+            # The words of a subject can be those of a candidate, which it then may be by coreference.
+            kinds.append(
+                "candidate"
+                if span in as_candidate or candidate == entity != -1
+                else "subject"
+                if span in as_subject
+                else "coreferent"
+            )
         places = {mention[:3]: number for number, mention in enumerate(mentions)}
         for cluster in used:
             numbers = [places[(support, *span)] for span in cluster]

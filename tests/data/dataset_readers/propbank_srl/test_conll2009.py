@@ -1,12 +1,15 @@
+from dataclasses import replace
 from typing import List
 
 import pytest
+from allennlp.common.checks import ConfigurationError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from allennlp_graphmask.data.dataset_readers.propbank_srl import (
     DependencySentence,
     Predicate,
+    format_conll2009,
     parse_conll2009,
     read_conll2009,
 )
@@ -127,7 +130,7 @@ def test_what_is_written_without_roles_and_with_predicted_syntax_is_read(gold):
 # The malformed sentence comes after a sound one of 4 lines and an empty one: its first line is line 6.
 MALFORMED = {
     "too few columns": (columns(RAIN, 11), 6, "11 columns"),
-    "spaces for tabs": (RAIN.replace("\t", " "), 6, "1 columns"),
+    "spaces for tabs": (RAIN.replace("\t", " "), 6, "1 column,"),
     "columns differ": (RAIN + "\t_", 7, "16 columns, but line 6"),
     "last line cut off": (RAIN[:-6], 7, "columns, but line 6"),
     "role column too many": (RAIN.replace("\n", "\t_\n") + "\t_", 6, "1 predicates (FILLPRED = Y), but 2"),
@@ -213,3 +216,18 @@ def test_conllu_is_recognised(tmp_path, comments, further_columns):
 @pytest.mark.parametrize("malformed", [malformed for malformed, _, _ in MALFORMED.values()], ids=MALFORMED)
 def test_other_malformed_sentences_are_not_taken_for_conllu(malformed):
     assert len(list(parse_conll2009(text(malformed, RAIN).split("\n"), "a file"))) == 2
+
+
+def test_predicates_are_written_in_the_order_of_their_tokens():
+    mixed = replace(SENTENCE, predicates=SENTENCE.predicates[::-1])
+    [read] = parse(format_conll2009(mixed))
+    assert read.predicates == SENTENCE.predicates
+    with pytest.raises(ValueError, match="several predicates"):
+        format_conll2009(replace(SENTENCE, predicates=(SENTENCE.predicates[0],) * 2))
+
+
+def test_an_empty_role_is_refused():
+    lines = text(SHE_PLANS_TO_WIN).split("\n")
+    lines[0] = "\t".join([*lines[0].split("\t")[:-1], ""])
+    with pytest.raises(ConfigurationError, match="a file, line 1: the role in column"):
+        parse("\n".join(lines))
