@@ -241,14 +241,16 @@ def explain_for_arguments(args: argparse.Namespace) -> Outcome:
                 if args.output_file is not None:
                     report("Stopped. The same command continues from here.")
                 raise SystemExit(INTERRUPTED) from None
-    where = [f"written to {args.output_file}"] if args.output_file is not None else []
+    where = []
     if args.table is not None:
         where.append(f"messages written to {args.table}")
     where += [f"written as {name} to {folder}" for name, folder in args.export]
     if args.view == "html":
         where.append(f"shown in {os.path.join(args.view_dir, 'index.html')}")
     summary = f"{_count(outcome.num_explanations, 'explanation')} of {_count(outcome.num_records, 'input')}"
-    report(f"{'; '.join([summary, *where])}.")
+    if args.output_file is not None:
+        summary += f" written to {args.output_file}"
+    report(f"{', '.join([summary, *where])}.")
     if counts[False] > counts[True]:
         without_messages = describe_without_messages(interpreter) if interpreter is not None else ""
         report(

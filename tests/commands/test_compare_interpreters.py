@@ -244,7 +244,7 @@ def test_a_graphmask_archive(tmp_path, graphmask_archive_file, conll_file) -> No
         (["--interpreters", "random,random"], "--interpreters names random"),
         (["--interpreters", "nowhere.jsonnet"], "--interpreters .*'nowhere.jsonnet'"),
         (["--interpreters", "a/b"], "'a/b'"),
-        (["--metrics", "f1"], "is f1, expected one of edge_changed"),
+        (["--metrics", "f1"], "'f1', expected one of edge_changed"),
         (["--metrics", "agreement"], "--seeds"),
         (["--metrics", "node_invariance"], "node_fields"),
         (["--seeds", "0"], "seeds is 0, expected at least 1"),

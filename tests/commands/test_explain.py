@@ -341,7 +341,7 @@ def test_bad_arguments(arguments, message, srl_archive_file, conll_file, tmp_pat
 
 
 def test_neither_input_nor_text_and_no_archive(srl_archive_file, conll_file) -> None:
-    with pytest.raises(ConfigurationError, match="neither"):
+    with pytest.raises(ConfigurationError, match="INPUT.*--text"):
         explain(srl_archive_file)
     with pytest.raises(ConfigurationError, match="'nowhere.tar.gz'"):
         explain("nowhere.tar.gz", conll_file)

@@ -32,11 +32,11 @@ def explain_corpus(*arguments: object) -> Any:
     return args.func(args)
 
 
-@pytest.mark.parametrize("missing", ["ray", "pyarrow"])
-def test_the_missing_extra_is_named(tmp_path, monkeypatch, conll_file, missing) -> None:
+@pytest.mark.parametrize("missing", [["ray"], ["pyarrow"], ["ray", "pyarrow"]])
+def test_all_missing_libraries_are_named(tmp_path, monkeypatch, conll_file, missing) -> None:
     find_spec = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else find_spec(name) or True)
-    with pytest.raises(ConfigurationError, match=rf"allennlp-graphmask\[cluster\].* needs {missing}"):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in missing else find_spec(name) or True)
+    with pytest.raises(ConfigurationError, match=f"needs {' and '.join(missing)}.*pip install {' '.join(missing)}$"):
         explain_corpus("pretrained:propbank-srl", conll_file, "-o", tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
