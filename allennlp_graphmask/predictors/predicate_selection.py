@@ -34,7 +34,7 @@ def select_predicates(
     auxiliaries: bool = False,
 ) -> List[int]:
     """
-    Return the tokens with one of the parts of speech, in order. With `auxiliaries` and the part of speech "VERB" these include
+    Return the tokens with a letter and one of the parts of speech, in order. With `auxiliaries` and the part of speech "VERB" these include
     auxiliaries and copulas that are not modal verbs, as in PropBank.
 
     Parts of speech are Penn Treebank tags, or universal ones. The sentence's `universal_tags` take precedence where they are known,
@@ -51,6 +51,7 @@ def select_predicates(
             is_wanted = auxiliaries and "VERB" in parts_of_speech and has_frame
         else:
             is_wanted = coarse in parts_of_speech if coarse else tag in wanted
-        if is_wanted:
+        # Taggers take some signs for verbs.
+        if is_wanted and any(map(str.isalpha, sentence.words[index])):
             selected.append(index)
     return selected

@@ -71,3 +71,15 @@ def test_auxiliaries_that_propbank_has_frames_for(tags, lemmas, expected, heads,
 def test_wrong_parts_of_speech_are_named(srl_archive, value, expected):
     with refused(*expected):
         GraphSrlPredictor(srl_archive.model, srl_archive.validation_dataset_reader, predicate_parts_of_speech=value)
+
+
+def test_a_sign_is_not_a_predicate() -> None:
+    words = ("grow", "🌶", "->", "ешь", "'s")
+    sentence = DependencySentence(
+        words=words,
+        lemmas=words,
+        parts_of_speech=("VB",) * 5,
+        heads=(-1, 0, 0, 0, 0),
+        dependency_labels=("root", *("dep",) * 4),
+    )
+    assert select_predicates(sentence, ["VERB"]) == [0, 3, 4]
