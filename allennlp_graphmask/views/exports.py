@@ -55,6 +55,9 @@ def to_conllu(explanation: Explanation) -> str:
 
     `ValueError` if the graph is not a dependency tree over the tokens, as it has a cycle, or not all of its edges are stored (`kept_only`).
     """
+    # Readers import AllenNLP, which views do without until a tree is asked for.
+    from allennlp_graphmask.data.dataset_readers.propbank_srl.dependency_tree import ROOT, find_cycle
+
     if explanation.kind != "sentence":
         raise ValueError(f"An explanation of the kind '{explanation.kind}' is not a dependency tree.")
     if len(explanation.edges) < explanation.num_edges:
@@ -67,14 +70,10 @@ def to_conllu(explanation: Explanation) -> str:
             raise ValueError(
                 f"The token {arc.target + 1} ('{explanation.tokens[arc.target]}') has two heads: this is not a dependency tree."
             )
-    heads = [arcs[number].source if number in arcs else -1 for number in range(len(explanation.tokens))]
-    for start in range(len(heads)):
-        passed, above = set(), start
-        while above >= 0 and above not in passed:
-            passed.add(above)
-            above = heads[above]
-        if above >= 0:
-            raise ValueError(f"The arcs above the token {start + 1} ('{explanation.tokens[start]}') form a cycle.")
+    heads = [arcs[number].source if number in arcs else ROOT for number in range(len(explanation.tokens))]
+    cycle = find_cycle(heads)
+    if cycle is not None:
+        raise ValueError(f"The arcs above the token {cycle[0] + 1} ('{explanation.tokens[cycle[0]]}') form a cycle.")
     lines = []
     sentence_id = explanation.metadata.get("sentence_id")
     if sentence_id is not None:
