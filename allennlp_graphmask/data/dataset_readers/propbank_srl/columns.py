@@ -100,6 +100,12 @@ class SentenceParser:
                 check_entries(columns, "column")
         return line, columns
 
+    def check_roles(self, rows: List[Row], column: int) -> None:
+        """Raise a `ConfigurationError` naming the line if a cell of a column of roles is empty."""
+        for line, row in rows:
+            if not row[column]:
+                raise self.error(line, f"the role in column {column + 1} is empty, expected '_' where there is none.")
+
     def parse_heads(self, rows: List[Row]) -> Tuple[int, ...]:
         """Return the heads of a sentence's tokens, in rows that start with ID and FORM."""
         first_line, width = rows[0][0], len(rows[0][1])

@@ -147,11 +147,7 @@ class _Conll2009Parser(SentenceParser):
             sense = row[_SENSE] if width > _SENSE and row[_SENSE] != NOTHING else None
             roles = None  # a file for prediction
             if num_role_columns:
-                for line, cells in rows:
-                    if not cells[column]:
-                        raise self.error(
-                            line, f"the role in column {column + 1} is empty, expected '_' where there is none."
-                        )
+                self.check_roles(rows, column)
                 roles = {token: row[column] for token, (_, row) in enumerate(rows) if row[column] != NOTHING}
             predicates.append(Predicate(index, sense, roles))
         return tuple(predicates)

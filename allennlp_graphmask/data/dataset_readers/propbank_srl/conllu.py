@@ -121,9 +121,8 @@ class _ConlluParser(SentenceParser):
                 f"'{_VERB}'.",
             )
         roles = {}
-        for token, (line, row) in enumerate(rows):
-            if not row[column]:
-                raise self.error(line, f"the role in column {column + 1} is empty, expected '_' where there is none.")
+        self.check_roles(rows, column)
+        for token, (_, row) in enumerate(rows):
             if row[column] not in (NOTHING, _VERB):
                 roles[token] = role_name(row[column])
         return Predicate(index, rows[index][1][_SENSE], roles)
